@@ -1,0 +1,5 @@
+from django.apps import AppConfig
+
+
+class AudienceConfig(AppConfig):
+    name = "apps.audience"

@@ -1,0 +1,47 @@
+"""Recipients and their endpoints."""
+
+from django.db import models
+
+from apps.core.enums import Channel, EndpointKind
+from apps.core.tables import TenantTable
+
+
+class Recipient(TenantTable):
+    """A person of a tenant, known by the tenant's own `user_id`."""
+
+    tenant = models.ForeignKey("tenants.Tenant", on_delete=models.CASCADE, related_name="+")
+    user_id = models.CharField(max_length=128)
+    locale = models.CharField(max_length=35, blank=True)
+    timezone = models.CharField(max_length=64, blank=True)
+    attributes = models.JSONField(default=dict, blank=True)
+    blocked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["tenant", "user_id"], name="recipient_user_id_once")]
+
+    def __str__(self) -> str:
+        return self.user_id
+
+
+class Endpoint(TenantTable):
+    """One address of a recipient on one channel. `sealed` decrypts bound to the endpoint's id; `address_hash` finds it."""
+
+    tenant = models.ForeignKey("tenants.Tenant", on_delete=models.CASCADE, related_name="+")
+    recipient = models.ForeignKey(Recipient, on_delete=models.CASCADE, related_name="endpoints")
+    channel = models.CharField(max_length=8, choices=[(c.value, c.value) for c in Channel])
+    kind = models.CharField(max_length=8, choices=[(k.value, k.value) for k in EndpointKind])
+    sealed = models.BinaryField()
+    address_hash = models.BinaryField(max_length=32)
+    masked = models.CharField(max_length=100)
+    platform = models.CharField(max_length=8, blank=True)
+    verified_at = models.DateTimeField(null=True, blank=True)
+    retired_at = models.DateTimeField(null=True, blank=True)
+    retired_reason = models.CharField(max_length=32, blank=True)
+    last_seen_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["recipient", "channel", "address_hash"], name="endpoint_once")]
+        indexes = [models.Index(fields=["tenant", "address_hash"], name="endpoint_by_hash")]
+
+    def __str__(self) -> str:
+        return self.masked

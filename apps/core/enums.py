@@ -1,0 +1,198 @@
+"""The closed sets of words. Each member's sentence is what API, timeline and pages show; `sentence` reads it.
+
+Values are lower-snake codes and part of the API: never rename one.
+"""
+
+from enum import StrEnum
+
+
+class Worded(StrEnum):
+    """A StrEnum whose members carry one plain sentence."""
+
+    sentence: str
+
+    def __new__(cls, value: str, sentence: str) -> "Worded":
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.sentence = sentence
+        return member
+
+
+class Channel(StrEnum):
+    PUSH = "push"
+    EMAIL = "email"
+    SMS = "sms"
+    IN_APP = "in_app"
+
+
+class Category(Worded):
+    """What a recipient can switch. The lane of a notification is its category."""
+
+    CRITICAL = "critical", "Needed for the person's security or safety; always sent."
+    TRANSACTIONAL = "transactional", "Follows from something the person did."
+    SOCIAL = "social", "Something other people did that concerns the person."
+    MARKETING = "marketing", "Promotion; only with the person's consent."
+
+
+class Priority(StrEnum):
+    """Order within a lane. It never changes the lane."""
+
+    HIGH = "high"
+    NORMAL = "normal"
+    LOW = "low"
+
+    @property
+    def rank(self) -> int:
+        """0 is first."""
+        return ("high", "normal", "low").index(self.value)
+
+
+class KeyMode(Worded):
+    TEST = "test", "Reaches the sandbox only."
+    TEAM = "team", "Reaches the tenant's guest list only."
+    LIVE = "live", "Reaches real people."
+
+
+class Scope(Worded):
+    NOTIFICATIONS_WRITE = "notifications:write", "Send and cancel notifications."
+    NOTIFICATIONS_READ = "notifications:read", "Read notifications and their timelines."
+    USERS_WRITE = "users:write", "Read and change people and their endpoints."
+    OPERATOR = "operator", "Retry, replay and give up failed work."
+    ADMIN = "admin", "Change event types, templates and everything above."
+
+
+class EndpointKind(StrEnum):
+    EMAIL = "email"
+    PHONE = "phone"
+    DEVICE = "device"
+    WEB_PUSH = "web_push"
+    INBOX = "inbox"
+
+
+class Platform(StrEnum):
+    IOS = "ios"
+    ANDROID = "android"
+    WEB = "web"
+
+
+class NotificationStatus(Worded):
+    """Derived from the deliveries; never stored."""
+
+    SCHEDULED = "scheduled", "Waits for its time."
+    QUEUED = "queued", "Accepted; will be decided and sent."
+    HELD = "held", "Held back until a better moment."
+    SENDING = "sending", "Being handed to a provider."
+    SENT = "sent", "A provider took it; no proof of arrival yet."
+    DELIVERED = "delivered", "At least one channel proved its arrival."
+    UNKNOWN = "unknown", "A provider may or may not have taken it."
+    BOUNCED = "bounced", "The address refused it."
+    FAILED = "failed", "No channel could send it."
+    EXPIRED = "expired", "Its time was over before it could be sent."
+    CANCELLED = "cancelled", "Cancelled before it was sent."
+    SKIPPED = "skipped", "Withheld on every channel; each has its reason."
+
+
+class DeliveryStatus(Worded):
+    """One delivery: exclusive, only ever advances (ledger/lifecycle.py)."""
+
+    QUEUED = "queued", "Waits for a worker."
+    HELD = "held", "Held back until a better moment."
+    SENDING = "sending", "Being handed to the provider."
+    SENT = "sent", "The provider took it; no proof of arrival yet."
+    DELIVERED = "delivered", "The provider proved its arrival."
+    SKIPPED = "skipped", "Withheld."
+    FAILED = "failed", "Could not be sent."
+    BOUNCED = "bounced", "The address refused it."
+    EXPIRED = "expired", "Its time was over before it could be sent."
+    CANCELLED = "cancelled", "Cancelled before it was sent."
+    UNKNOWN = "unknown", "The provider may or may not have taken it."
+
+
+class Reason(Worded):
+    """Why a message was not sent, or not yet. Every "no" has exactly one."""
+
+    EXPIRED = "expired", "Its expiry time had passed."
+    CANCELLED = "cancelled", "It was cancelled."
+    UNKNOWN_RECIPIENT = "unknown_recipient", "The recipient does not exist any more."
+    RECIPIENT_BLOCKED = "recipient_blocked", "The recipient is blocked."
+    NOT_ON_GUEST_LIST = (
+        "not_on_guest_list",
+        "A team key sends to the guest list only, and this recipient is not on it.",
+    )
+    NO_ENDPOINT = "no_endpoint", "The recipient has no address for this channel."
+    ENDPOINT_UNVERIFIED = "endpoint_unverified", "The recipient's address for this channel is not verified."
+    ENDPOINT_RETIRED = "endpoint_retired", "The recipient's address for this channel is no longer in use."
+    SUPPRESSED = "suppressed", "The address is suppressed after a bounce, a complaint or an opt-out."
+    TOPIC_OFF = "topic_off", "The recipient switched this kind of message off."
+    CHANNEL_OFF = "channel_off", "The recipient switched this channel off."
+    CHANNEL_NOT_ALLOWED = "channel_not_allowed", "Messages of low priority are not sent by SMS."
+    DUPLICATE = "duplicate", "The same content was sent to this recipient a moment ago."
+    NO_TEMPLATE = "no_template", "There is no published content for this channel."
+    TEMPLATE_ERROR = "template_error", "The template could not be rendered with the data given."
+    NO_PROVIDER = "no_provider", "No provider is set up for this channel."
+    INVALID_ADDRESS = "invalid_address", "The provider says that this address does not exist."
+    OPTED_OUT = "opted_out", "The recipient opted out at the provider."
+    REJECTED = "rejected", "The provider refused the message itself."
+    MISCONFIGURED = "misconfigured", "The provider account is not set up correctly."
+    RETRIES_EXHAUSTED = "retries_exhausted", "Every planned attempt failed."
+    HARD_BOUNCE = "hard_bounce", "The address bounced for good."
+    SOFT_BOUNCE = "soft_bounce", "The mailbox refused it for now."
+    COMPLAINED = "complained", "The recipient reported it as unwanted."
+    IN_DOUBT = "in_doubt", "The provider gave no answer: it may or may not have taken the message."
+    POISONED = "poisoned", "Workers died on it three times, so it was set aside."
+    GIVEN_UP = "given_up", "An operator gave it up."
+    INTERNAL_ERROR = "internal_error", "A fault of ours stopped it; it was set aside for an operator."
+
+
+class OutcomeKind(Worded):
+    """A provider's immediate answer (routing/retrying.py says what follows)."""
+
+    ACCEPTED = "accepted", "The provider took the message."
+    THROTTLED = "throttled", "The provider asked to slow down."
+    TRANSIENT = "transient", "A passing fault; tried again later."
+    PROVIDER_DOWN = "provider_down", "The provider could not be reached; nothing was sent."
+    AMBIGUOUS = "ambiguous", "The request went out and no answer came back."
+    INVALID_ADDRESS = "invalid_address", "The address does not exist."
+    OPTED_OUT = "opted_out", "The recipient opted out at the provider."
+    REJECTED = "rejected", "The provider refused the message itself."
+    MISCONFIGURED = "misconfigured", "The credentials or the sender are not right."
+
+
+class EventKind(Worded):
+    """What happened to a delivery or a notification after acceptance (DeliveryEvent)."""
+
+    DELIVERED = "delivered", "The provider reported delivery."
+    BOUNCED = "bounced", "The provider reported a permanent bounce."
+    SOFT_BOUNCED = "soft_bounced", "The provider reported a temporary refusal."
+    COMPLAINED = "complained", "The recipient reported it as unwanted."
+    OPTED_OUT = "opted_out", "The recipient opted out."
+    FAILED = "failed", "The provider reported failure."
+    OPENED = "opened", "The recipient opened it."
+    CLICKED = "clicked", "The recipient followed a link."
+    SEEN = "seen", "The recipient saw it in the feed."
+    READ = "read", "The recipient read it."
+    ARCHIVED = "archived", "The recipient archived it."
+    CANCELLED = "cancelled", "It was cancelled."
+    RETRIED = "retried", "An operator asked for another try."
+    GIVEN_UP = "given_up", "An operator gave it up."
+    DEAD_LETTERED = "dead_lettered", "It was set aside for an operator."
+
+
+class WorkKind(StrEnum):
+    ROUTE = "route"
+    SEND = "send"
+
+
+class WorkPhase(StrEnum):
+    """READY may be claimed; CLAIMED has a lease and nothing was sent; CALLING may have been sent and is never claimable."""
+
+    READY = "ready"
+    CLAIMED = "claimed"
+    CALLING = "calling"
+
+
+class SuppressionReason(Worded):
+    HARD_BOUNCE = "hard_bounce", "It bounced for good."
+    COMPLAINT = "complaint", "Its owner reported a message as unwanted."
+    OPTED_OUT = "opted_out", "Its owner opted out at the provider."
+    MANUAL = "manual", "It was added by hand."

@@ -1,0 +1,82 @@
+"""UUIDv7 ids, shown as a type prefix and 26 characters of Crockford base32 (`nt_06ax...`), ordered by time.
+
+RFC 9562 sections 5.7 (UUIDv7) and 5.8 (UUIDv8).
+"""
+
+from datetime import UTC, datetime
+from hashlib import sha256
+from uuid import UUID
+
+import uuid_utils
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_VALUES = {char: value for value, char in enumerate(_ALPHABET)} | {"i": 1, "l": 1, "o": 0}
+_PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
+
+NOTIFICATION = "nt"
+DELIVERY = "dl"
+TEMPLATE = "tpl"
+TEMPLATE_VERSION = "tv"
+EVENT_TYPE = "et"
+ENDPOINT = "ep"
+INBOX_ITEM = "in"
+DEAD_LETTER = "dead"
+REQUEST = "req"
+
+
+def new() -> UUID:
+    """A UUIDv7: 48 bits of Unix milliseconds, then randomness; increasing within this process."""
+    return UUID(int=uuid_utils.uuid7().int)
+
+
+def derived(source: UUID, *parts: object) -> UUID:
+    """A UUIDv8 with the time of `source` and a hash of it and the parts: the same input gives the same id, in the same partition."""
+    digest = sha256(source.bytes + "\x1f".join(map(str, parts)).encode()).digest()
+    tail = int.from_bytes(digest[:10], "big")
+    value = (source.int >> 80) << 80 | tail
+    value = value & ~(0xF << 76) | 8 << 76
+    return UUID(int=value & ~(0x3 << 62) | 2 << 62)
+
+
+def show(prefix: str, value: UUID) -> str:
+    number = value.int
+    pairs = []
+    for _ in range(13):
+        pairs.append(_PAIRS[number & 1023])
+        number >>= 10
+    return f"{prefix}_{''.join(reversed(pairs))}"
+
+
+def read(prefix: str, text: str) -> UUID | None:
+    """The id shown as `text`, or None when it is not one of that prefix."""
+    head, _, tail = text.partition("_")
+    if head != prefix or len(tail) != 26:
+        return None
+    number = 0
+    for char in tail.lower():
+        value = _VALUES.get(char)
+        if value is None:
+            return None
+        number = number << 5 | value
+    return UUID(int=number) if number < 1 << 128 else None
+
+
+def find(text: str) -> UUID | None:
+    """The id in any shown form: with whatever prefix, or as a plain UUID."""
+    prefix, _, tail = text.strip().rpartition("_")
+    if prefix:
+        return read(prefix, f"{prefix}_{tail}")
+    try:
+        return UUID(tail)
+    except ValueError:
+        return None
+
+
+def time_of(value: UUID) -> datetime:
+    """When a UUIDv7 or a derived id was made (milliseconds)."""
+    return datetime.fromtimestamp((value.int >> 80) / 1000, UTC)
+
+
+def bound(moment: datetime) -> UUID:
+    """The smallest id of that millisecond: a partition bound."""
+    return UUID(int=int(moment.timestamp() * 1000) << 80)

@@ -1,0 +1,232 @@
+"""Every error code of the API: HTTP status, title, meaning and fix. /docs/errors shows this table; codes are never renamed."""
+
+from enum import StrEnum
+
+
+class Code(StrEnum):
+    status: int
+    title: str
+    fix: str
+
+    def __new__(cls, value: str, status: int, title: str, fix: str) -> "Code":
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.status, member.title, member.fix = status, title, fix
+        return member
+
+    INVALID_JSON = "invalid_json", 400, "The body is not valid JSON.", "Send one JSON object, UTF-8 encoded."
+    VALIDATION_ERROR = (
+        "validation_error",
+        400,
+        "Some fields are not valid.",
+        "Read `errors`: each names its field by a JSON pointer and says what is expected there.",
+    )
+    WRONG_TYPE = "wrong_type", 400, "A field has the wrong type.", "Send the type that the schema names."
+    UNKNOWN_FIELD = (
+        "unknown_field",
+        400,
+        "A field is not known here.",
+        "Check its spelling against the schema; unknown fields are refused so that a typo is never ignored.",
+    )
+    MISSING_FIELD = "missing_field", 400, "A required field is missing.", "Add the field."
+    OUT_OF_RANGE = (
+        "out_of_range",
+        400,
+        "A value is too long, too large or not allowed.",
+        "Keep to the limits in the schema.",
+    )
+    NUL_BYTE = "nul_byte", 400, "A text contains a NUL character.", "Remove U+0000 from the text."
+    TOO_DEEP = "too_deep", 400, "The JSON is nested too deeply.", "Nest at most 20 levels."
+    BODY_TOO_LARGE = (
+        "body_too_large",
+        413,
+        "The body is too large.",
+        "Send at most 256 KiB, or 5 MiB to the batch endpoint.",
+    )
+    UNSUPPORTED_MEDIA_TYPE = (
+        "unsupported_media_type",
+        415,
+        "The body is not JSON.",
+        "Send `Content-Type: application/json`.",
+    )
+    UNAUTHENTICATED = (
+        "unauthenticated",
+        401,
+        "The API key is missing or not valid.",
+        "Send `Authorization: Bearer ntf_...` with a key that is neither expired nor revoked.",
+    )
+    FORBIDDEN = "forbidden", 403, "The key may not do this.", "Use a key with the scope that `detail` names."
+    NOT_FOUND = (
+        "not_found",
+        404,
+        "There is no such thing.",
+        "Check the id; ids of other tenants are not found either.",
+    )
+    METHOD_NOT_ALLOWED = (
+        "method_not_allowed",
+        405,
+        "This method is not allowed here.",
+        "See `Allow` for what is.",
+    )
+    CONFLICT = (
+        "conflict",
+        409,
+        "The thing is not in a state that allows this.",
+        "Read it again and decide anew.",
+    )
+    THROTTLED = (
+        "throttled",
+        429,
+        "Too many requests.",
+        "Wait as long as `Retry-After` says, or use the batch endpoint.",
+    )
+    INTERNAL_ERROR = (
+        "internal_error",
+        500,
+        "Something broke on our side.",
+        "Try again with the same Idempotency-Key; give the request_id when you report it.",
+    )
+    UNAVAILABLE = (
+        "unavailable",
+        503,
+        "The service cannot accept this right now.",
+        "Nothing was stored. Try again with the same Idempotency-Key after `Retry-After` seconds.",
+    )
+
+    INVALID_CURSOR = (
+        "invalid_cursor",
+        400,
+        "The cursor is not valid.",
+        "Use `next_cursor` of the previous page unchanged.",
+    )
+    INVALID_EMAIL = (
+        "invalid_email",
+        400,
+        "The email address is not valid.",
+        "Send an address like name@example.com.",
+    )
+    INVALID_PHONE = (
+        "invalid_phone",
+        400,
+        "The phone number is not valid.",
+        "Send it in E.164 form, e.g. +4930123456.",
+    )
+    INVALID_TIMEZONE = (
+        "invalid_timezone",
+        400,
+        "The time zone is not known.",
+        "Send an IANA name, e.g. Europe/Berlin.",
+    )
+    INVALID_LOCALE = "invalid_locale", 400, "The locale is not valid.", "Send a BCP 47 tag, e.g. de-CH."
+    INVALID_SUBSCRIPTION = (
+        "invalid_subscription",
+        400,
+        "The web-push subscription is not valid.",
+        "Send what PushManager.subscribe() returned: an https endpoint and the keys p256dh and auth.",
+    )
+    INVALID_ENDPOINT = (
+        "invalid_endpoint",
+        400,
+        "The endpoint is not valid.",
+        "Send kind and address as the schema says.",
+    )
+
+    UNKNOWN_USER = (
+        "unknown_user",
+        404,
+        "This user_id is not known.",
+        "Create the user with PUT /v1/users/{user_id}, or send `recipient` with addresses instead.",
+    )
+    UNKNOWN_EVENT_TYPE = (
+        "unknown_event_type",
+        404,
+        "This event type is not known.",
+        "Create it with PUT /v1/event-types/{key}, or check its spelling.",
+    )
+    UNKNOWN_TEMPLATE = (
+        "unknown_template",
+        404,
+        "There is no published template with this key.",
+        "Create and publish it, or check its spelling.",
+    )
+    NO_RECIPIENT = (
+        "no_recipient",
+        400,
+        "No recipient is named.",
+        "Send exactly one of `user_id`, `recipient` and `recipients`.",
+    )
+    NO_CONTENT = (
+        "no_content",
+        400,
+        "Nothing says what to send.",
+        "Send an `event_type` with a template, or `category` with `template_id` or `message`.",
+    )
+    CONTRADICTION = "contradiction", 400, "Two fields contradict each other.", "Send only one of them."
+    SCHEDULE_IN_PAST = (
+        "schedule_in_past",
+        400,
+        "`schedule_at` is in the past.",
+        "Send a future time, or leave it out.",
+    )
+    EXPIRY_IN_PAST = (
+        "expiry_in_past",
+        400,
+        "`expiry_at` is in the past.",
+        "Send a future time, or leave it out.",
+    )
+    EXPIRY_BEFORE_SCHEDULE = (
+        "expiry_before_schedule",
+        400,
+        "`expiry_at` is not after `schedule_at`.",
+        "Let it expire after it is due.",
+    )
+    SCHEDULE_TOO_FAR = (
+        "schedule_too_far",
+        400,
+        "`schedule_at` is too far away.",
+        "Schedule at most 366 days ahead.",
+    )
+    IDEMPOTENCY_KEY_REQUIRED = (
+        "idempotency_key_required",
+        400,
+        "This API key requires an Idempotency-Key.",
+        "Send the header `Idempotency-Key` with an id of the thing you notify about.",
+    )
+    IDEMPOTENCY_KEY_INVALID = (
+        "idempotency_key_invalid",
+        400,
+        "The Idempotency-Key is not valid.",
+        "Send 1 to 255 printable ASCII characters.",
+    )
+    IDEMPOTENCY_KEY_REUSED = (
+        "idempotency_key_reused",
+        422,
+        "This Idempotency-Key was used for another request.",
+        "Use a new key for a new request; the same key only to repeat the same body.",
+    )
+    IDEMPOTENCY_IN_PROGRESS = (
+        "idempotency_in_progress",
+        409,
+        "The first request with this Idempotency-Key is still running.",
+        "Try again after `Retry-After` seconds.",
+    )
+    ALREADY_FINAL = "already_final", 409, "It is already over.", "Nothing is left to cancel."
+    NOT_RETRYABLE = (
+        "not_retryable",
+        409,
+        "Nothing here can be retried.",
+        "Only failed deliveries can; those in doubt need `may_duplicate: true`.",
+    )
+    TEMPLATE_INVALID = (
+        "template_invalid",
+        422,
+        "The template does not render.",
+        "Read `errors`: each names channel, locale, field, line and column.",
+    )
+    NOTHING_TO_PUBLISH = "nothing_to_publish", 409, "There is no draft to publish.", "Save a draft first."
+    SIGNATURE_INVALID = (
+        "signature_invalid",
+        401,
+        "The signature is not valid.",
+        "Sign the raw body with the account's secret.",
+    )

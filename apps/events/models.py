@@ -1,0 +1,30 @@
+"""The catalogue of event types."""
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+
+from apps.core.enums import Category, Channel
+from apps.core.tables import TenantTable
+
+_CHANNELS = [(c.value, c.value) for c in Channel]
+
+
+class EventType(TenantTable):
+    """`key` like `order.shipped`. `channels`: the default wish; `fallback`: tried in order when one gives up."""
+
+    tenant = models.ForeignKey("tenants.Tenant", on_delete=models.CASCADE, related_name="+")
+    key = models.CharField(max_length=100)
+    name = models.CharField(max_length=200)
+    category = models.CharField(max_length=16, choices=[(c.value, c.sentence) for c in Category])
+    template_key = models.CharField(max_length=100, blank=True)
+    channels = ArrayField(models.CharField(max_length=8, choices=_CHANNELS), default=list, blank=True)
+    fallback = ArrayField(models.CharField(max_length=8, choices=_CHANNELS), default=list, blank=True)
+    dedup_window_seconds = models.PositiveIntegerField(default=0)
+    sensitive_keys = ArrayField(models.CharField(max_length=100), default=list, blank=True)
+    owner = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["tenant", "key"], name="event_type_key_once")]
+
+    def __str__(self) -> str:
+        return self.key

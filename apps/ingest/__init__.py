@@ -1,0 +1,4 @@
+"""The front door: validation, idempotency, acceptance.
+
+Must not decide what is sent.
+"""

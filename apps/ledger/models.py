@@ -1,0 +1,188 @@
+"""What happened, and what is left to do. DDL is SQL (migrations/0001): the big tables are range-partitioned by id."""
+
+from typing import Any
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+
+from apps.core import ids
+from apps.core.tables import TenantManager
+
+
+class LedgerTable(models.Model):
+    """Tenants and recipients are plain ids here: the ledger outlives the rows they point to."""
+
+    tenant_id = models.UUIDField()
+
+    objects = TenantManager()
+
+    class Meta:
+        abstract = True
+
+
+class Notification(LedgerTable):
+    """What a caller asked for, for one recipient. Append-only; `sealed` (data and inline content) is erased on request."""
+
+    id = models.UUIDField(primary_key=True)
+    recipient_id = models.UUIDField()
+    api_key_id = models.UUIDField(null=True)
+    mode = models.CharField(max_length=4)
+    category = models.CharField(max_length=16)
+    event_type = models.CharField(max_length=100)
+    template_key = models.CharField(max_length=100)
+    channels: "ArrayField[Any, list[str]]" = ArrayField(models.CharField(max_length=8))
+    priority = models.PositiveSmallIntegerField()
+    sealed = models.BinaryField(null=True)
+    due_at = models.DateTimeField(null=True)
+    expires_at = models.DateTimeField(null=True)
+    event_id = models.CharField(max_length=255)
+    actor_id = models.CharField(max_length=128)
+    object_id = models.CharField(max_length=128)
+    ordering_key = models.CharField(max_length=128)
+    source = models.CharField(max_length=16)
+    request_id = models.CharField(max_length=64)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "ledger_notification"
+
+    def __str__(self) -> str:
+        return ids.show(ids.NOTIFICATION, self.id)
+
+
+class Delivery(LedgerTable):
+    """A notification on one channel to one endpoint. Its id is derived from these three."""
+
+    id = models.UUIDField(primary_key=True)
+    notification_id = models.UUIDField()
+    recipient_id = models.UUIDField()
+    channel = models.CharField(max_length=8)
+    endpoint_id = models.UUIDField(null=True)
+    category = models.CharField(max_length=16)
+    mode = models.CharField(max_length=4)
+    status = models.CharField(max_length=16)
+    reason = models.CharField(max_length=32)
+    account = models.CharField(max_length=63)
+    provider_message_id = models.CharField(max_length=255)
+    tries = models.PositiveSmallIntegerField()
+    created_at = models.DateTimeField()
+    sent_at = models.DateTimeField(null=True)
+    delivered_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    seen_at = models.DateTimeField(null=True)
+    read_at = models.DateTimeField(null=True)
+    opened_at = models.DateTimeField(null=True)
+    clicked_at = models.DateTimeField(null=True)
+    complained_at = models.DateTimeField(null=True)
+    unsubscribed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "ledger_delivery"
+        verbose_name_plural = "deliveries"
+
+    def __str__(self) -> str:
+        return ids.show(ids.DELIVERY, self.id)
+
+
+class Attempt(LedgerTable):
+    """One call to one provider for one delivery: written before the call (intent), completed after it. `size` in bytes."""
+
+    id = models.UUIDField(primary_key=True)
+    delivery_id = models.UUIDField()
+    number = models.PositiveSmallIntegerField()
+    account = models.CharField(max_length=63)
+    template_version_id = models.UUIDField(null=True)
+    template_version = models.PositiveIntegerField()
+    locale = models.CharField(max_length=35)
+    size = models.PositiveIntegerField()
+    started_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    kind = models.CharField(max_length=16)
+    code = models.CharField(max_length=64)
+    detail = models.CharField(max_length=500)
+    provider_message_id = models.CharField(max_length=255)
+    retry_after = models.FloatField(null=True)
+    exchange = models.JSONField(null=True)
+
+    class Meta:
+        db_table = "ledger_attempt"
+
+
+class DeliveryEvent(LedgerTable):
+    """What was learnt or done later: receipts, opens, operators' actions. Append-only. `source`: an account key or a person."""
+
+    id = models.UUIDField(primary_key=True)
+    notification_id = models.UUIDField()
+    delivery_id = models.UUIDField(null=True)
+    kind = models.CharField(max_length=16)
+    at = models.DateTimeField()
+    code = models.CharField(max_length=64)
+    detail = models.CharField(max_length=500)
+    source = models.CharField(max_length=150)
+
+    class Meta:
+        db_table = "ledger_delivery_event"
+
+
+class SeenKey(models.Model):
+    """A key that may be used once within its time: SHA-256 over its scope and parts. `answer`: what the first caller got."""
+
+    key = models.BinaryField(primary_key=True)
+    ref_id = models.UUIDField()
+    fingerprint = models.BinaryField(null=True)
+    answer = models.BinaryField(null=True)
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "ledger_seen_key"
+
+
+class WorkItem(LedgerTable):
+    """One piece of unfinished work; its id is the notification's (route) or the delivery's (send). Deleted when done.
+    `phase`: 0 ready, 1 claimed, 2 calling. `expiries`: how often its lease ran out. `order_at`: its place among equal ordering keys."""
+
+    id = models.UUIDField(primary_key=True)
+    lane = models.CharField(max_length=16)
+    queue = models.CharField(max_length=32)
+    kind = models.CharField(max_length=8)
+    channel = models.CharField(max_length=8)
+    notification_id = models.UUIDField()
+    priority = models.PositiveSmallIntegerField()
+    due_at = models.DateTimeField()
+    expires_at = models.DateTimeField(null=True)
+    phase = models.PositiveSmallIntegerField()
+    lease_until = models.DateTimeField(null=True)
+    lease_token = models.PositiveIntegerField()
+    attempt_id = models.UUIDField(null=True)
+    expiries = models.PositiveSmallIntegerField()
+    tries = models.PositiveSmallIntegerField()
+    ordering_key = models.CharField(max_length=128)
+    order_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "ledger_work_item"
+
+
+class DeadLetter(LedgerTable):
+    """What gave up, until an operator replays it or gives it up. `context`: the last outcome or the error, never content."""
+
+    id = models.UUIDField(primary_key=True, default=ids.new)
+    notification_id = models.UUIDField()
+    delivery_id = models.UUIDField(null=True)
+    queue = models.CharField(max_length=32)
+    reason = models.CharField(max_length=32)
+    context = models.JSONField()
+    created_at = models.DateTimeField(auto_now_add=True)
+    resolved_at = models.DateTimeField(null=True)
+    resolution = models.CharField(max_length=16, blank=True)
+    resolved_by = models.CharField(max_length=150, blank=True)
+
+    class Meta:
+        db_table = "ledger_dead_letter"
+        indexes = [
+            models.Index(fields=["tenant_id", "reason"], condition=models.Q(resolved_at=None), name="dead_letter_open"),
+            models.Index(fields=["notification_id"], name="dead_letter_notification"),
+        ]
+
+    def __str__(self) -> str:
+        return ids.show(ids.DEAD_LETTER, self.id)

@@ -1,0 +1,131 @@
+CREATE TABLE ledger_notification (
+    id uuid PRIMARY KEY,
+    tenant_id uuid NOT NULL,
+    recipient_id uuid NOT NULL,
+    api_key_id uuid,
+    mode text NOT NULL,
+    category text NOT NULL,
+    event_type text NOT NULL DEFAULT '',
+    template_key text NOT NULL DEFAULT '',
+    channels text[] NOT NULL DEFAULT '{}',
+    priority smallint NOT NULL DEFAULT 1,
+    sealed bytea,
+    due_at timestamptz,
+    expires_at timestamptz,
+    event_id text NOT NULL DEFAULT '',
+    actor_id text NOT NULL DEFAULT '',
+    object_id text NOT NULL DEFAULT '',
+    ordering_key text NOT NULL DEFAULT '',
+    source text NOT NULL,
+    request_id text NOT NULL DEFAULT '',
+    created_at timestamptz NOT NULL DEFAULT now()
+) PARTITION BY RANGE (id);
+CREATE INDEX ledger_notification_recipient ON ledger_notification (recipient_id, id DESC);
+
+CREATE TABLE ledger_delivery (
+    id uuid PRIMARY KEY,
+    notification_id uuid NOT NULL,
+    tenant_id uuid NOT NULL,
+    recipient_id uuid NOT NULL,
+    channel text NOT NULL,
+    endpoint_id uuid,
+    category text NOT NULL,
+    mode text NOT NULL,
+    status text NOT NULL,
+    reason text NOT NULL DEFAULT '',
+    account text NOT NULL DEFAULT '',
+    provider_message_id text NOT NULL DEFAULT '',
+    tries smallint NOT NULL DEFAULT 0,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    sent_at timestamptz,
+    delivered_at timestamptz,
+    ended_at timestamptz,
+    seen_at timestamptz,
+    read_at timestamptz,
+    opened_at timestamptz,
+    clicked_at timestamptz,
+    complained_at timestamptz,
+    unsubscribed_at timestamptz
+) PARTITION BY RANGE (id);
+CREATE INDEX ledger_delivery_notification ON ledger_delivery (notification_id);
+
+CREATE TABLE ledger_attempt (
+    id uuid PRIMARY KEY,
+    delivery_id uuid NOT NULL,
+    tenant_id uuid NOT NULL,
+    number smallint NOT NULL,
+    account text NOT NULL,
+    template_version_id uuid,
+    template_version integer NOT NULL DEFAULT 0,
+    locale text NOT NULL DEFAULT '',
+    size integer NOT NULL DEFAULT 0,
+    started_at timestamptz NOT NULL DEFAULT now(),
+    ended_at timestamptz,
+    kind text NOT NULL DEFAULT '',
+    code text NOT NULL DEFAULT '',
+    detail text NOT NULL DEFAULT '',
+    provider_message_id text NOT NULL DEFAULT '',
+    retry_after real,
+    exchange jsonb
+) PARTITION BY RANGE (id);
+CREATE INDEX ledger_attempt_delivery ON ledger_attempt (delivery_id);
+CREATE INDEX ledger_attempt_provider ON ledger_attempt (provider_message_id) WHERE provider_message_id <> '';
+
+CREATE TABLE ledger_delivery_event (
+    id uuid PRIMARY KEY,
+    notification_id uuid NOT NULL,
+    delivery_id uuid,
+    tenant_id uuid NOT NULL,
+    kind text NOT NULL,
+    at timestamptz NOT NULL,
+    code text NOT NULL DEFAULT '',
+    detail text NOT NULL DEFAULT '',
+    source text NOT NULL DEFAULT ''
+) PARTITION BY RANGE (id);
+CREATE INDEX ledger_delivery_event_notification ON ledger_delivery_event (notification_id);
+
+CREATE TABLE ledger_seen_key (
+    key bytea PRIMARY KEY,
+    ref_id uuid NOT NULL,
+    fingerprint bytea,
+    answer bytea,
+    expires_at timestamptz NOT NULL
+);
+CREATE INDEX ledger_seen_key_expiry ON ledger_seen_key (expires_at);
+
+CREATE TABLE ledger_work_item (
+    id uuid NOT NULL,
+    lane text NOT NULL,
+    queue text NOT NULL,
+    kind text NOT NULL,
+    channel text NOT NULL DEFAULT '',
+    tenant_id uuid NOT NULL,
+    notification_id uuid NOT NULL,
+    priority smallint NOT NULL DEFAULT 1,
+    due_at timestamptz NOT NULL DEFAULT now(),
+    expires_at timestamptz,
+    phase smallint NOT NULL DEFAULT 0,
+    lease_until timestamptz,
+    lease_token integer NOT NULL DEFAULT 0,
+    attempt_id uuid,
+    expiries smallint NOT NULL DEFAULT 0,
+    tries smallint NOT NULL DEFAULT 0,
+    ordering_key text NOT NULL DEFAULT '',
+    order_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (lane, id)
+) PARTITION BY LIST (lane);
+CREATE INDEX ledger_work_item_claim ON ledger_work_item (queue, tenant_id, priority, due_at);
+CREATE INDEX ledger_work_item_lone ON ledger_work_item (queue, due_at) WHERE expiries > 0;
+CREATE INDEX ledger_work_item_lease ON ledger_work_item (lease_until) WHERE phase > 0;
+CREATE INDEX ledger_work_item_order ON ledger_work_item (tenant_id, ordering_key, order_at) WHERE ordering_key <> '';
+
+DO $$
+DECLARE lane text;
+BEGIN
+    FOREACH lane IN ARRAY ARRAY['critical', 'transactional', 'social', 'marketing'] LOOP
+        EXECUTE format(
+            'CREATE TABLE ledger_work_item_%1$s PARTITION OF ledger_work_item FOR VALUES IN (%1$L) WITH (fillfactor = 85,'
+            ' autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0,'
+            ' autovacuum_vacuum_insert_threshold = -1, autovacuum_analyze_scale_factor = 0.5)', lane);
+    END LOOP;
+END $$;

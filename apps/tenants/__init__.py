@@ -1,0 +1,4 @@
+"""Who is calling and how much they may: tenants, API keys, guest lists, authentication, throttles.
+
+Must not know what is sent, or to whom.
+"""

@@ -1,0 +1,63 @@
+"""Tenants, their API keys and their guest lists."""
+
+from django.contrib.postgres.fields import ArrayField
+from django.core.validators import MinValueValidator
+from django.db import models
+
+from apps.core import ids
+from apps.core.enums import KeyMode, Scope
+from apps.core.tables import TenantTable
+
+
+class Tenant(models.Model):
+    """`weight`: its share of a lane against other tenants'. Rates are requests (a batch: its notifications) a second."""
+
+    id = models.UUIDField(primary_key=True, default=ids.new, editable=False)
+    slug = models.SlugField(max_length=63, unique=True)
+    name = models.CharField(max_length=200)
+    locale = models.CharField(max_length=35, default="en")
+    timezone = models.CharField(max_length=64, default="UTC")
+    email_from = models.CharField(max_length=320, default="", blank=True, help_text="Name <address@domain>")
+    weight = models.PositiveSmallIntegerField(default=1, validators=[MinValueValidator(1)])
+    rate_per_second = models.PositiveIntegerField(default=2_000, validators=[MinValueValidator(1)])
+    rate_burst = models.PositiveIntegerField(default=10_000, validators=[MinValueValidator(1)])
+    retention_days = models.PositiveSmallIntegerField(default=90, validators=[MinValueValidator(1)])
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ApiKey(TenantTable):
+    """`ntf_<mode>_<prefix>_<secret>`: the prefix finds the row, SHA-256 of the whole token proves it. Two secrets may overlap."""
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")
+    name = models.CharField(max_length=100)
+    mode = models.CharField(max_length=4, choices=[(m.value, m.value) for m in KeyMode])
+    prefix = models.CharField(max_length=8, unique=True, editable=False)
+    secret_hash = models.BinaryField(max_length=32, editable=False)
+    previous_hash = models.BinaryField(max_length=32, null=True, editable=False)
+    previous_expires_at = models.DateTimeField(null=True, editable=False)
+    scopes = ArrayField(models.CharField(max_length=32, choices=[(s.value, s.sentence) for s in Scope]))
+    requires_idempotency_key = models.BooleanField(default=False)
+    rate_per_second = models.PositiveIntegerField(default=1_000, validators=[MinValueValidator(1)])
+    rate_burst = models.PositiveIntegerField(default=5_000, validators=[MinValueValidator(1)])
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, editable=False)
+
+    def __str__(self) -> str:
+        return f"{self.name} (ntf_{self.mode}_{self.prefix}_...)"
+
+
+class Guest(TenantTable):
+    """A user_id that team keys may reach."""
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")
+    user_id = models.CharField(max_length=128)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["tenant", "user_id"], name="guest_once")]
+
+    def __str__(self) -> str:
+        return self.user_id

@@ -1,0 +1,27 @@
+"""The Celery app, its routes, and the whole clockwork. Messages carry no work: a lost or doubled one costs milliseconds."""
+
+import os
+
+from celery import Celery
+from kombu import Queue
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "notifier.settings")
+
+from notifier.pools import QUEUES
+
+app = Celery("notifier")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.conf.task_queues = [Queue(name, routing_key=name) for name in QUEUES]
+app.conf.beat_schedule = {
+    # due work whose bell was lost, planned sends, retries: one ring a second per due queue
+    "tick": {"task": "dispatch.tick", "schedule": 1.0, "options": {"queue": "system"}},
+    # leases of workers that died: claimed work goes back, calls in flight become unknown
+    "rescue": {"task": "dispatch.rescue", "schedule": 2.0, "options": {"queue": "system"}},
+    # receipts that were stored but whose bell was lost
+    "receipts": {"task": "receipts.sweep", "schedule": 5.0, "options": {"queue": "system"}},
+    # partitions three months ahead, retention of old ones
+    "partitions": {"task": "ledger.keep_partitions", "schedule": 3600.0, "options": {"queue": "system"}},
+    # idempotency keys, receipt ids and dedup keys past their time
+    "seen_keys": {"task": "ledger.expire_seen_keys", "schedule": 300.0, "options": {"queue": "system"}},
+}
+app.autodiscover_tasks()

@@ -1,0 +1,38 @@
+"""The worker pools: which queues each serves, with what, and how many at once.
+
+The local runner, docker-compose.yml and the docs read this one table. A lane's pool serves that lane's routing and its four channels;
+`share` bounds what one queue may occupy of the pool's threads, so that a hung channel cannot hold the others. Critical work
+has workers of its own, and bulk lanes yield the processor (`nice`).
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+CHANNELS = ("push", "email", "sms", "in_app")
+LANES = ("critical", "transactional", "social", "marketing")
+
+
+@dataclass(frozen=True)
+class Pool:
+    name: str
+    queues: tuple[str, ...]
+    pool: Literal["threads", "prefork", "solo"]
+    concurrency: int
+    share: int
+    nice: int = 0
+
+
+def lane_queues(lane: str) -> tuple[str, ...]:
+    return (f"route.{lane}", *(f"send.{lane}.{channel}" for channel in CHANNELS))
+
+
+POOLS: tuple[Pool, ...] = (
+    Pool("critical", lane_queues("critical"), "threads", concurrency=20, share=4),
+    Pool("transactional", lane_queues("transactional"), "threads", concurrency=10, share=2),
+    Pool("social", lane_queues("social"), "threads", concurrency=10, share=2, nice=5),
+    Pool("marketing", lane_queues("marketing"), "threads", concurrency=10, share=2, nice=10),
+    Pool("system", ("receipts", "system"), "threads", concurrency=4, share=2),
+)
+
+QUEUES: tuple[str, ...] = tuple(queue for pool in POOLS for queue in pool.queues)
+SHARES: dict[str, int] = {queue: pool.share for pool in POOLS for queue in pool.queues}
