@@ -1,4 +1,7 @@
-"""Request ids: one per request, in the logs, in every answer and in every error."""
+"""Request ids: one per request, in the logs, in every answer and in every error.
+
+Whatever a door puts into `request.META["notifier.headers"]` (a dict) goes into the answer too, be it an error.
+"""
 
 import re
 from collections.abc import Callable
@@ -24,4 +27,6 @@ class RequestIdMiddleware:
         logs.bind(request_id=request_id)
         response = self.get_response(request)
         response["X-Request-Id"] = request_id
+        for name, value in request.META.get("notifier.headers", {}).items():
+            response[name] = value
         return response

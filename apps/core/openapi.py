@@ -1,0 +1,159 @@
+"""The schema of the API, from the doors themselves: structs as components, and the conventions that hold everywhere.
+
+A view class with `takes_idempotency_key = True` documents that header on its POST.
+"""
+
+from typing import Any
+
+import msgspec
+from drf_spectacular.extensions import OpenApiSerializerExtension
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.plumbing import ResolvedComponent
+from drf_spectacular.utils import OpenApiParameter
+
+from apps.core.code_samples import curl
+from apps.core.problems import MEDIA_TYPE, ProblemBody
+
+Json = dict[str, Any]
+
+_REF = "#/components/schemas/{name}"
+_PROBLEMS = {
+    "400": "The request is not valid.",
+    "401": "The API key is missing or not valid.",
+    "403": "The key may not do this.",
+    "404": "There is no such thing.",
+    "413": "The body is too large.",
+    "415": "The body is not JSON.",
+    "429": "Too many requests.",
+    "500": "Something broke on our side.",
+    "503": "The service cannot accept this right now; nothing was stored.",
+}
+_HEADERS: dict[str, Json] = {
+    "X-Request-Id": {
+        "description": "The id of this request: yours if you sent a well-formed one. Give it when you report a problem.",
+        "schema": {"type": "string"},
+    },
+    "RateLimit-Policy": {
+        "description": 'The limits that apply: `"key";q=<most at once>;w=<seconds to refill>`.',
+        "schema": {"type": "string", "examples": ['"key";q=5000;w=5']},
+    },
+    "RateLimit": {
+        "description": 'What is left: `"key";r=<requests>;t=<seconds until full>`.',
+        "schema": {"type": "string", "examples": ['"key";r=4999;t=1']},
+    },
+    "Retry-After": {
+        "description": "Seconds to wait before trying again.",
+        "schema": {"type": "integer", "minimum": 1},
+    },
+    "Idempotent-Replayed": {
+        "description": "`true` when this is the stored answer to an earlier request with the same Idempotency-Key.",
+        "schema": {"type": "string", "enum": ["true"]},
+    },
+}
+_IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key",
+    {"type": "string", "minLength": 1, "maxLength": 255, "examples": ["order-shipped:A-1029:u_42"]},
+    OpenApiParameter.HEADER,
+    description="An id of the thing you notify about. The same key with the same body answers again and does nothing twice.",
+)
+
+
+class Schema(AutoSchema):
+    """REST_FRAMEWORK["DEFAULT_SCHEMA_CLASS"]."""
+
+    def get_override_parameters(self) -> list[Any]:
+        takes_key = self.method == "POST" and getattr(self.view, "takes_idempotency_key", False)
+        return [_IDEMPOTENCY_KEY] if takes_key else []
+
+
+class StructExtension(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
+    """msgspec structs in @extend_schema(request=..., responses=...)."""
+
+    target_class = msgspec.Struct
+    match_subclasses = True
+
+    def get_name(self, auto_schema: AutoSchema, direction: str) -> str:
+        return str(self.target.__name__)
+
+    def map_serializer(self, auto_schema: AutoSchema, direction: str) -> Json:
+        schemas = struct_schemas(self.target)
+        own = schemas.pop(self.target.__name__)
+        for name, schema in schemas.items():
+            auto_schema.registry.register_on_missing(
+                ResolvedComponent(  # type: ignore[no-untyped-call]
+                    name=name, type=ResolvedComponent.SCHEMA, object=name, schema=schema
+                )
+            )
+        return own
+
+
+def struct_schemas(struct: type[msgspec.Struct]) -> dict[str, Json]:
+    """The JSON schemas of a struct and of all it contains, by name."""
+    _, schemas = msgspec.json.schema_components((struct,), ref_template=_REF, schema_hook=_anything)
+    return schemas
+
+
+def _anything(kind: type) -> Json:
+    if kind is object:
+        return {}
+    raise NotImplementedError(f"{kind!r} has no JSON schema.")
+
+
+def add_conventions(result: Json, **_: Any) -> Json:
+    """SPECTACULAR_SETTINGS["POSTPROCESSING_HOOKS"]: problems, headers and code samples that every operation shares."""
+    components = result.setdefault("components", {})
+    components.setdefault("schemas", {}).update(struct_schemas(ProblemBody))
+    components["headers"] = _HEADERS
+    components["responses"] = {f"Problem{status}": _problem(status, meaning) for status, meaning in _PROBLEMS.items()}
+    for path, operations in result["paths"].items():
+        for method, operation in operations.items():
+            _complete(operation, path)
+            operation["x-codeSamples"] = [
+                {"lang": "Shell", "label": "curl", "source": curl(result, path, method, operation)}
+            ]
+    return result
+
+
+def _problem(status: str, meaning: str) -> Json:
+    names = ["X-Request-Id"]
+    if status in {"429", "503"}:
+        names.append("Retry-After")
+    return {
+        "description": meaning,
+        "headers": _headers(names),
+        "content": {MEDIA_TYPE: {"schema": {"$ref": _REF.format(name="ProblemBody")}}},
+    }
+
+
+def _complete(operation: Json, path: str) -> None:
+    responses = operation["responses"]
+    parameters = operation.get("parameters", [])
+    statuses = ["500", "503"]
+    if operation.get("security"):
+        statuses += ["401", "403", "429"]
+    if "requestBody" in operation:
+        statuses += ["400", "413", "415"]
+    if any(parameter["in"] == "query" for parameter in parameters):
+        statuses.append("400")
+    if "{" in path:
+        statuses.append("404")
+    for status in statuses:
+        responses.setdefault(status, {"$ref": f"#/components/responses/Problem{status}"})
+    names = ["X-Request-Id"]
+    if operation.get("security"):
+        names += ["RateLimit-Policy", "RateLimit"]
+    if any(parameter["name"] == "Idempotency-Key" for parameter in parameters):
+        names.append("Idempotent-Replayed")
+    for status, response in responses.items():
+        if "$ref" in response:
+            continue
+        is_problem = status >= "400"
+        response["headers"] = _headers(names[:1] if is_problem else names) | response.get("headers", {})
+        if is_problem and "application/json" in response.get("content", {}):
+            response["content"] = {MEDIA_TYPE: response["content"].pop("application/json")}
+        response["description"] = response.get("description") or _PROBLEMS.get(status, "Done.")
+    operation["responses"] = dict(sorted(responses.items()))
+
+
+def _headers(names: list[str]) -> Json:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}

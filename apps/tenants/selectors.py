@@ -1,0 +1,132 @@
+"""Who is known: callers by their token, tenants, guest lists.
+
+Tenants and callers are kept in this process for CACHE_SECONDS: a revoked key, a changed rate or a new scope takes effect
+everywhere at most that much later. A key's own expiry time is kept to the second.
+"""
+
+import hmac
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from time import monotonic
+from types import MappingProxyType
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Q
+
+from apps.core import clock
+from apps.core.enums import KeyMode, Scope
+from apps.core.types import Caller, Tenant
+from apps.tenants import models
+from apps.tenants.keys import read_token
+
+CACHE_SECONDS = 2.0
+LAST_USED_EVERY = timedelta(minutes=1)
+_MOST_CALLERS = 10_000
+_TENANT = (
+    *("id", "slug", "name", "locale", "timezone", "email_from"),
+    *("weight", "rate_per_second", "rate_burst", "retention_days"),
+)
+_KEY = (
+    *("id", "name", "mode", "scopes", "requires_idempotency_key", "rate_per_second", "rate_burst"),
+    *("secret_hash", "previous_hash", "previous_expires_at", "expires_at", "last_used_at"),
+)
+
+_callers: dict[bytes, tuple[float, Caller | None]] = {}
+_tenants: tuple[float, Mapping[UUID, Tenant]] = (0.0, {})
+
+
+def caller_by_token(text: str) -> Caller | None:
+    """Who this token stands for; None when it is malformed, unknown, expired or revoked.
+
+    One query per token, process and CACHE_SECONDS; refusals are kept as long as callers are.
+    """
+    token = read_token(text)
+    if token is None:
+        return None
+    given = token.hash
+    kept = _callers.get(given)
+    if kept is not None and kept[0] > monotonic():
+        return kept[1]
+    now = clock.now()
+    caller, until = _authenticated(token.prefix, token.mode, given, now)
+    seconds = CACHE_SECONDS if until is None else min(CACHE_SECONDS, (until - now).total_seconds())
+    if len(_callers) >= _MOST_CALLERS:
+        _callers.clear()
+    _callers[given] = (monotonic() + seconds, caller)
+    return caller
+
+
+def _authenticated(prefix: str, mode: KeyMode, given: bytes, now: datetime) -> tuple[Caller | None, datetime | None]:
+    """The caller and when this secret ends by itself. No tenant is known yet: the prefix is unique among all."""
+    keys = models.ApiKey.objects.all_tenants().filter(prefix=prefix, mode=mode, revoked_at=None)
+    row = keys.values_list(*_KEY, *(f"tenant__{field}" for field in _TENANT)).first()
+    if row is None:
+        return None, None
+    key: dict[str, Any] = dict(zip(_KEY, row, strict=False))
+    is_current = hmac.compare_digest(bytes(key["secret_hash"]), given)
+    is_previous = hmac.compare_digest(bytes(key["previous_hash"] or bytes(32)), given)
+    ends = [key["expires_at"], None if is_current else key["previous_expires_at"]]
+    until = min((end for end in ends if end is not None), default=None)
+    if not (is_current or is_previous) or (until is not None and until <= now):
+        return None, None
+    if key["last_used_at"] is None or key["last_used_at"] <= now - LAST_USED_EVERY:
+        _note_use(key["id"], now)
+    caller = Caller(
+        tenant=Tenant(*row[len(_KEY) :]),
+        key_id=key["id"],
+        key_name=key["name"],
+        mode=KeyMode(key["mode"]),
+        scopes=frozenset(Scope(scope) for scope in key["scopes"]),
+        requires_idempotency_key=key["requires_idempotency_key"],
+        rate_per_second=key["rate_per_second"],
+        rate_burst=key["rate_burst"],
+    )
+    return caller, until
+
+
+def _note_use(key_id: UUID, now: datetime) -> None:
+    """Compare-and-set, so that several processes write it once a minute together."""
+    stale = Q(last_used_at=None) | Q(last_used_at__lte=now - LAST_USED_EVERY)
+    models.ApiKey.objects.all_tenants().filter(stale, id=key_id).update(last_used_at=now)
+
+
+def tenants() -> Mapping[UUID, Tenant]:
+    """All of them by id, at most CACHE_SECONDS old."""
+    global _tenants
+    until, found = _tenants
+    if until <= monotonic():
+        found = MappingProxyType({row[0]: Tenant(*row) for row in models.Tenant.objects.values_list(*_TENANT)})
+        _tenants = (monotonic() + CACHE_SECONDS, found)
+    return found
+
+
+def tenant_by_id(tenant_id: UUID) -> Tenant | None:
+    """At most CACHE_SECONDS old; a tenant made since then is found at once."""
+    found = tenants().get(tenant_id)
+    if found is None and (row := models.Tenant.objects.filter(id=tenant_id).values_list(*_TENANT).first()):
+        found = Tenant(*row)
+    return found
+
+
+def tenant_by_slug(slug: str) -> Tenant | None:
+    row = models.Tenant.objects.filter(slug=slug).values_list(*_TENANT).first()
+    return Tenant(*row) if row else None
+
+
+def key_id_by_prefix(tenant: Tenant, prefix: str) -> UUID | None:
+    return models.ApiKey.objects.of(tenant).filter(prefix=prefix).values_list("id", flat=True).first()
+
+
+def guests(tenant_id: UUID, user_ids: Iterable[str]) -> frozenset[str]:
+    """Those of `user_ids` that team keys may reach. One query."""
+    return frozenset(
+        models.Guest.objects.of(tenant_id).filter(user_id__in=list(user_ids)).values_list("user_id", flat=True)
+    )
+
+
+def forget_cached() -> None:
+    """For tests, and for services that changed a row in this very process."""
+    global _tenants
+    _callers.clear()
+    _tenants = (0.0, {})
