@@ -15,6 +15,7 @@ _PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
 
 NOTIFICATION = "nt"
 DELIVERY = "dl"
+ATTEMPT = "at"
 TEMPLATE = "tpl"
 TEMPLATE_VERSION = "tv"
 EVENT_TYPE = "et"

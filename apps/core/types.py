@@ -194,7 +194,8 @@ class NewNotification:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A claimed work item. `id` is the notification's (route) or the delivery's (send). `lone`: claimed by itself after an expiry."""
+    """A claimed work item. `id` is the notification's (route) or the delivery's (send). `tries`: attempts burned;
+    `calls`: provider calls made."""
 
     id: UUID
     kind: WorkKind
@@ -205,6 +206,7 @@ class Work:
     notification_id: UUID
     lease_token: int
     tries: int
+    calls: int
     expiries: int
     priority: int
     expires_at: datetime | None

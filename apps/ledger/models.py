@@ -51,7 +51,7 @@ class Notification(LedgerTable):
 
 
 class Delivery(LedgerTable):
-    """A notification on one channel to one endpoint. Its id is derived from these three."""
+    """A notification on one channel to one endpoint. Its id is derived from these three. `bypassed`: the "no" that critical overrode."""
 
     id = models.UUIDField(primary_key=True)
     notification_id = models.UUIDField()
@@ -62,9 +62,9 @@ class Delivery(LedgerTable):
     mode = models.CharField(max_length=4)
     status = models.CharField(max_length=16)
     reason = models.CharField(max_length=32)
+    bypassed = models.CharField(max_length=32)
     account = models.CharField(max_length=63)
     provider_message_id = models.CharField(max_length=255)
-    tries = models.PositiveSmallIntegerField()
     created_at = models.DateTimeField()
     sent_at = models.DateTimeField(null=True)
     delivered_at = models.DateTimeField(null=True)
@@ -139,7 +139,8 @@ class SeenKey(models.Model):
 
 class WorkItem(LedgerTable):
     """One piece of unfinished work; its id is the notification's (route) or the delivery's (send). Deleted when done.
-    `phase`: 0 ready, 1 claimed, 2 calling. `expiries`: how often its lease ran out. `order_at`: its place among equal ordering keys."""
+    `phase`: 0 ready, 1 claimed, 2 calling. `expiries`: how often its lease ran out. `calls`: provider calls
+    made, `tries`: those that count against the budget. `order_at`: its place among equal ordering keys."""
 
     id = models.UUIDField(primary_key=True)
     lane = models.CharField(max_length=16)
@@ -156,6 +157,7 @@ class WorkItem(LedgerTable):
     attempt_id = models.UUIDField(null=True)
     expiries = models.PositiveSmallIntegerField()
     tries = models.PositiveSmallIntegerField()
+    calls = models.PositiveSmallIntegerField()
     ordering_key = models.CharField(max_length=128)
     order_at = models.DateTimeField()
 

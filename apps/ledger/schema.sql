@@ -33,9 +33,9 @@ CREATE TABLE ledger_delivery (
     mode text NOT NULL,
     status text NOT NULL,
     reason text NOT NULL DEFAULT '',
+    bypassed text NOT NULL DEFAULT '',
     account text NOT NULL DEFAULT '',
     provider_message_id text NOT NULL DEFAULT '',
-    tries smallint NOT NULL DEFAULT 0,
     created_at timestamptz NOT NULL DEFAULT now(),
     sent_at timestamptz,
     delivered_at timestamptz,
@@ -110,6 +110,7 @@ CREATE TABLE ledger_work_item (
     attempt_id uuid,
     expiries smallint NOT NULL DEFAULT 0,
     tries smallint NOT NULL DEFAULT 0,
+    calls smallint NOT NULL DEFAULT 0,
     ordering_key text NOT NULL DEFAULT '',
     order_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (lane, id)

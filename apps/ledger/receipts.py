@@ -1,0 +1,160 @@
+"""Receipts, written: each once per (account, event id), in any order, against whatever state the delivery is in."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from apps.core import crypto, ids
+from apps.core.enums import Channel, DeliveryStatus, EventKind, Reason
+from apps.core.types import Receipt
+from apps.ledger.lifecycle import AFTER_EVENT, ENGAGEMENT, advance
+from apps.ledger.routing_results import claim_keys
+from apps.ledger.rows import execute, fetch, recordset
+
+REMEMBERED = timedelta(days=30)
+REASONS = {
+    EventKind.BOUNCED: Reason.HARD_BOUNCE,
+    EventKind.SOFT_BOUNCED: Reason.SOFT_BOUNCE,
+    EventKind.FAILED: Reason.REJECTED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """A receipt that told something new: what its follow-ups need."""
+
+    tenant_id: UUID
+    recipient_id: UUID
+    notification_id: UUID
+    delivery_id: UUID
+    endpoint_id: UUID | None
+    channel: Channel
+    kind: EventKind
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """`unmatched`: positions of receipts whose attempt is not known (yet); nothing was written for them."""
+
+    applied: list[Applied]
+    unmatched: list[int]
+
+
+def record(items: Sequence[tuple[str, Receipt]]) -> Recorded:
+    """Writes receipts of (account key, receipt) in the caller's transaction, with a fixed number of statements."""
+    deliveries = _deliveries_of([receipt for _, receipt in items])
+    unmatched = [i for i, delivery in enumerate(deliveries) if delivery is None]
+    matched = [(items[i][0], items[i][1], d) for i, d in enumerate(deliveries) if d is not None]
+    keys = [crypto.fingerprint(b"receipt", account.encode(), r.event_id.encode()) for account, r, _ in matched]
+    first: dict[bytes, int] = {}
+    for position, key in enumerate(keys):
+        first.setdefault(key, position)
+    seen = claim_keys({key: (matched[i][2], REMEMBERED) for key, i in first.items()})
+    fresh = [matched[i] for key, i in first.items() if key not in seen]
+    return Recorded(_apply(sorted(fresh, key=lambda item: item[1].at)), unmatched)
+
+
+def record_events(events: Iterable[tuple[UUID, Receipt]], *, source: str) -> list[Applied]:
+    """The same for events of our own (seen, read): (delivery id, event)."""
+    return _apply([(source, event, delivery) for delivery, event in events])
+
+
+def _deliveries_of(receipts: Sequence[Receipt]) -> list[UUID | None]:
+    references = [ids.read(ids.ATTEMPT, receipt.reference) for receipt in receipts]
+    by_attempt = dict(
+        fetch(
+            "SELECT id, delivery_id FROM ledger_attempt WHERE id = ANY(%(ids)s)",
+            {"ids": [reference for reference in references if reference]},
+        )
+    )
+    others = [r.provider_message_id for r, ref in zip(receipts, references, strict=True) if not ref and r.provider_message_id]
+    by_provider: dict[str, UUID] = {}
+    if others:
+        by_provider = dict(
+            fetch(
+                """SELECT provider_message_id, delivery_id FROM ledger_attempt
+                WHERE provider_message_id <> '' AND provider_message_id = ANY(%(ids)s)""",
+                {"ids": others},
+            )
+        )
+    return [
+        by_attempt.get(reference) if reference else by_provider.get(receipt.provider_message_id)
+        for reference, receipt in zip(references, receipts, strict=True)
+    ]
+
+
+def _apply(fresh: Sequence[tuple[str, Receipt, UUID]]) -> list[Applied]:
+    if not fresh:
+        return []
+    rows = {
+        row[0]: row
+        for row in fetch(
+            """SELECT id, status, tenant_id, recipient_id, notification_id, endpoint_id, channel FROM ledger_delivery
+            WHERE id = ANY(%(ids)s) ORDER BY id FOR UPDATE""",
+            {"ids": list({delivery for _, _, delivery in fresh})},
+        )
+    }
+    known = [item for item in fresh if item[2] in rows]
+    changes: dict[UUID, dict[str, Any]] = {}
+    for _, receipt, delivery in known:
+        change = changes.setdefault(delivery, {"id": delivery, "status": rows[delivery][1], "reason": ""})
+        _fold(change, receipt)
+    execute(_ADVANCE, {"rows": recordset(changes.values()), "ids": list(changes)})
+    execute(_NOTE, {"rows": recordset(_event_row(item, rows[item[2]]) for item in known)})
+    return [_applied(receipt, rows[delivery]) for _, receipt, delivery in known]
+
+
+def _fold(change: dict[str, Any], receipt: Receipt) -> None:
+    following = AFTER_EVENT.get(receipt.kind)
+    current = DeliveryStatus(change["status"])
+    if following and advance(current, following) != current:
+        change["status"] = following
+        change["reason"] = REASONS.get(receipt.kind, "")
+        if following == DeliveryStatus.DELIVERED:
+            change["delivered_at"] = receipt.at
+    if column := ENGAGEMENT.get(receipt.kind):
+        change.setdefault(column, receipt.at)
+
+
+_ADVANCE = """
+UPDATE ledger_delivery d
+SET status = i.status, reason = CASE WHEN d.status = i.status THEN d.reason ELSE i.reason END,
+    ended_at = CASE WHEN d.status = i.status THEN d.ended_at ELSE now() END,
+    delivered_at = coalesce(d.delivered_at, i.delivered_at), seen_at = coalesce(d.seen_at, i.seen_at),
+    read_at = coalesce(d.read_at, i.read_at), opened_at = coalesce(d.opened_at, i.opened_at),
+    clicked_at = coalesce(d.clicked_at, i.clicked_at), complained_at = coalesce(d.complained_at, i.complained_at),
+    unsubscribed_at = coalesce(d.unsubscribed_at, i.unsubscribed_at)
+FROM json_to_recordset(%(rows)s) AS i(
+    id uuid, status text, reason text, delivered_at timestamptz, seen_at timestamptz, read_at timestamptz,
+    opened_at timestamptz, clicked_at timestamptz, complained_at timestamptz, unsubscribed_at timestamptz)
+WHERE d.id = ANY(%(ids)s) AND d.id = i.id
+"""
+
+_NOTE = """
+INSERT INTO ledger_delivery_event (id, notification_id, delivery_id, tenant_id, kind, at, code, detail, source)
+SELECT uuidv7(), notification_id, delivery_id, tenant_id, kind, at, code, detail, source
+FROM json_to_recordset(%(rows)s) AS r(
+    notification_id uuid, delivery_id uuid, tenant_id uuid, kind text, at timestamptz, code text, detail text, source text)
+"""
+
+
+def _event_row(item: tuple[str, Receipt, UUID], row: tuple[Any, ...]) -> dict[str, Any]:
+    source, receipt, delivery = item
+    return {
+        "notification_id": row[4],
+        "delivery_id": delivery,
+        "tenant_id": row[2],
+        "kind": receipt.kind,
+        "at": receipt.at,
+        "code": receipt.code[:64],
+        "detail": receipt.detail[:500],
+        "source": source,
+    }
+
+
+def _applied(receipt: Receipt, row: tuple[Any, ...]) -> Applied:
+    delivery, _, tenant, recipient, notification, endpoint, channel = row
+    return Applied(tenant, recipient, notification, delivery, endpoint, Channel(channel), receipt.kind, receipt.code)

@@ -1,0 +1,109 @@
+"""What routing decided, written: deliveries and their work, each once however often it is repeated."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from apps.core import ids
+from apps.core.enums import Channel, DeliveryStatus, Reason
+from apps.core.types import NotificationFacts, Work
+from apps.ledger.lifecycle import WAITING
+from apps.ledger.rows import fetch, recordset
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """One delivery to be: QUEUED or HELD (then `due_at` says until when), or withheld with its reason."""
+
+    work: Work
+    facts: NotificationFacts
+    channel: Channel
+    endpoint_id: UUID | None
+    status: DeliveryStatus
+    reason: Reason | None = None
+    bypassed: Reason | None = None
+    due_at: datetime | None = None
+
+
+def delivery_id(notification_id: UUID, channel: Channel, endpoint_id: UUID | None) -> UUID:
+    """The same for the same three: a second routing of a notification makes no second delivery."""
+    return ids.derived(notification_id, channel.value, endpoint_id or "")
+
+
+_WRITE = """
+WITH input AS MATERIALIZED (
+    SELECT * FROM json_to_recordset(%(rows)s) AS r(
+        id uuid, notification_id uuid, tenant_id uuid, recipient_id uuid, channel text, endpoint_id uuid,
+        category text, mode text, status text, reason text, bypassed text, is_open boolean, priority smallint,
+        due_at timestamptz, expires_at timestamptz, ordering_key text, order_at timestamptz)
+), delivery AS (
+    INSERT INTO ledger_delivery (
+        id, notification_id, tenant_id, recipient_id, channel, endpoint_id, category, mode, status, reason, bypassed, ended_at)
+    SELECT id, notification_id, tenant_id, recipient_id, channel, endpoint_id, category, mode, status, reason, bypassed,
+        CASE WHEN NOT is_open THEN now() END
+    FROM input ON CONFLICT (id) DO NOTHING RETURNING id
+)
+INSERT INTO ledger_work_item (
+    id, lane, queue, kind, channel, tenant_id, notification_id, priority, due_at, expires_at, ordering_key, order_at)
+SELECT id, category, 'send.' || category || '.' || channel, 'send', channel, tenant_id, notification_id, priority,
+    coalesce(due_at, now()), expires_at, ordering_key, order_at
+FROM input WHERE is_open AND id IN (SELECT id FROM delivery)
+ON CONFLICT DO NOTHING
+RETURNING queue
+"""
+
+
+def write_deliveries(decided: Sequence[Decided]) -> set[str]:
+    """One statement for all; returns the queues that got work. The caller removed the routing work in the same transaction."""
+    if not decided:
+        return set()
+    return {queue for (queue,) in fetch(_WRITE, {"rows": recordset(map(_row, decided))})}
+
+
+def _row(d: Decided) -> dict[str, Any]:
+    work = d.work
+    return {
+        "id": delivery_id(work.notification_id, d.channel, d.endpoint_id),
+        "notification_id": work.notification_id,
+        "tenant_id": work.tenant_id,
+        "recipient_id": d.facts.recipient_id,
+        "channel": d.channel,
+        "endpoint_id": d.endpoint_id,
+        "category": d.facts.category,
+        "mode": d.facts.mode,
+        "status": d.status,
+        "reason": d.reason or "",
+        "bypassed": d.bypassed or "",
+        "is_open": d.status in WAITING,
+        "priority": work.priority,
+        "due_at": d.due_at,
+        "expires_at": work.expires_at,
+        "ordering_key": work.ordering_key,
+        "order_at": work.order_at,
+    }
+
+
+def claim_keys(keys: Mapping[bytes, tuple[UUID, timedelta]]) -> dict[bytes, UUID]:
+    """Takes each key for its (id, time) unless somebody holds it; returns the holders of those that were taken before."""
+    if not keys:
+        return {}
+    rows = [{"key": memoryview(key), "ref_id": ref, "ttl": ttl.total_seconds()} for key, (ref, ttl) in sorted(keys.items())]
+    found = fetch(
+        """WITH input AS MATERIALIZED (
+            SELECT * FROM json_to_recordset(%(rows)s) AS r(key bytea, ref_id uuid, ttl float)
+        ), taken AS (
+            INSERT INTO ledger_seen_key AS s (key, ref_id, expires_at)
+            SELECT key, ref_id, now() + ttl * interval '1 second' FROM input
+            ON CONFLICT (key) DO UPDATE SET ref_id = excluded.ref_id, expires_at = excluded.expires_at
+                WHERE s.expires_at < now()
+            RETURNING key)
+        SELECT i.key FROM input i WHERE i.key NOT IN (SELECT key FROM taken)""",
+        {"rows": recordset(rows)},
+    )
+    held = [bytes(key) for (key,) in found]
+    if not held:
+        return {}
+    holders = fetch("SELECT key, ref_id FROM ledger_seen_key WHERE key = ANY(%(keys)s)", {"keys": held})
+    return {bytes(key): ref for key, ref in holders}

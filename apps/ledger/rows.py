@@ -1,0 +1,52 @@
+"""Many rows in one parameter: JSON text that PostgreSQL reads back as a typed record set.
+
+Measured against arrays with unnest and against COPY in tests/bench; this one costs Python the least per row.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from django.db import connection, transaction
+from psycopg import Cursor
+
+__all__ = ["atomic", "execute", "fetch", "recordset"]
+
+
+def atomic() -> AbstractContextManager[Any]:
+    return transaction.atomic()
+
+
+def _encode(value: Any) -> Any:
+    if isinstance(value, memoryview):
+        return "\\x" + value.hex()
+    raise TypeError(type(value))
+
+
+def recordset(rows: Iterable[Mapping[str, Any]]) -> str:
+    """JSON text of the rows; bytes must come as `memoryview` and become bytea literals."""
+    return msgspec.json.encode(list(rows), enc_hook=_encode).decode()
+
+
+def fetch(sql: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    """Runs one statement with server-side binding (prepared after a few uses) and returns its rows."""
+    connection.ensure_connection()
+    with connection.wrap_database_errors, Cursor(connection.connection) as cursor:
+        cursor.execute(sql, parameters)
+        return cursor.fetchall() if cursor.description else []
+
+
+def execute(sql: str, parameters: Mapping[str, Any]) -> int:
+    """Runs one statement; the number of rows it touched."""
+    connection.ensure_connection()
+    with connection.wrap_database_errors, Cursor(connection.connection) as cursor:
+        cursor.execute(sql, parameters)
+        return cursor.rowcount
+
+
+Row = tuple[Any, ...]
+Ids = Sequence[UUID]
+Moment = datetime

@@ -1,0 +1,183 @@
+"""Sending, written in two commits around the provider's call: the intent before it, the settlement after it.
+
+A settlement with an attempt is what the provider said: it advances the delivery even when the lease was lost meanwhile.
+One without (withheld, given back) counts only while the lease is held.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from apps.core.enums import DeliveryStatus, Reason
+from apps.core.types import Outcome, Rendered, Work
+from apps.ledger.lifecycle import BEFORE
+from apps.ledger.rows import fetch, recordset
+from apps.ledger.work import CALLING, CLAIMED, READY
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """One message about to be given to one provider account."""
+
+    work: Work
+    attempt_id: UUID
+    account: str
+    rendered: Rendered
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """`status`: None leaves the delivery as it is. `again_in`: the work comes back after that time; None ends it.
+    `is_burned`: counts against the tries. `dead`: leaves a dead letter with `context`."""
+
+    work: Work
+    attempt_id: UUID | None = None
+    outcome: Outcome | None = None
+    account: str = ""
+    status: DeliveryStatus | None = None
+    reason: Reason | None = None
+    again_in: timedelta | None = None
+    is_burned: bool = False
+    is_dead: bool = False
+    context: Mapping[str, Any] = field(default_factory=dict)
+
+
+_INTEND = f"""
+WITH input AS MATERIALIZED (
+    SELECT * FROM json_to_recordset(%(rows)s) AS r(
+        id uuid, token integer, attempt_id uuid, tenant_id uuid, account text, template_version_id uuid,
+        template_version integer, locale text, size integer)
+), mine AS (
+    UPDATE ledger_work_item w
+    SET phase = {CALLING}, lease_until = now() + %(lease)s, attempt_id = i.attempt_id, calls = w.calls + 1
+    FROM input i
+    WHERE w.lane = %(lane)s AND w.id = ANY(%(ids)s) AND w.id = i.id AND w.lease_token = i.token AND w.phase = {CLAIMED}
+    RETURNING w.id, w.calls
+), attempt AS (
+    INSERT INTO ledger_attempt (
+        id, delivery_id, tenant_id, number, account, template_version_id, template_version, locale, size)
+    SELECT i.attempt_id, i.id, i.tenant_id, m.calls, i.account, i.template_version_id, i.template_version, i.locale, i.size
+    FROM input i JOIN mine m ON m.id = i.id
+)
+SELECT id FROM mine
+"""
+
+
+def write_intents(intents: Sequence[Intent], *, lease: timedelta) -> set[UUID]:
+    """Marks the work as calling and notes the attempts, in one commit. Returns the deliveries that are still ours to send."""
+    rows = [
+        {
+            "id": i.work.id,
+            "token": i.work.lease_token,
+            "attempt_id": i.attempt_id,
+            "tenant_id": i.work.tenant_id,
+            "account": i.account,
+            "template_version_id": i.rendered.template_version_id,
+            "template_version": i.rendered.version,
+            "locale": i.rendered.locale,
+            "size": i.rendered.size,
+        }
+        for i in intents
+    ]
+    parameters = {
+        "rows": recordset(rows),
+        "lane": intents[0].work.lane.value,
+        "ids": [i.work.id for i in intents],
+        "lease": lease,
+    }
+    return {id_ for (id_,) in fetch(_INTEND, parameters)}
+
+
+_SETTLE = f"""
+WITH input AS MATERIALIZED (
+    SELECT * FROM json_to_recordset(%(rows)s) AS r(
+        id uuid, token integer, tenant_id uuid, notification_id uuid, queue text, is_send boolean, attempt_id uuid,
+        account text, status text, before text[], reason text, again float, burned integer, is_dead boolean,
+        context jsonb, kind text, code text, detail text, provider_message_id text, retry_after real, exchange jsonb)
+), attempt AS (
+    UPDATE ledger_attempt a
+    SET ended_at = now(), kind = i.kind, code = i.code, detail = i.detail,
+        provider_message_id = i.provider_message_id, retry_after = i.retry_after, exchange = i.exchange
+    FROM input i WHERE a.id = ANY(%(attempts)s) AND a.id = i.attempt_id AND a.ended_at IS NULL
+), gone AS (
+    DELETE FROM ledger_work_item w USING input i
+    WHERE w.lane = %(lane)s AND w.id = ANY(%(ids)s) AND w.id = i.id AND w.lease_token = i.token AND i.again IS NULL
+    RETURNING w.id
+), again AS (
+    UPDATE ledger_work_item w
+    SET phase = {READY}, lease_until = NULL, due_at = now() + i.again * interval '1 second', tries = w.tries + i.burned,
+        expiries = 0
+    FROM input i
+    WHERE w.lane = %(lane)s AND w.id = ANY(%(ids)s) AND w.id = i.id AND w.lease_token = i.token AND i.again IS NOT NULL
+    RETURNING w.id
+), mine AS MATERIALIZED (SELECT id FROM gone UNION ALL SELECT id FROM again
+), delivery AS (
+    UPDATE ledger_delivery d
+    SET status = i.status, reason = i.reason, account = i.account,
+        provider_message_id = CASE WHEN i.provider_message_id = '' THEN d.provider_message_id ELSE i.provider_message_id END,
+        sent_at = CASE WHEN i.status IN ('sent', 'delivered') THEN coalesce(d.sent_at, now()) ELSE d.sent_at END,
+        delivered_at = CASE WHEN i.status = 'delivered' THEN now() ELSE d.delivered_at END,
+        ended_at = CASE WHEN i.status IN ('held', 'sent') THEN NULL ELSE now() END
+    FROM input i
+    WHERE d.id = ANY(%(ids)s) AND d.id = i.id AND i.is_send AND d.status = ANY(i.before)
+        AND (i.attempt_id IS NOT NULL OR i.id IN (SELECT id FROM mine))
+    RETURNING d.id
+), dead AS (
+    INSERT INTO ledger_dead_letter (id, tenant_id, notification_id, delivery_id, queue, reason, context, created_at,
+        resolution, resolved_by)
+    SELECT uuidv7(), tenant_id, notification_id, CASE WHEN is_send THEN id END, queue, reason, context, now(), '', ''
+    FROM input WHERE is_dead AND id IN (SELECT id FROM mine)
+)
+SELECT id FROM mine
+"""
+
+
+def settle(settlements: Sequence[Settlement]) -> set[UUID]:
+    """One commit for settlements of one lane. Returns the ids whose work was still ours."""
+    if not settlements:
+        return set()
+    parameters = {
+        "rows": recordset(map(_row, settlements)),
+        "lane": settlements[0].work.lane.value,
+        "ids": [s.work.id for s in settlements],
+        "attempts": [s.attempt_id for s in settlements if s.attempt_id],
+    }
+    return {id_ for (id_,) in fetch(_SETTLE, parameters)}
+
+
+_NO_OUTCOME = {"kind": "", "code": "", "detail": "", "provider_message_id": "", "retry_after": None, "exchange": None}
+
+
+def _row(s: Settlement) -> dict[str, Any]:
+    outcome = s.outcome
+    return {
+        "id": s.work.id,
+        "token": s.work.lease_token,
+        "tenant_id": s.work.tenant_id,
+        "notification_id": s.work.notification_id,
+        "queue": s.work.queue,
+        "is_send": s.work.kind == "send",
+        "attempt_id": s.attempt_id,
+        "account": s.account,
+        "status": s.status,
+        "before": list(BEFORE[s.status]) if s.status else [],
+        "reason": s.reason or "",
+        "again": s.again_in.total_seconds() if s.again_in is not None else None,
+        "burned": int(s.is_burned),
+        "is_dead": s.is_dead,
+        "context": s.context,
+        **(
+            _NO_OUTCOME
+            if outcome is None
+            else {
+                "kind": outcome.kind,
+                "code": outcome.code[:64],
+                "detail": outcome.detail[:500],
+                "provider_message_id": outcome.provider_message_id[:255],
+                "retry_after": outcome.retry_after,
+                "exchange": outcome.exchange or None,
+            }
+        ),
+    }

@@ -1,0 +1,176 @@
+"""Work items: claiming, leasing, giving back, rescuing. Times are the database's, never a worker's.
+
+A write to claimed work names its lease token; when the token has moved on (the lease ran out and somebody else has it,
+or it was cancelled), the write touches nothing.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from apps.core.enums import Category, Channel, WorkKind
+from apps.core.types import Work
+from apps.ledger.rows import execute, fetch
+
+READY, CLAIMED, CALLING = 0, 1, 2
+LONE_EXPIRIES = 3
+
+_COLUMNS = """w.id, w.kind, w.queue, w.lane, w.channel, w.tenant_id, w.notification_id, w.lease_token, w.tries, w.calls,
+    w.expiries, w.priority, w.expires_at, w.ordering_key, w.order_at"""
+
+_FIRST_OF_ITS_KEY = """(w.ordering_key = '' OR NOT EXISTS (
+    SELECT FROM ledger_work_item e
+    WHERE e.lane = w.lane AND e.tenant_id = w.tenant_id AND e.ordering_key = w.ordering_key AND e.queue = w.queue
+        AND (e.order_at, e.notification_id) < (w.order_at, w.notification_id)))"""
+
+_LEASE = f"""
+UPDATE ledger_work_item w
+SET phase = {CLAIMED}, lease_until = now() + %(lease)s, lease_token = w.lease_token + 1
+FROM picked p WHERE w.lane = %(lane)s AND w.id = p.id
+RETURNING {_COLUMNS}"""
+
+_CLAIM = f"""
+WITH RECURSIVE turn AS (
+    (SELECT tenant_id FROM ledger_work_item WHERE lane = %(lane)s AND queue = %(queue)s ORDER BY tenant_id LIMIT 1)
+    UNION ALL
+    SELECT n.tenant_id FROM turn t CROSS JOIN LATERAL (
+        SELECT tenant_id FROM ledger_work_item
+        WHERE lane = %(lane)s AND queue = %(queue)s AND tenant_id > t.tenant_id ORDER BY tenant_id LIMIT 1) n
+), due AS (
+    SELECT t.tenant_id, coalesce(g.weight, 1) AS weight FROM turn t
+    LEFT JOIN unnest(%(tenants)s::uuid[], %(weights)s::int[]) AS g(tenant_id, weight) USING (tenant_id)
+    WHERE EXISTS (
+        SELECT FROM ledger_work_item
+        WHERE lane = %(lane)s AND queue = %(queue)s AND tenant_id = t.tenant_id AND priority = ANY('{{0,1,2}}')
+            AND due_at <= now() AND phase = {READY} AND expiries = 0)
+), share AS (
+    SELECT tenant_id, ceil(%(limit)s::float * weight / (SELECT sum(weight) FROM due))::int AS most FROM due
+), found AS MATERIALIZED (
+    SELECT f.*, s.tenant_id, s.most, p.priority
+    FROM share s CROSS JOIN (VALUES (0), (1), (2)) AS p(priority) CROSS JOIN LATERAL (
+        SELECT w.id, w.due_at FROM ledger_work_item w
+        WHERE w.lane = %(lane)s AND w.queue = %(queue)s AND w.tenant_id = s.tenant_id AND w.priority = p.priority
+            AND w.due_at <= now() AND w.phase = {READY} AND w.expiries = 0 AND {_FIRST_OF_ITS_KEY}
+        ORDER BY w.due_at LIMIT s.most FOR UPDATE SKIP LOCKED) f
+), picked AS MATERIALIZED (
+    SELECT id FROM (
+        SELECT id, most, row_number() OVER (PARTITION BY tenant_id ORDER BY priority, due_at) AS place FROM found) x
+    WHERE place <= most LIMIT %(limit)s
+)
+{_LEASE}"""
+
+_CLAIM_LONE = f"""
+WITH picked AS MATERIALIZED (
+    SELECT id FROM ledger_work_item w
+    WHERE lane = %(lane)s AND queue = %(queue)s AND expiries > 0 AND phase = {READY} AND due_at <= now()
+        AND {_FIRST_OF_ITS_KEY}
+    ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED
+)
+{_LEASE}"""
+
+
+def claim(*, queue: str, limit: int, lease: timedelta, weights: Mapping[UUID, int]) -> list[Work]:
+    """Up to `limit` due items of the queue, leased; each tenant with due work gets at most its share. High priority first."""
+    parameters = {
+        **_place(queue),
+        "limit": limit,
+        "lease": lease,
+        "tenants": list(weights),
+        "weights": list(weights.values()),
+    }
+    return [_work(row) for row in fetch(_CLAIM, parameters)]
+
+
+def claim_lone(*, queue: str, lease: timedelta) -> list[Work]:
+    """One item whose lease ran out before, by itself, so that it cannot condemn neighbours."""
+    return [_work(row) for row in fetch(_CLAIM_LONE, {**_place(queue), "lease": lease})]
+
+
+def release(*, lane: str, works: Sequence[Work], delay: timedelta = timedelta(0), mark: bool = False) -> int:
+    """Gives claimed work back, due after `delay`. `mark`: counts as an expiry, so that it comes back alone."""
+    return execute(
+        f"""UPDATE ledger_work_item w
+        SET phase = {READY}, lease_until = NULL, due_at = greatest(w.due_at, now() + %(delay)s),
+            expiries = w.expiries + %(mark)s::int
+        FROM unnest(%(ids)s::uuid[], %(tokens)s::int[]) AS i(id, token)
+        WHERE w.lane = %(lane)s AND w.id = i.id AND w.lease_token = i.token AND w.phase = {CLAIMED}""",
+        {"delay": delay, "mark": mark, "lane": lane, **fence(works)},
+    )
+
+
+def due_queues(queues: Sequence[str]) -> list[str]:
+    """Those of `queues` that have work to claim now."""
+    rows = fetch(
+        f"""SELECT q.queue FROM unnest(%(queues)s::text[], %(lanes)s::text[]) AS q(queue, lane)
+        WHERE EXISTS (SELECT FROM ledger_work_item w
+            WHERE w.lane = q.lane AND w.queue = q.queue AND w.phase = {READY} AND w.due_at <= now())""",
+        {"queues": list(queues), "lanes": [queue.split(".")[1] for queue in queues]},
+    )
+    return [queue for (queue,) in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Lapsed:
+    """A lease that ran out. `was_calling`: a provider may have been called."""
+
+    work: Work
+    attempt_id: UUID | None
+    was_calling: bool
+
+
+def lapse(limit: int = 500) -> list[Lapsed]:
+    """Takes every item whose lease ran out: claimed ones go back to ready, marked; calling ones and those set aside
+    after their third lone expiry are returned locked in the caller's transaction, for it to settle."""
+    rows = fetch(
+        f"""WITH lapsed AS MATERIALIZED (
+            SELECT lane, id FROM ledger_work_item
+            WHERE phase > {READY} AND lease_until < now() ORDER BY lane, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
+        UPDATE ledger_work_item w
+        SET phase = CASE WHEN w.phase = {CLAIMED} THEN {READY} ELSE w.phase END, lease_until = NULL,
+            lease_token = w.lease_token + 1, expiries = w.expiries + 1
+        FROM lapsed l WHERE w.lane = l.lane AND w.id = l.id
+        RETURNING {_COLUMNS}, w.attempt_id, w.phase""",
+        {"limit": limit},
+    )
+    return [Lapsed(_work(row[:-2]), row[-2], row[-1] == CALLING) for row in rows]
+
+
+def remove(works: Sequence[Work]) -> set[UUID]:
+    """Deletes claimed work of one lane; the ids that were still ours."""
+    rows = fetch(
+        """DELETE FROM ledger_work_item w USING unnest(%(ids)s::uuid[], %(tokens)s::int[]) AS i(id, token)
+        WHERE w.lane = %(lane)s AND w.id = ANY(%(ids)s) AND w.id = i.id AND w.lease_token = i.token RETURNING w.id""",
+        {"lane": works[0].lane.value, **fence(works)},
+    )
+    return {row[0] for row in rows}
+
+
+def fence(works: Sequence[Work]) -> dict[str, Any]:
+    return {"ids": [work.id for work in works], "tokens": [work.lease_token for work in works]}
+
+
+def _place(queue: str) -> dict[str, str]:
+    return {"queue": queue, "lane": queue.split(".")[1]}
+
+
+def _work(row: tuple[Any, ...]) -> Work:
+    (id_, kind, queue, lane, channel, tenant, notification, token, tries, calls, expiries, priority, expires, key, order) = row
+    return Work(
+        id=id_,
+        kind=WorkKind(kind),
+        queue=queue,
+        lane=Category(lane),
+        channel=Channel(channel) if channel else None,
+        tenant_id=tenant,
+        notification_id=notification,
+        lease_token=token,
+        tries=tries,
+        calls=calls,
+        expiries=expiries,
+        priority=priority,
+        expires_at=expires,
+        ordering_key=key,
+        order_at=order,
+    )
