@@ -2,8 +2,9 @@
 
 import re
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
+from uuid import UUID
 
 from apps.core.enums import KeyMode
 
@@ -17,10 +18,7 @@ class Token:
 
     mode: KeyMode
     prefix: str
-    text: str
-
-    def __repr__(self) -> str:
-        return f"Token(ntf_{self.mode}_{self.prefix}_...)"
+    text: str = field(repr=False)
 
     @property
     def hash(self) -> bytes:
@@ -41,3 +39,12 @@ def read_token(text: str) -> Token | None:
 
 def _letters(count: int) -> str:
     return "".join(secrets.choice(_ALPHABET) for _ in range(count))
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedKey:
+    """A key just made or rotated. `token` is the clear text: show it once, keep it nowhere."""
+
+    key_id: UUID
+    prefix: str
+    token: str = field(repr=False)

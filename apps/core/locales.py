@@ -1,0 +1,41 @@
+"""Locales (BCP 47) and time zones (IANA): what is one, and how it is written."""
+
+import re
+from functools import cache
+from zoneinfo import available_timezones
+
+from babel import Locale
+
+_TAG = re.compile(r"([a-z]{2,3})(?:-([a-z]{4}))?(?:-([a-z]{2}|\d{3}))?(?:-[a-z0-9]{1,8})*", re.IGNORECASE | re.ASCII)
+
+
+@cache
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones() - {"localtime", "Factory"})
+
+
+def is_timezone(name: str) -> bool:
+    """`Europe/Berlin`, `UTC`; not `CEST`, not `+02:00`."""
+    return name in _zones()
+
+
+@cache
+def _names() -> Locale:
+    return Locale("en")
+
+
+def canonical_locale(tag: str) -> str | None:
+    """`de-ch` -> `de-CH`, `zh-hant-tw` -> `zh-Hant-TW`; None when CLDR has no name for its language, script or region.
+
+    Variants and extensions (`de-u-co-phonebk`) are left out: nothing here depends on them. RFC 5646 section 2.1.1 (case).
+    """
+    found = _TAG.fullmatch(tag) if len(tag) <= 35 else None
+    if found is None:
+        return None
+    language, script, region = found[1].lower(), (found[2] or "").title(), (found[3] or "").upper()
+    is_known = (
+        language in _names().languages
+        and (not script or script in _names().scripts)
+        and (not region or region in _names().territories)
+    )
+    return "-".join(part for part in (language, script, region) if part) if is_known else None
