@@ -23,6 +23,7 @@ STREAM_URL = env.url("NOTIFIER_STREAM_URL", "http://127.0.0.1:8001", schemes=("h
 SANDBOX_URL = env.url("NOTIFIER_SANDBOX_URL", "http://127.0.0.1:8002", schemes=("http", "https")).rstrip("/")
 SANDBOX_SECRET = env.text("NOTIFIER_SANDBOX_SECRET", "")
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
+INBOX_ORIGINS = frozenset(origin.rstrip("/").lower() for origin in env.words("NOTIFIER_INBOX_ORIGINS"))
 
 DATABASE_URL = env.url("DATABASE_URL", schemes=("postgres", "postgresql"))
 _database = urlsplit(DATABASE_URL)
@@ -198,7 +199,10 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_SETTINGS": {"persistAuthorization": True, "deepLinking": True},
     "COMPONENT_SPLIT_REQUEST": False,
     "POSTPROCESSING_HOOKS": ["apps.core.openapi.add_conventions"],
-    "AUTHENTICATION_WHITELIST": ["apps.tenants.authentication.ApiKeyAuthentication"],
+    "AUTHENTICATION_WHITELIST": [
+        "apps.tenants.authentication.ApiKeyAuthentication",
+        "apps.inbox.authentication.InboxTokenAuthentication",
+    ],
 }
 
 EMAIL_TIMEOUT = 10

@@ -55,6 +55,12 @@ class Code(StrEnum):
         "The API key is missing or not valid.",
         "Send `Authorization: Bearer ntf_...` with a key that is neither expired nor revoked.",
     )
+    INBOX_TOKEN_INVALID = (
+        "inbox_token_invalid",
+        401,
+        "The inbox token is missing, expired or not valid.",
+        "Let your backend make a new one with POST /v1/users/{user_id}/inbox-tokens, and send it as `Authorization: Bearer ...`.",
+    )
     FORBIDDEN = "forbidden", 403, "The key may not do this.", "Use a key with the scope that `detail` names."
     NOT_FOUND = (
         "not_found",

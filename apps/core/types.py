@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from apps.core.enums import (
@@ -16,6 +16,7 @@ from apps.core.enums import (
     Priority,
     Reason,
     Scope,
+    SuppressionReason,
     WorkKind,
 )
 
@@ -265,3 +266,23 @@ class NewInboxItem:
     category: Category
     content: Mapping[str, str]
     expires_at: datetime | None
+
+
+class Engagement(NamedTuple):
+    """What a recipient did with a feed item: `kind` is SEEN, READ or ARCHIVED; the item's id is its delivery's."""
+
+    item_id: UUID
+    kind: EventKind
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NewSuppression:
+    """An address that must not be used any more. `source`: who says so, e.g. a provider's key or `api`."""
+
+    tenant_id: UUID
+    channel: Channel
+    address_hash: bytes
+    masked: str
+    reason: SuppressionReason
+    source: str
