@@ -1,0 +1,1 @@
+"""One file per provider, pure translation. registry.py walks this package."""
