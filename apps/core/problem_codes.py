@@ -137,6 +137,12 @@ class Code(StrEnum):
         "Send kind and address as the schema says.",
     )
 
+    INVALID_TOPIC = (
+        "invalid_topic",
+        400,
+        "The topic is not valid.",
+        "Send an event type, a pattern like `order.*`, `category:` and a category, or `*`.",
+    )
     UNKNOWN_USER = (
         "unknown_user",
         404,

@@ -26,6 +26,7 @@ class Migration(migrations.Migration):
                 ("created_at", models.DateTimeField(auto_now_add=True)),
                 ("updated_at", models.DateTimeField(auto_now=True)),
                 ("notification_id", models.UUIDField()),
+                ("position", models.UUIDField(default=apps.core.ids.new, editable=False)),
                 ("event_type", models.CharField(blank=True, max_length=100)),
                 ("category", models.CharField(max_length=16)),
                 ("sealed", models.BinaryField()),
@@ -36,7 +37,7 @@ class Migration(migrations.Migration):
                 (
                     "recipient",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="audience.recipient"
+                        db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name="+", to="audience.recipient"
                     ),
                 ),
                 (
@@ -48,7 +49,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "indexes": [
-                    models.Index(fields=["recipient", "-id"], name="inbox_feed"),
+                    models.Index(fields=["recipient", "-position"], name="inbox_feed"),
                     models.Index(
                         condition=models.Q(("archived_at", None), ("read_at", None)),
                         fields=["recipient"],

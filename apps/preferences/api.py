@@ -1,0 +1,205 @@
+"""What a person switched off, and the addresses that must not be used."""
+
+from typing import cast
+from uuid import UUID
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from apps.audience.addresses import address_hashes, device_token, email_address, phone_number
+from apps.audience.selectors import recipient_ids
+from apps.core.bodies import decode
+from apps.core.enums import Channel, Platform, Scope, SuppressionReason
+from apps.core.pagination import next_cursor, page_request
+from apps.core.problem_codes import Code
+from apps.core.problems import FieldError, Problem, ProblemBody
+from apps.core.types import Address, Caller, NewSuppression, Switch
+from apps.preferences import selectors, services
+from apps.preferences.serializers import (
+    LiftBody,
+    PreferenceAnswer,
+    PreferencesAnswer,
+    PreferencesBody,
+    SuppressionAnswer,
+    SuppressionBody,
+    SuppressionPage,
+)
+from apps.preferences.topics import is_topic
+
+SOURCE = "api"
+
+
+class Preferences(APIView):
+    scopes = {"GET": Scope.USERS_WRITE, "PUT": Scope.USERS_WRITE}
+
+    @extend_schema(
+        operation_id="read_preferences",
+        summary="Read a user's preferences",
+        responses={200: PreferencesAnswer, 404: ProblemBody},
+        tags=["Preferences"],
+    )
+    def get(self, request: Request, user_id: str) -> Response:
+        return Response(_preferences(_tenant_id(request), _recipient_id(request, user_id)))
+
+    @extend_schema(
+        operation_id="replace_preferences",
+        summary="Replace a user's preferences",
+        description="The next message obeys them. Those that stay as they were keep their source and date.",
+        request=PreferencesBody,
+        responses={200: PreferencesAnswer, 404: ProblemBody},
+        examples=[
+            OpenApiExample(
+                "No marketing, and no email about orders",
+                {
+                    "preferences": [
+                        {"topic": "category:marketing", "on": False},
+                        {"topic": "order.*", "channel": "email", "on": False},
+                    ]
+                },
+                request_only=True,
+            )
+        ],
+        tags=["Preferences"],
+    )
+    def put(self, request: Request, user_id: str) -> Response:
+        body = decode(request, PreferencesBody)
+        if errors := _objections(body):
+            code = cast(Code, errors[0].code) if len(errors) == 1 else Code.VALIDATION_ERROR
+            raise Problem(code, errors[0].detail if len(errors) == 1 else "", errors=errors)
+        tenant_id, recipient_id = _tenant_id(request), _recipient_id(request, user_id)
+        services.replace_switches(
+            tenant_id=tenant_id,
+            recipient_id=recipient_id,
+            switches=[Switch(row.topic, row.channel, row.on) for row in body.preferences],
+            source=SOURCE,
+        )
+        return Response(_preferences(tenant_id, recipient_id))
+
+
+class Suppressions(APIView):
+    scopes = {"GET": Scope.ADMIN, "POST": Scope.ADMIN, "DELETE": Scope.ADMIN}
+
+    @extend_schema(
+        operation_id="list_suppressions",
+        summary="List suppressed addresses",
+        parameters=[
+            OpenApiParameter("limit", {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}),
+            OpenApiParameter("cursor", OpenApiTypes.STR, description="`next_cursor` of the previous page."),
+        ],
+        responses={200: SuppressionPage},
+        tags=["Suppressions"],
+    )
+    def get(self, request: Request) -> Response:
+        page = page_request(request)
+        rows = selectors.suppressions(tenant_id=_tenant_id(request), before=page.before, limit=page.limit + 1)
+        shown, has_more = rows[: page.limit], len(rows) > page.limit
+        return Response(
+            SuppressionPage(
+                data=[_suppression(row) for row in shown],
+                has_more=has_more,
+                next_cursor=next_cursor(shown[-1].id) if has_more else None,
+            )
+        )
+
+    @extend_schema(
+        operation_id="suppress_address",
+        summary="Suppress an address",
+        description="Nothing is sent to it on this channel any more, whoever has it. An address that is suppressed already keeps"
+        " its first reason and date, and the answer is 200.",
+        request=SuppressionBody,
+        responses={201: SuppressionAnswer, 200: SuppressionAnswer},
+        tags=["Suppressions"],
+    )
+    def post(self, request: Request) -> Response:
+        body = decode(request, SuppressionBody)
+        tenant_id, address = _tenant_id(request), _address(body)
+        hashes = address_hashes(tenant_id, address.channel, address.hashed)
+        before = selectors.suppression(tenant_id=tenant_id, channel=address.channel, hashes=hashes)
+        # under every hash key: while keys change, endpoints are still known by the old one
+        services.suppress(
+            [
+                NewSuppression(tenant_id, address.channel, digest, address.masked, SuppressionReason.MANUAL, SOURCE)
+                for digest in hashes
+            ]
+        )
+        after = before or selectors.suppression(tenant_id=tenant_id, channel=address.channel, hashes=hashes)
+        if after is None:
+            raise Problem(Code.CONFLICT, "It was suppressed, and lifted again at the same moment.")
+        return Response(_suppression(after), status=200 if before else 201)
+
+    @extend_schema(
+        operation_id="lift_suppression",
+        summary="Lift a suppression",
+        description='The body names it, so that no address is in a URL: `{"channel": "email", "address": "bea@example.com"}`.',
+        request=LiftBody,
+        responses={204: None, 404: ProblemBody},
+        tags=["Suppressions"],
+    )
+    def delete(self, request: Request) -> Response:
+        body = decode(request, LiftBody)
+        tenant_id, address = _tenant_id(request), _address(body)
+        hashes = address_hashes(tenant_id, address.channel, address.hashed)
+        if not services.lift_suppression(tenant_id=tenant_id, channel=address.channel, hashes=hashes):
+            raise Problem(Code.NOT_FOUND, "This address is not suppressed on this channel.")
+        return Response(status=204)
+
+
+def _tenant_id(request: Request) -> UUID:
+    return cast(Caller, request.auth).tenant.id
+
+
+def _recipient_id(request: Request, user_id: str) -> UUID:
+    found = recipient_ids(_tenant_id(request), [user_id]).get(user_id)
+    if found is None:
+        raise Problem(Code.UNKNOWN_USER)
+    return found
+
+
+def _preferences(tenant_id: UUID, recipient_id: UUID) -> PreferencesAnswer:
+    rows = selectors.preferences_of(tenant_id=tenant_id, recipient_id=recipient_id)
+    return PreferencesAnswer(
+        preferences=[
+            PreferenceAnswer(
+                topic=row.topic, channel=row.channel, on=row.is_on, source=row.source, updated_at=row.updated_at
+            )
+            for row in rows
+        ]
+    )
+
+
+def _objections(body: PreferencesBody) -> list[FieldError]:
+    errors, met = [], set()
+    for index, row in enumerate(body.preferences):
+        pointer = f"/preferences/{index}"
+        if not is_topic(row.topic):
+            said = "is neither an event type, a pattern like `order.*`, a `category:<name>` nor `*`."
+            errors.append(FieldError(f"{pointer}/topic", Code.INVALID_TOPIC, f"`{row.topic}` {said}"))
+        elif (row.topic, row.channel) in met:
+            errors.append(FieldError(pointer, Code.CONTRADICTION, f"`{row.topic}` on `{row.channel}` is there twice."))
+        met.add((row.topic, row.channel))
+    return errors
+
+
+def _address(body: SuppressionBody | LiftBody) -> Address:
+    """In the form in which endpoints are hashed. Raises Problem: invalid_email, invalid_phone, invalid_endpoint."""
+    match Channel(body.channel):
+        case Channel.EMAIL:
+            return email_address(body.address, "/address")
+        case Channel.SMS:
+            return phone_number(body.address, "/address")
+        case _:
+            # the platform is not part of the hash, and a web-push subscription is hashed by its URL
+            return device_token(body.address, Platform.ANDROID, "/address")
+
+
+def _suppression(row: selectors.SuppressionRow) -> SuppressionAnswer:
+    return SuppressionAnswer(
+        channel=row.channel,
+        address=row.masked,
+        reason=SuppressionReason(row.reason),
+        source=row.source,
+        created_at=row.created_at,
+    )

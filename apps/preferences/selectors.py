@@ -1,0 +1,89 @@
+"""What people switched off, and which addresses must not be used."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db import connection
+
+from apps.core.enums import Channel
+from apps.core.types import Switch
+from apps.preferences.models import Preference, Suppression
+
+SuppressionKey = tuple[UUID, Channel, bytes]
+
+_SUPPRESSED = """
+SELECT suppression.tenant_id, suppression.channel, suppression.address_hash
+FROM unnest(%s::uuid[], %s::text[], %s::bytea[]) AS asked (tenant_id, channel, address_hash)
+JOIN preferences_suppression AS suppression USING (tenant_id, channel, address_hash)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class PreferenceRow:
+    """A preference as it is shown: who set it, and when."""
+
+    topic: str
+    channel: str
+    is_on: bool
+    source: str
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SuppressionRow:
+    """A suppression as it is shown; the address itself is not known."""
+
+    id: UUID
+    channel: str
+    masked: str
+    reason: str
+    source: str
+    created_at: datetime
+
+
+def switches(recipient_ids: Iterable[UUID]) -> dict[UUID, tuple[Switch, ...]]:
+    """One entry for each id given, of whatever tenant; by topic and channel. One query."""
+    wanted: dict[UUID, tuple[Switch, ...]] = dict.fromkeys(recipient_ids, ())
+    if not wanted:
+        return wanted
+    found: defaultdict[UUID, list[Switch]] = defaultdict(list)
+    rows = Preference.objects.all_tenants().filter(recipient_id__in=list(wanted)).order_by("topic", "channel")
+    for recipient_id, *switch in rows.values_list("recipient_id", "topic", "channel", "is_on"):
+        found[recipient_id].append(Switch(*switch))
+    return wanted | {recipient_id: tuple(rows) for recipient_id, rows in found.items()}
+
+
+def suppressed(keys: Iterable[SuppressionKey]) -> frozenset[SuppressionKey]:
+    """Those of `keys` (tenant, channel, the endpoint's address hash) that are suppressed. One query, whatever their number."""
+    asked = set(keys)
+    if not asked:
+        return frozenset()
+    tenant_ids, channels, hashes = zip(*asked, strict=True)
+    with connection.cursor() as cursor:
+        cursor.execute(_SUPPRESSED, [list(tenant_ids), [channel.value for channel in channels], list(hashes)])
+        return frozenset((tenant_id, Channel(channel), bytes(found)) for tenant_id, channel, found in cursor.fetchall())
+
+
+def preferences_of(*, tenant_id: UUID, recipient_id: UUID) -> tuple[PreferenceRow, ...]:
+    """By topic and channel."""
+    rows = Preference.objects.of(tenant_id).filter(recipient_id=recipient_id).order_by("topic", "channel")
+    return tuple(PreferenceRow(*row) for row in rows.values_list("topic", "channel", "is_on", "source", "updated_at"))
+
+
+def suppressions(*, tenant_id: UUID, before: UUID | None, limit: int) -> tuple[SuppressionRow, ...]:
+    """The latest first; `before`: only rows with a smaller id."""
+    rows = Suppression.objects.of(tenant_id)
+    if before is not None:
+        rows = rows.filter(id__lt=before)
+    shown = rows.order_by("-id").values_list("id", "channel", "masked", "reason", "source", "created_at")
+    return tuple(SuppressionRow(*row) for row in shown[:limit])
+
+
+def suppression(*, tenant_id: UUID, channel: Channel, hashes: Iterable[bytes]) -> SuppressionRow | None:
+    """The suppression of an address. `hashes`: the address under every hash key at hand."""
+    rows = Suppression.objects.of(tenant_id).filter(channel=channel.value, address_hash__in=list(hashes))
+    row = rows.order_by("id").values_list("id", "channel", "masked", "reason", "source", "created_at").first()
+    return SuppressionRow(*row) if row else None
