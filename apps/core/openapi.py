@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from drf_spectacular.extensions import OpenApiSerializerExtension
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.plumbing import ResolvedComponent
+from drf_spectacular.plumbing import ComponentIdentity, ResolvedComponent
 from drf_spectacular.utils import OpenApiParameter
 
 from apps.core.code_samples import curl
@@ -56,6 +56,14 @@ _IDEMPOTENCY_KEY = OpenApiParameter(
     OpenApiParameter.HEADER,
     description="An id of the thing you notify about. The same key with the same body answers again and does nothing twice.",
 )
+PAGE_PARAMETERS = [
+    OpenApiParameter(
+        "limit",
+        {"type": "integer", "minimum": 1, "maximum": 100, "default": 20},
+        description="How many at most.",
+    ),
+    OpenApiParameter("cursor", {"type": "string"}, description="`next_cursor` of the previous page."),
+]
 
 
 class Schema(AutoSchema):
@@ -75,13 +83,20 @@ class StructExtension(OpenApiSerializerExtension):  # type: ignore[no-untyped-ca
     def get_name(self, auto_schema: AutoSchema, direction: str) -> str:
         return str(self.target.__name__)
 
+    def get_identity(self, auto_schema: AutoSchema, direction: str) -> str:
+        """The same whether it is named by a door or found inside another struct."""
+        return str(self.target.__name__)
+
     def map_serializer(self, auto_schema: AutoSchema, direction: str) -> Json:
         schemas = struct_schemas(self.target)
         own = schemas.pop(self.target.__name__)
         for name, schema in schemas.items():
             auto_schema.registry.register_on_missing(
                 ResolvedComponent(  # type: ignore[no-untyped-call]
-                    name=name, type=ResolvedComponent.SCHEMA, object=name, schema=schema
+                    name=name,
+                    type=ResolvedComponent.SCHEMA,
+                    object=ComponentIdentity(name),  # type: ignore[no-untyped-call]
+                    schema=schema,
                 )
             )
         return own
