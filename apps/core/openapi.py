@@ -83,9 +83,9 @@ class StructExtension(OpenApiSerializerExtension):  # type: ignore[no-untyped-ca
     def get_name(self, auto_schema: AutoSchema, direction: str) -> str:
         return str(self.target.__name__)
 
-    def get_identity(self, auto_schema: AutoSchema, direction: str) -> str:
+    def get_identity(self, auto_schema: AutoSchema, direction: str) -> ComponentIdentity:
         """The same whether it is named by a door or found inside another struct."""
-        return str(self.target.__name__)
+        return ComponentIdentity(self.target.__name__)  # type: ignore[no-untyped-call]
 
     def map_serializer(self, auto_schema: AutoSchema, direction: str) -> Json:
         schemas = struct_schemas(self.target)
