@@ -9,4 +9,8 @@ handler500 = "apps.core.problems.server_error"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("apps.core.urls")),
     path("admin/", admin.site.urls),
+    path("v1/", include("apps.audience.urls")),
+    path("v1/", include("apps.events.urls")),
+    path("v1/", include("apps.inbox.urls")),
+    path("v1/", include("apps.preferences.urls")),
 ]

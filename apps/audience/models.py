@@ -27,7 +27,7 @@ class Endpoint(TenantTable):
     """One address of a recipient on one channel. `sealed` decrypts bound to the endpoint's id; `address_hash` finds it."""
 
     tenant = models.ForeignKey("tenants.Tenant", on_delete=models.CASCADE, related_name="+")
-    recipient = models.ForeignKey(Recipient, on_delete=models.CASCADE, related_name="endpoints")
+    recipient = models.ForeignKey(Recipient, on_delete=models.CASCADE, related_name="+")
     channel = models.CharField(max_length=8, choices=[(c.value, c.value) for c in Channel])
     kind = models.CharField(max_length=8, choices=[(k.value, k.value) for k in EndpointKind])
     sealed = models.BinaryField()

@@ -3,9 +3,11 @@
 A view class with `takes_idempotency_key = True` documents that header on its POST.
 """
 
+from functools import cache
 from typing import Any
 
 import msgspec
+from drf_spectacular.drainage import warn
 from drf_spectacular.extensions import OpenApiSerializerExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ComponentIdentity, ResolvedComponent
@@ -81,27 +83,30 @@ class StructExtension(OpenApiSerializerExtension):  # type: ignore[no-untyped-ca
     match_subclasses = True
 
     def get_name(self, auto_schema: AutoSchema, direction: str) -> str:
+        for name, schema in struct_schemas(self.target).items():
+            known = auto_schema.registry._components.get((name, ResolvedComponent.SCHEMA))
+            if known is not None and known.schema is not None and known.schema != schema:
+                warn(f"Two different structs are called {name}; the schema needs a name for each.")
         return str(self.target.__name__)
 
     def get_identity(self, auto_schema: AutoSchema, direction: str) -> ComponentIdentity:
-        """The same whether it is named by a door or found inside another struct."""
         return ComponentIdentity(self.target.__name__)  # type: ignore[no-untyped-call]
 
     def map_serializer(self, auto_schema: AutoSchema, direction: str) -> Json:
-        schemas = struct_schemas(self.target)
+        schemas = dict(struct_schemas(self.target))
         own = schemas.pop(self.target.__name__)
         for name, schema in schemas.items():
-            auto_schema.registry.register_on_missing(
-                ResolvedComponent(  # type: ignore[no-untyped-call]
-                    name=name,
-                    type=ResolvedComponent.SCHEMA,
-                    object=ComponentIdentity(name),  # type: ignore[no-untyped-call]
-                    schema=schema,
-                )
+            component = ResolvedComponent(  # type: ignore[no-untyped-call]
+                name=name,
+                type=ResolvedComponent.SCHEMA,
+                object=ComponentIdentity(name),  # type: ignore[no-untyped-call]
+                schema=schema,
             )
+            auto_schema.registry.register_on_missing(component)
         return own
 
 
+@cache
 def struct_schemas(struct: type[msgspec.Struct]) -> dict[str, Json]:
     """The JSON schemas of a struct and of all it contains, by name."""
     _, schemas = msgspec.json.schema_components((struct,), ref_template=_REF, schema_hook=_anything)

@@ -99,6 +99,31 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Address:
+    """An address as a caller gave it, checked. `text`: as it is sent to; `hashed`: the form that is compared."""
+
+    kind: EndpointKind
+    channel: Channel
+    text: str = field(repr=False)
+    hashed: str = field(repr=False)
+    masked: str = ""
+    platform: str = ""
+    is_verified: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class InlineRecipient:
+    """What a caller says about a person, checked. None leaves what is stored, "" clears it; `addresses` are added."""
+
+    user_id: str
+    locale: str | None = None
+    timezone: str | None = None
+    attributes: Mapping[str, Any] | None = None
+    is_blocked: bool | None = None
+    addresses: tuple[Address, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Rendered:
     """What goes out on one channel: `content` has the channel's fields (templates/content.py), all plain strings."""
 

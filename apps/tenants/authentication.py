@@ -28,6 +28,13 @@ class ApiKeyAuthentication(BaseAuthentication):
         return CHALLENGE
 
 
+def caller_of(request: Request) -> Caller:
+    """Who calls, for views behind ApiKeyAuthentication and HasScope."""
+    caller = request.user
+    assert isinstance(caller, Caller)
+    return caller
+
+
 class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """How the schema names it."""
 

@@ -86,7 +86,7 @@ class Migration(migrations.Migration):
                     "recipient",
                     models.ForeignKey(
                         on_delete=django.db.models.deletion.CASCADE,
-                        related_name="endpoints",
+                        related_name="+",
                         to="audience.recipient",
                     ),
                 ),

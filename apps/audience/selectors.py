@@ -1,0 +1,68 @@
+"""Who is known, and where they are reached. Every function asks once, however many are asked for."""
+
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+from apps.audience import models
+from apps.core import crypto
+from apps.core.enums import Channel, EndpointKind
+from apps.core.types import Endpoint, Recipient
+
+_RECIPIENT = ("id", "tenant_id", "user_id", "locale", "timezone", "attributes", "blocked_at")
+_ENDPOINT = (
+    *("id", "recipient_id", "channel", "kind", "sealed", "address_hash"),
+    *("masked", "platform", "verified_at", "retired_at"),
+)
+_CHANNELS = {channel.value: channel for channel in Channel}
+_KINDS = {kind.value: kind for kind in EndpointKind}
+
+
+def recipient_ids(tenant_id: UUID, user_ids: Iterable[str]) -> dict[str, UUID]:
+    """By user_id; unknown ones are left out."""
+    rows = models.Recipient.objects.of(tenant_id).filter(user_id__in=list(user_ids))
+    return dict(rows.values_list("user_id", "id"))
+
+
+def recipients(ids: Iterable[UUID]) -> dict[UUID, Recipient]:
+    """By id, of whatever tenant: the ids come from rows that are the tenant's own."""
+    rows = models.Recipient.objects.all_tenants().filter(id__in=list(ids)).values_list(*_RECIPIENT)
+    return {
+        recipient_id: Recipient(recipient_id, tenant_id, user_id, locale, timezone, attributes, blocked_at is not None)
+        for recipient_id, tenant_id, user_id, locale, timezone, attributes, blocked_at in rows
+    }
+
+
+def endpoints_of(recipient_ids: Iterable[UUID]) -> dict[UUID, tuple[Endpoint, ...]]:
+    """By recipient id, oldest first, unverified and retired ones included; a recipient without any is left out.
+
+    Raises UndecipherableError when a key is missing.
+    """
+    rows = models.Endpoint.objects.all_tenants().filter(recipient_id__in=list(recipient_ids))
+    found: dict[UUID, tuple[Endpoint, ...]] = {}
+    for row in rows.order_by("id").values_list(*_ENDPOINT):
+        endpoint = _endpoint(row)
+        found[endpoint.recipient_id] = (*found.get(endpoint.recipient_id, ()), endpoint)
+    return found
+
+
+def endpoints(ids: Iterable[UUID]) -> dict[UUID, Endpoint]:
+    """By id. Raises UndecipherableError when a key is missing."""
+    rows = models.Endpoint.objects.all_tenants().filter(id__in=list(ids)).values_list(*_ENDPOINT)
+    return {row[0]: _endpoint(row) for row in rows}
+
+
+def _endpoint(row: tuple[Any, ...]) -> Endpoint:
+    endpoint_id, recipient_id, channel, kind, sealed, address_hash, masked, platform, verified_at, retired_at = row
+    return Endpoint(
+        endpoint_id,
+        recipient_id,
+        _CHANNELS[channel],
+        _KINDS[kind],
+        crypto.decrypt(sealed, bound_to=endpoint_id.bytes).decode(),
+        bytes(address_hash),
+        masked,
+        platform,
+        verified_at is not None,
+        retired_at is not None,
+    )

@@ -1,0 +1,68 @@
+"""People and their endpoints: created, changed, retired, forgotten."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+
+from apps.audience import models
+from apps.audience.forgetting import run_callbacks
+from apps.audience.people import Written, write_people
+from apps.audience.registering import Registered, register
+from apps.core import clock
+from apps.core.types import Address, InlineRecipient, Tenant
+
+
+def upsert_recipients(*, tenant: Tenant, inline: Sequence[InlineRecipient]) -> dict[str, UUID]:
+    """The recipients' ids by user_id, created or updated, with their addresses added. For ingestion.
+
+    Two queries when nothing is new, at most seven, however many there are. Retired addresses stay retired (registering.py).
+    """
+    with transaction.atomic(savepoint=False):
+        people = _write(tenant, inline, revive=False)
+    return {user_id: person.recipient_id for user_id, person in people.items()}
+
+
+def upsert_user(*, tenant: Tenant, user: InlineRecipient) -> bool:
+    """One person, at the caller's explicit wish: retired addresses come back into use. True when the person is new."""
+    with transaction.atomic():
+        return _write(tenant, [user], revive=True)[user.user_id].is_new
+
+
+def _write(tenant: Tenant, inline: Sequence[InlineRecipient], *, revive: bool) -> dict[str, Written]:
+    people = write_people(tenant.id, inline)
+    wanted = [(people[person.user_id].recipient_id, address) for person in inline for address in person.addresses]
+    if wanted:
+        register(tenant.id, wanted, revive=revive, now=clock.now())
+    return people
+
+
+def register_endpoint(*, tenant: Tenant, recipient_id: UUID, address: Address) -> Registered:
+    """The same address twice is the same endpoint; a retired one comes back into use."""
+    with transaction.atomic():
+        return register(tenant.id, [(recipient_id, address)], revive=True, now=clock.now())[0]
+
+
+def retire_endpoints(*, endpoint_ids: Iterable[UUID], reason: str, now: datetime) -> int:
+    """Takes addresses out of use that a provider refused for good, of whatever tenant. How many were in use."""
+    rows = models.Endpoint.objects.all_tenants().filter(id__in=list(endpoint_ids), retired_at=None)
+    return rows.update(retired_at=now, retired_reason=reason, updated_at=now)
+
+
+def delete_endpoint(*, tenant: Tenant, recipient_id: UUID, endpoint_id: UUID) -> bool:
+    """False when it is not this person's. The address is gone, not only retired."""
+    rows = models.Endpoint.objects.of(tenant).filter(recipient_id=recipient_id, id=endpoint_id)
+    return bool(rows.delete()[0])
+
+
+def forget_recipient(*, tenant: Tenant, user_id: str) -> bool:
+    """Erases a person: what other apps hold (forgetting.py), endpoints, preferences, feed. False when unknown."""
+    with transaction.atomic():
+        rows = models.Recipient.objects.of(tenant).filter(user_id=user_id)
+        recipient_id = rows.select_for_update().values_list("id", flat=True).first()
+        if recipient_id is None:
+            return False
+        run_callbacks(tenant.id, recipient_id)
+        rows.delete()
+        return True

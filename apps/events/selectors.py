@@ -1,0 +1,75 @@
+"""The catalogue of event types."""
+
+from collections.abc import Collection
+from datetime import timedelta
+from time import monotonic
+from typing import Any
+from uuid import UUID
+
+from apps.core.enums import Category, Channel
+from apps.core.types import EventType
+from apps.events import models
+
+CACHE_SECONDS = 1.0
+_MOST_CACHED = 5_000
+_FIELDS = (
+    *("id", "tenant_id", "key", "name", "category", "template_key", "channels", "fallback"),
+    *("dedup_window_seconds", "sensitive_keys", "owner"),
+)
+
+_cache: dict[tuple[UUID, str], tuple[float, EventType]] = {}
+
+
+def event_type(tenant_id: UUID, key: str) -> EventType | None:
+    """At most CACHE_SECONDS old. An unknown key is asked for every time, so that a new event type is known at once."""
+    kept = _cache.get((tenant_id, key))
+    if kept is not None and kept[0] > monotonic():
+        return kept[1]
+    row = models.EventType.objects.of(tenant_id).filter(key=key).values_list(*_FIELDS).first()
+    if row is None:
+        return None
+    if len(_cache) >= _MOST_CACHED:
+        _cache.clear()
+    found = _frozen(row)
+    _cache[tenant_id, key] = (monotonic() + CACHE_SECONDS, found)
+    return found
+
+
+def event_types(pairs: Collection[tuple[UUID, str]]) -> dict[tuple[UUID, str], EventType]:
+    """By (tenant id, key); unknown ones are left out. One query, never from the cache."""
+    wanted = set(pairs)
+    rows = models.EventType.objects.all_tenants().filter(
+        tenant_id__in={tenant_id for tenant_id, _ in wanted}, key__in={key for _, key in wanted}
+    )
+    found = (_frozen(row) for row in rows.values_list(*_FIELDS))
+    return {(kind.tenant_id, kind.key): kind for kind in found if (kind.tenant_id, kind.key) in wanted}
+
+
+def event_type_page(tenant_id: UUID, limit: int, before: UUID | None) -> list[EventType]:
+    """Newest first."""
+    rows = models.EventType.objects.of(tenant_id)
+    if before is not None:
+        rows = rows.filter(id__lt=before)
+    return [_frozen(row) for row in rows.order_by("-id").values_list(*_FIELDS)[:limit]]
+
+
+def forget_cached() -> None:
+    """After a change in this very process, and for tests."""
+    _cache.clear()
+
+
+def _frozen(row: tuple[Any, ...]) -> EventType:
+    event_type_id, tenant_id, key, name, category, template_key, channels, fallback, window, sensitive_keys, owner = row
+    return EventType(
+        id=event_type_id,
+        tenant_id=tenant_id,
+        key=key,
+        name=name,
+        category=Category(category),
+        template_key=template_key,
+        channels=tuple(Channel(channel) for channel in channels),
+        fallback=tuple(Channel(channel) for channel in fallback),
+        dedup_window=timedelta(seconds=window),
+        sensitive_keys=tuple(sensitive_keys),
+        owner=owner,
+    )

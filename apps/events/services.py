@@ -1,0 +1,48 @@
+"""Event types: defined and removed."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from apps.core.enums import Category, Channel
+from apps.core.types import Tenant
+from apps.events import models
+from apps.events.selectors import forget_cached
+
+
+def put_event_type(
+    *,
+    tenant: Tenant,
+    key: str,
+    name: str,
+    category: Category,
+    template_key: str = "",
+    channels: Sequence[Channel] = (),
+    fallback: Sequence[Channel] = (),
+    dedup_window: timedelta = timedelta(0),
+    sensitive_keys: Sequence[str] = (),
+    owner: str = "",
+) -> bool:
+    """Creates it, or replaces every field. True when it is new. Other processes may use the old one for 1 s more."""
+    _, is_new = models.EventType.objects.of(tenant).update_or_create(
+        tenant_id=tenant.id,
+        key=key,
+        defaults={
+            "name": name,
+            "category": category.value,
+            "template_key": template_key,
+            "channels": [channel.value for channel in channels],
+            "fallback": [channel.value for channel in fallback],
+            "dedup_window_seconds": int(dedup_window.total_seconds()),
+            "sensitive_keys": list(sensitive_keys),
+            "owner": owner,
+        },
+    )
+    forget_cached()
+    return is_new
+
+
+def delete_event_type(*, tenant: Tenant, key: str) -> bool:
+    """False when unknown. Notifications already accepted keep their category."""
+    deleted = models.EventType.objects.of(tenant).filter(key=key).delete()[0]
+    forget_cached()
+    return bool(deleted)
