@@ -9,6 +9,7 @@ from django.urls import reverse_lazy
 
 from apps.core.logs import logging_config
 from notifier import env
+from notifier.pools import QUEUES, SHARES
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -22,6 +23,7 @@ PUBLIC_URL = env.url("NOTIFIER_PUBLIC_URL", "http://127.0.0.1:8000", schemes=("h
 STREAM_URL = env.url("NOTIFIER_STREAM_URL", "http://127.0.0.1:8001", schemes=("http", "https")).rstrip("/")
 SANDBOX_URL = env.url("NOTIFIER_SANDBOX_URL", "http://127.0.0.1:8002", schemes=("http", "https")).rstrip("/")
 SANDBOX_SECRET = env.text("NOTIFIER_SANDBOX_SECRET", "")
+SANDBOX_STORE = Path(env.text("NOTIFIER_SANDBOX_STORE", str(BASE_DIR / ".local" / "sandbox.sqlite3")))
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 INBOX_ORIGINS = frozenset(origin.rstrip("/").lower() for origin in env.words("NOTIFIER_INBOX_ORIGINS"))
 
@@ -171,6 +173,9 @@ API_BODY_LIMIT = 256 * 1024
 API_BATCH_BODY_LIMIT = 5 * 1024 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = API_BATCH_BODY_LIMIT
 IDEMPOTENCY_TTL_HOURS = env.integer("NOTIFIER_IDEMPOTENCY_TTL_HOURS", 72, low=1)
+LEASE_SECONDS = env.integer("NOTIFIER_LEASE_SECONDS", 30, low=1)
+QUEUE_SHARES = SHARES
+WORK_QUEUES = [queue for queue in QUEUES if "." in queue]
 LEDGER_RETENTION_DAYS = env.integer("NOTIFIER_LEDGER_RETENTION_DAYS", 90, low=1)
 
 REST_FRAMEWORK = {

@@ -11,6 +11,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
     path("v1/", include("apps.audience.urls")),
     path("v1/", include("apps.events.urls")),
+    path("v1/", include("apps.ingest.urls")),
     path("v1/", include("apps.inbox.urls")),
     path("v1/", include("apps.preferences.urls")),
 ]

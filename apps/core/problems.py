@@ -57,6 +57,11 @@ class Problem(Exception):
         self.headers = dict(headers or {})
         self.errors = list(errors) or ([FieldError(pointer, code, self.detail)] if pointer is not None else [])
 
+    def below(self, pointer: str) -> "Problem":
+        """The same problem of a part that stands at `pointer` in the whole body."""
+        moved = [msgspec.structs.replace(error, pointer=pointer + error.pointer) for error in self.errors]
+        return Problem(self.code, self.detail, pointer=None if moved else pointer, errors=moved, headers=self.headers)
+
 
 def problem_response(request: HttpRequest, problem: Problem) -> HttpResponse:
     code = problem.code

@@ -42,11 +42,11 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """`existing`: ids of notifications that stood under the same event before, by position. `answer`: the first request's."""
+    """`answer`: the first request's, when this one is a replay of it. `is_partial`: some stood under their event before."""
 
     is_replay: bool
     answer: bytes
-    existing: dict[int, UUID]
+    is_partial: bool
 
 
 _ACCEPT = """
@@ -85,17 +85,16 @@ WITH input AS MATERIALIZED (
     SELECT id, category, 'route.' || category, 'route', %(tenant_id)s, id, priority, coalesce(due_at, now()),
         expires_at, ordering_key, coalesce(due_at, now())
     FROM fresh
-    RETURNING id
 )
-SELECT EXISTS (SELECT FROM request), ARRAY(SELECT id FROM work)
+SELECT EXISTS (SELECT FROM request), (SELECT count(*) FROM fresh)
 """
 
 
 def accept(request: Request, notifications: Sequence[NewNotification]) -> Accepted:
     """Writes all or nothing. Raises StillRunningError, KeyReusedError, or a database error (then nothing was written).
 
-    A notification whose event (tenant, type, event_id, recipient) was accepted before is not written again: its
-    position maps to the earlier one's id.
+    A notification whose event (tenant, type, event_id, recipient) was accepted before is not written again: `standing`
+    tells which one stands for it.
     """
     event_keys = [event_key(request.tenant_id, n) for n in notifications]
     first: dict[bytes, int] = {}
@@ -111,14 +110,10 @@ def accept(request: Request, notifications: Sequence[NewNotification]) -> Accept
         raise
     if not is_new:
         return _replay(request)
-    existing: dict[int, UUID] = {}
-    if len(written) < len(notifications):
-        existing = standing(event_keys, skip={n.id for n in notifications if n.id in set(written)})
-        existing = {i: ref for i, ref in existing.items() if ref != notifications[i].id}
-    return Accepted(is_replay=False, answer=request.answer, existing=existing)
+    return Accepted(is_replay=False, answer=request.answer, is_partial=written < len(notifications))
 
 
-def standing(event_keys: Sequence[bytes | None], skip: set[UUID] = frozenset()) -> dict[int, UUID]:  # type: ignore[assignment]
+def standing(event_keys: Sequence[bytes | None]) -> dict[int, UUID]:
     """The notification that stands under each event key, by position."""
     wanted = [key for key in event_keys if key is not None]
     found = dict(fetch("SELECT key, ref_id FROM ledger_seen_key WHERE key = ANY(%(keys)s)", {"keys": wanted}))
@@ -145,7 +140,16 @@ def _replay(request: Request) -> Accepted:
     fingerprint, answer = rows[0]
     if bytes(fingerprint) != request.fingerprint:
         raise KeyReusedError
-    return Accepted(is_replay=True, answer=bytes(answer), existing={})
+    return Accepted(is_replay=True, answer=bytes(answer), is_partial=True)
+
+
+def answer_of(key: bytes, fingerprint: bytes) -> bytes | None:
+    """What is stored under a live key, if the request is the same."""
+    rows = fetch(
+        "SELECT answer FROM ledger_seen_key WHERE key = %(key)s AND fingerprint = %(fingerprint)s AND expires_at > now()",
+        {"key": key, "fingerprint": fingerprint},
+    )
+    return bytes(rows[0][0]) if rows else None
 
 
 def seal(notification_id: UUID, data: Any, content: Any) -> bytes:

@@ -1,7 +1,7 @@
 """Which status may follow which. Pure: statuses only advance, so events may come late, twice and in any order.
 
-    queued -> held -> sending -> sent -> delivered -> bounced
-    unknown may be lifted by proof; skipped, failed, expired and cancelled are final (an operator's retry opens a new try).
+queued -> held -> sending -> sent -> delivered -> bounced
+unknown may be lifted by proof; skipped, failed, expired and cancelled are final (an operator's retry opens a new try).
 """
 
 from collections.abc import Collection

@@ -3,7 +3,7 @@
 A partition is named `<table>_y2026m11` and holds the ids of that month (UTC).
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from apps.core import ids
@@ -40,3 +40,19 @@ def create_ahead(cursor: Any, now: datetime, months_ahead: int = MONTHS_AHEAD) -
             )
             made.append(name)
     return made
+
+
+def drop_expired(cursor: Any, now: datetime, retention_days: int) -> list[str]:
+    """Drops partitions that hold nothing younger than the retention; returns their names."""
+    dropped = []
+    for table in TABLES:
+        cursor.execute(
+            "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = %s::regclass ORDER BY 1", [table]
+        )
+        for (name,) in cursor.fetchall():
+            year, month = name.removeprefix(f"{table}_y").split("m")
+            end = month_start(datetime(int(year), int(month), 1, tzinfo=UTC), 1)
+            if end + timedelta(days=retention_days) < now:
+                cursor.execute(f"DROP TABLE {name}")
+                dropped.append(name)
+    return dropped

@@ -70,7 +70,9 @@ def _deliveries_of(receipts: Sequence[Receipt]) -> list[UUID | None]:
             {"ids": [reference for reference in references if reference]},
         )
     )
-    others = [r.provider_message_id for r, ref in zip(receipts, references, strict=True) if not ref and r.provider_message_id]
+    others = [
+        r.provider_message_id for r, ref in zip(receipts, references, strict=True) if not ref and r.provider_message_id
+    ]
     by_provider: dict[str, UUID] = {}
     if others:
         by_provider = dict(

@@ -89,7 +89,9 @@ def claim_keys(keys: Mapping[bytes, tuple[UUID, timedelta]]) -> dict[bytes, UUID
     """Takes each key for its (id, time) unless somebody holds it; returns the holders of those that were taken before."""
     if not keys:
         return {}
-    rows = [{"key": memoryview(key), "ref_id": ref, "ttl": ttl.total_seconds()} for key, (ref, ttl) in sorted(keys.items())]
+    rows = [
+        {"key": memoryview(key), "ref_id": ref, "ttl": ttl.total_seconds()} for key, (ref, ttl) in sorted(keys.items())
+    ]
     found = fetch(
         """WITH input AS MATERIALIZED (
             SELECT * FROM json_to_recordset(%(rows)s) AS r(key bytea, ref_id uuid, ttl float)

@@ -3,11 +3,9 @@
 Measured against arrays with unnest and against COPY in tests/bench; this one costs Python the least per row.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
-from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 import msgspec
 from django.db import connection, transaction
@@ -45,8 +43,3 @@ def execute(sql: str, parameters: Mapping[str, Any]) -> int:
     with connection.wrap_database_errors, Cursor(connection.connection) as cursor:
         cursor.execute(sql, parameters)
         return cursor.rowcount
-
-
-Row = tuple[Any, ...]
-Ids = Sequence[UUID]
-Moment = datetime

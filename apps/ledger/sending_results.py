@@ -13,7 +13,7 @@ from uuid import UUID
 from apps.core.enums import DeliveryStatus, Reason
 from apps.core.types import Outcome, Rendered, Work
 from apps.ledger.lifecycle import BEFORE
-from apps.ledger.rows import fetch, recordset
+from apps.ledger.rows import execute, fetch, recordset
 from apps.ledger.work import CALLING, CLAIMED, READY
 
 
@@ -74,10 +74,7 @@ def write_intents(intents: Sequence[Intent], *, lease: timedelta) -> set[UUID]:
             "attempt_id": i.attempt_id,
             "tenant_id": i.work.tenant_id,
             "account": i.account,
-            "template_version_id": i.rendered.template_version_id,
-            "template_version": i.rendered.version,
-            "locale": i.rendered.locale,
-            "size": i.rendered.size,
+            **_rendered(i.rendered),
         }
         for i in intents
     ]
@@ -180,4 +177,41 @@ def _row(s: Settlement) -> dict[str, Any]:
                 "exchange": outcome.exchange or None,
             }
         ),
+    }
+
+
+_COMPLETE = """
+INSERT INTO ledger_attempt (id, delivery_id, tenant_id, number, account, template_version_id, template_version, locale,
+    size, ended_at, kind)
+SELECT id, delivery_id, tenant_id, number, account, template_version_id, template_version, locale, size, now(), 'accepted'
+FROM json_to_recordset(%(rows)s) AS r(
+    id uuid, delivery_id uuid, tenant_id uuid, number smallint, account text, template_version_id uuid,
+    template_version integer, locale text, size integer)
+"""
+
+
+def write_completed(attempts: Sequence[tuple[Work, UUID, str, Rendered]]) -> None:
+    """Attempts that needed no call (work, attempt id, account, rendered), in the caller's transaction."""
+    if not attempts:
+        return
+    rows = [
+        {
+            "id": attempt_id,
+            "delivery_id": work.id,
+            "tenant_id": work.tenant_id,
+            "number": work.calls + 1,
+            "account": account,
+            **_rendered(rendered),
+        }
+        for work, attempt_id, account, rendered in attempts
+    ]
+    execute(_COMPLETE, {"rows": recordset(rows)})
+
+
+def _rendered(rendered: Rendered) -> dict[str, Any]:
+    return {
+        "template_version_id": rendered.template_version_id,
+        "template_version": rendered.version,
+        "locale": rendered.locale,
+        "size": rendered.size,
     }

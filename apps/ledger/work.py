@@ -156,7 +156,23 @@ def _place(queue: str) -> dict[str, str]:
 
 
 def _work(row: tuple[Any, ...]) -> Work:
-    (id_, kind, queue, lane, channel, tenant, notification, token, tries, calls, expiries, priority, expires, key, order) = row
+    (
+        id_,
+        kind,
+        queue,
+        lane,
+        channel,
+        tenant,
+        notification,
+        token,
+        tries,
+        calls,
+        expiries,
+        priority,
+        expires,
+        key,
+        order,
+    ) = row
     return Work(
         id=id_,
         kind=WorkKind(kind),

@@ -1,0 +1,63 @@
+"""Bells: a Celery message that says "there is due work in this queue" and carries nothing else.
+
+A bell rings only while none is ringing for its queue, so a flood of work costs a handful of messages. A bell that is lost
+costs at most a second: beat rings again. Nothing here may turn committed work into an error.
+"""
+
+import logging
+from collections.abc import Iterable
+from time import monotonic
+
+from celery import signature
+from kombu.exceptions import OperationalError
+
+from apps.core.redis import RedisError, quick
+
+log = logging.getLogger(__name__)
+RINGING_MS = 1_000
+QUIET_SECONDS = 5.0
+
+_quiet_until = 0.0
+
+
+def ring(*queues: str) -> None:
+    """Never raises and never waits long; after a failure this process keeps quiet for a few seconds."""
+    global _quiet_until
+    if monotonic() < _quiet_until:
+        return
+    try:
+        for queue in _silent(queues):
+            signature("dispatch.drain", kwargs={"queue": queue}).apply_async(
+                queue=queue, retry=False, ignore_result=True
+            )
+    except (RedisError, OperationalError, OSError) as error:
+        _quiet_until = monotonic() + QUIET_SECONDS
+        log.warning("bell not rung", extra={"queues": list(queues), "error": type(error).__name__})
+
+
+def answer(queue: str) -> None:
+    """The worker that heard the bell stills it before it looks, so that work arriving from now on rings again."""
+    try:
+        quick().delete(_key(queue))
+    except RedisError:
+        log.warning("bell not stilled", extra={"queue": queue})
+
+
+def is_reachable() -> bool:
+    try:
+        return bool(quick().ping())
+    except RedisError:
+        return False
+
+
+def _silent(queues: Iterable[str]) -> list[str]:
+    """Those whose bell was silent; it rings from now on."""
+    wanted = list(dict.fromkeys(queues))
+    with quick().pipeline(transaction=False) as pipe:
+        for queue in wanted:
+            pipe.set(_key(queue), 1, nx=True, px=RINGING_MS)
+        return [queue for queue, was_silent in zip(wanted, pipe.execute(), strict=True) if was_silent]
+
+
+def _key(queue: str) -> str:
+    return f"bell:{queue}"

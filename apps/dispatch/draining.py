@@ -1,0 +1,94 @@
+"""Drain a queue: claim, work, repeat until nothing is due or the time slice is used; then ring again if work may be left."""
+
+import logging
+from collections.abc import Sequence
+from datetime import timedelta
+from time import monotonic
+
+from django.conf import settings
+from django.db import Error as DatabaseError
+from django.db import close_old_connections
+
+from apps.core.enums import DeliveryStatus, Reason
+from apps.core.types import Work
+from apps.dispatch import bells
+from apps.dispatch.route_batch import route_batch
+from apps.dispatch.send_batch import send_batch
+from apps.dispatch.shares import shares
+from apps.ledger import sending_results, work
+from apps.tenants import selectors as tenants
+
+log = logging.getLogger(__name__)
+SLICE_SECONDS = 20.0
+AFTER_A_FAULT = timedelta(seconds=2)
+BATCH = {"critical": 20}
+BATCH_DEFAULT = 500
+
+
+def drain(queue: str) -> int:
+    """Handles what is due in the queue; the number of items. Returns at once when the queue's share of this process is used."""
+    if not shares.enter(queue, settings.QUEUE_SHARES[queue]):
+        return 0
+    handled = 0
+    try:
+        ends = monotonic() + SLICE_SECONDS
+        while True:
+            close_old_connections()
+            count = _turn(queue, ends)
+            handled += count
+            if not count:
+                return handled
+            if monotonic() > ends:
+                bells.ring(queue)
+                return handled
+    except DatabaseError as error:
+        log.warning("database away while draining", extra={"queue": queue, "error": type(error).__name__})
+        return handled
+    finally:
+        if shares.leave(queue):
+            bells.ring(queue)
+
+
+def _turn(queue: str, ends: float) -> int:
+    """One lone item if there is one, then one batch."""
+    lease = timedelta(seconds=settings.LEASE_SECONDS)
+    handled = 0
+    if lone := work.claim_lone(queue=queue, lease=lease):
+        handled += _work_on(queue, lone, ends)
+    limit = BATCH.get(queue.split(".")[1], BATCH_DEFAULT)
+    weights = {tenant.id: tenant.weight for tenant in tenants.tenants().values() if tenant.weight != 1}
+    batch = work.claim(queue=queue, limit=limit, lease=lease, weights=weights)
+    if len(batch) == limit:
+        bells.ring(queue)
+    return handled + (_work_on(queue, batch, ends) if batch else 0)
+
+
+def _work_on(queue: str, works: Sequence[Work], ends: float) -> int:
+    try:
+        (route_batch if queue.startswith("route.") else send_batch)(works, ends)
+    except DatabaseError:
+        raise
+    except Exception as error:
+        log.error("batch failed", extra={"queue": queue, "ids": [str(w.id) for w in works[:20]]}, exc_info=error)
+        _set_back(works, error)
+    return len(works)
+
+
+def _set_back(works: Sequence[Work], error: Exception) -> None:
+    """A bug in the middle of a batch: everybody comes back alone; who fails alone too often is set aside."""
+    lost = [w for w in works if w.expiries >= work.LONE_EXPIRIES]
+    kept = [w for w in works if w.expiries < work.LONE_EXPIRIES]
+    if kept:
+        work.release(lane=kept[0].lane.value, works=kept, delay=AFTER_A_FAULT, mark=True)
+    sending_results.settle(
+        [
+            sending_results.Settlement(
+                work=w,
+                status=DeliveryStatus.FAILED,
+                reason=Reason.INTERNAL_ERROR,
+                is_dead=True,
+                context={"error": type(error).__name__},
+            )
+            for w in lost
+        ]
+    )

@@ -1,0 +1,43 @@
+"""Rescue: leases that ran out. Claimed work went back; a call in flight is in doubt and is never sent again by itself."""
+
+import logging
+from itertools import groupby
+
+from apps.core.enums import DeliveryStatus, OutcomeKind, Reason
+from apps.core.types import Outcome
+from apps.dispatch import bells
+from apps.ledger.rows import atomic
+from apps.ledger.sending_results import Settlement, settle
+from apps.ledger.work import LONE_EXPIRIES, Lapsed, lapse
+
+log = logging.getLogger(__name__)
+LOST = Outcome(OutcomeKind.AMBIGUOUS, "worker_lost", "The worker died during the call.")
+
+
+def rescue() -> int:
+    """Settles every lapsed lease; the number of items. Any number of rescuers may run at once."""
+    total = 0
+    while True:
+        with atomic():
+            lapsed = lapse()
+            settlements = [s for item in lapsed if (s := _settlement(item))]
+            settlements.sort(key=lambda s: s.work.lane)
+            for _, lane in groupby(settlements, key=lambda s: s.work.lane):
+                settle(list(lane))
+        if not lapsed:
+            return total
+        total += len(lapsed)
+        log.warning("leases ran out", extra={"count": len(lapsed), "settled": len(settlements)})
+        bells.ring(*sorted({item.work.queue for item in lapsed if not item.was_calling}))
+
+
+def _settlement(item: Lapsed) -> Settlement | None:
+    work = item.work
+    if item.was_calling:
+        return Settlement(
+            work, attempt_id=item.attempt_id, outcome=LOST, status=DeliveryStatus.UNKNOWN, reason=Reason.IN_DOUBT
+        )
+    if work.expiries > LONE_EXPIRIES:
+        context = {"expiries": work.expiries}
+        return Settlement(work, status=DeliveryStatus.FAILED, reason=Reason.POISONED, is_dead=True, context=context)
+    return None

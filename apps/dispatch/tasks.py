@@ -1,0 +1,36 @@
+"""Celery's doors. A task carries a queue's name at most; the work is in PostgreSQL."""
+
+from typing import Any
+
+from celery import shared_task
+from celery.signals import celeryd_after_setup
+from django.conf import settings
+
+from apps.dispatch import bells, draining, polling
+from apps.dispatch import rescue as rescuing
+from apps.ledger import work
+
+
+@shared_task(name="dispatch.drain")
+def drain(*, queue: str, **_: object) -> None:
+    bells.answer(queue)
+    draining.drain(queue)
+
+
+@shared_task(name="dispatch.tick")
+def tick(**_: object) -> None:
+    """Rings every queue that has due work: planned sends, retries, and whatever lost its bell."""
+    queues = work.due_queues(settings.WORK_QUEUES)
+    if queues:
+        bells.ring(*queues)
+
+
+@shared_task(name="dispatch.rescue")
+def rescue(**_: object) -> None:
+    rescuing.rescue()
+
+
+@celeryd_after_setup.connect
+def start_polling(instance: Any = None, **_: object) -> None:
+    """Each worker process can do without bells: see polling.py."""
+    polling.start([queue for queue in instance.app.amqp.queues.consume_from if queue in settings.WORK_QUEUES])

@@ -1,0 +1,124 @@
+"""What callers get back."""
+
+from datetime import datetime
+from typing import Any
+
+from apps.core.bodies import Answer
+from apps.core.problems import FieldError
+
+
+class Accepted(Answer, omit_defaults=True):
+    """`duplicate`: the same event for this recipient was accepted before; the id is that one's."""
+
+    notification_id: str
+    status: str
+    timeline_url: str
+    user_id: str | None = None
+    duplicate: bool = False
+
+
+class SeveralAccepted(Answer):
+    notifications: list[Accepted]
+
+
+class Refusal(Answer):
+    code: str
+    detail: str
+    errors: list[FieldError]
+
+
+class BatchResult(Answer, omit_defaults=True):
+    """`status`: queued, scheduled, or refused with its `error`."""
+
+    index: int
+    status: str
+    notification_id: str | None = None
+    timeline_url: str | None = None
+    duplicate: bool = False
+    error: Refusal | None = None
+
+
+class BatchAccepted(Answer):
+    accepted: int
+    refused: int
+    results: list[BatchResult]
+
+
+class DeliveryView(Answer):
+    channel: str
+    delivery_id: str
+    status: str
+    status_text: str
+    reason: str | None
+    reason_text: str | None
+    account: str | None
+    last_updated: datetime
+
+
+class NotificationView(Answer):
+    """`status` is derived from the channels: what is still to come, else the best that any reached."""
+
+    notification_id: str
+    user_id: str | None
+    status: str
+    status_text: str
+    mode: str
+    category: str
+    event_type: str | None
+    template_id: str | None
+    priority: str
+    schedule_at: datetime | None
+    expiry_at: datetime | None
+    event_id: str | None
+    actor_id: str | None
+    object_id: str | None
+    ordering_key: str | None
+    created_at: datetime
+    last_updated: datetime
+    channels: list[DeliveryView]
+    timeline_url: str
+
+
+class NotificationPage(Answer):
+    data: list[NotificationView]
+    has_more: bool
+    next_cursor: str | None
+
+
+class TimelineEntry(Answer):
+    at: datetime
+    kind: str
+    channel: str | None
+    delivery_id: str | None
+    text: str
+    detail: dict[str, Any]
+
+
+class Timeline(Answer):
+    notification_id: str
+    status: str
+    channels: list[DeliveryView]
+    entries: list[TimelineEntry]
+
+
+class DeadLetterView(Answer):
+    dead_letter_id: str
+    notification_id: str
+    delivery_id: str | None
+    queue: str
+    reason: str
+    reason_text: str
+    context: dict[str, Any]
+    created_at: datetime
+
+
+class DeadLetterPage(Answer):
+    data: list[DeadLetterView]
+    has_more: bool
+    next_cursor: str | None
+
+
+class Resolved(Answer):
+    """How many dead letters were resolved."""
+
+    count: int

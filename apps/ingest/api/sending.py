@@ -1,0 +1,226 @@
+"""The front door: POST /v1/notifications and its kin. Thin: decode, plan, accept, answer."""
+
+from typing import Any
+
+import msgspec
+from django.conf import settings
+from django.urls import reverse
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from apps.core import clock
+from apps.core.bodies import decode_bytes, read_body
+from apps.core.enums import Scope
+from apps.core.problem_codes import Code
+from apps.core.problems import Problem, ProblemBody
+from apps.core.types import Caller
+from apps.ingest import examples, idempotency, services
+from apps.ingest.answers import Accepted, BatchAccepted, BatchResult, Refusal, SeveralAccepted
+from apps.ingest.bodies import BatchBody, BatchSchema, NotificationBody, NotificationItem
+from apps.ingest.planning import Draft, Planned, draft, plan
+from apps.tenants.throttles import charge
+
+TAGS = ["Notifications"]
+REPLAYED = {"Idempotent-Replayed": "true"}
+
+
+class NotificationsView(APIView):
+    scopes = {"POST": Scope.NOTIFICATIONS_WRITE}
+    throttle_cost = "deferred"
+    takes_idempotency_key = True
+
+    @extend_schema(
+        operation_id="send_notification",
+        summary="Send a notification",
+        description="Accepts an event for one recipient, or for several of one event. `202` means that it is stored durably; the "
+        "channels are a wish, and each channel's decision is on the timeline.",
+        request=NotificationBody,
+        responses={202: Accepted | SeveralAccepted, 409: ProblemBody, 422: ProblemBody},
+        tags=TAGS,
+        examples=examples.SEND,
+    )
+    def post(self, request: Request) -> Response:
+        raw = read_body(request, settings.API_BODY_LIMIT)
+        body = self.decoded(raw)
+        caller: Caller = request.user
+        charge(request, len(body.recipients or [None]))
+        ticket, key = _ticket(request, caller, raw, body.idempotency_key)
+        form = "single" if body.recipients is None else "several"
+        try:
+            planned = _plan_all(caller, _items(body))
+        except Problem as problem:
+            if (earlier := services.replayed(ticket)) is None:
+                raise problem from None
+            return _answer(request, earlier, key)
+        return _answer(request, services.accept(caller, ticket, form, list(enumerate(planned)), []), key)
+
+    def decoded(self, raw: bytes) -> NotificationBody:
+        return decode_bytes(raw, NotificationBody)
+
+
+class ScheduledNotificationsView(NotificationsView):
+    """The same with `schedule_at` required."""
+
+    @extend_schema(
+        operation_id="schedule_notification",
+        summary="Schedule a notification",
+        description="The same as sending one, with `schedule_at` required.",
+        request=NotificationBody,
+        responses={202: Accepted | SeveralAccepted, 409: ProblemBody, 422: ProblemBody},
+        tags=TAGS,
+        examples=examples.SCHEDULE,
+    )
+    def post(self, request: Request) -> Response:
+        return super().post(request)
+
+    def decoded(self, raw: bytes) -> NotificationBody:
+        body = super().decoded(raw)
+        if body.schedule_at is None:
+            raise Problem(Code.MISSING_FIELD, "`schedule_at` is required here.", pointer="/schedule_at")
+        return body
+
+
+class NotificationBatchView(APIView):
+    scopes = {"POST": Scope.NOTIFICATIONS_WRITE}
+    throttle_cost = "deferred"
+    takes_idempotency_key = True
+
+    @extend_schema(
+        operation_id="send_notification_batch",
+        summary="Send up to 1,000 different notifications",
+        description="Each is judged by itself; the good ones are accepted in one transaction. Costs as many requests as it carries.",
+        request=BatchSchema,
+        responses={202: BatchAccepted, 409: ProblemBody, 422: ProblemBody},
+        tags=TAGS,
+        examples=examples.BATCH,
+    )
+    def post(self, request: Request) -> Response:
+        raw = read_body(request, settings.API_BATCH_BODY_LIMIT)
+        body = decode_bytes(raw, BatchBody)
+        caller: Caller = request.user
+        charge(request, len(body.notifications))
+        ticket, key = _ticket(request, caller, raw, body.idempotency_key)
+        planned, problems = _plan_each(caller, body.notifications)
+        refused = [
+            (place, problem.code.value, problem.detail, msgspec.to_builtins(problem.errors))
+            for place, problem in sorted(problems.items())
+        ]
+        if not planned:
+            if (earlier := services.replayed(ticket)) is not None:
+                return _answer(request, earlier, key)
+            errors = [error for _, problem in sorted(problems.items()) for error in problem.errors]
+            raise Problem(Code.VALIDATION_ERROR, "None of the notifications is valid.", errors=errors)
+        return _answer(request, services.accept(caller, ticket, "batch", planned, refused), key)
+
+
+def _ticket(request: Request, caller: Caller, raw: bytes, in_body: str | None) -> tuple[services.Ticket, str]:
+    key = idempotency.key_of(request, caller, in_body)
+    ticket = services.Ticket(
+        key=idempotency.scoped(request, caller, key),
+        fingerprint=idempotency.fingerprint(raw),
+        request_id=request.META["notifier.request_id"],
+    )
+    return ticket, key
+
+
+def _items(body: NotificationBody) -> list[tuple[str, NotificationItem]]:
+    """The body as one item per recipient, each with its pointer."""
+    if body.recipients is None:
+        return [("", body)]
+    if body.user_id is not None or body.recipient is not None:
+        where = "/user_id" if body.user_id is not None else "/recipient"
+        raise Problem(Code.CONTRADICTION, "Send `recipients`, or one recipient, not both.", pointer=where)
+    if len({item.user_id for item in body.recipients}) < len(body.recipients):
+        raise Problem(Code.CONTRADICTION, "A recipient is named twice.", pointer="/recipients")
+    return [
+        (
+            f"/recipients/{place}",
+            msgspec.structs.replace(
+                body,
+                user_id=item.user_id,
+                channels=item.channels or body.channels,
+                template_id=item.template_id or body.template_id,
+                data=body.data | item.data if item.data else body.data,
+            ),
+        )
+        for place, item in enumerate(body.recipients)
+    ]
+
+
+def _plan_all(caller: Caller, items: list[tuple[str, NotificationItem]]) -> list[Planned]:
+    """All of them, or Problem."""
+    now = clock.now()
+    planned, problems = plan(caller, [draft(caller, item, now, pointer) for pointer, item in items])
+    found = [problem for problem in problems if problem]
+    if len(found) == 1:
+        raise found[0]
+    if found:
+        errors = [error for problem in found for error in problem.errors]
+        raise Problem(found[0].code, f"{len(found)} recipients are not known.", errors=errors)
+    return [p for p in planned if p]
+
+
+def _plan_each(caller: Caller, raws: list[msgspec.Raw]) -> tuple[list[tuple[int, Planned]], dict[int, Problem]]:
+    now = clock.now()
+    drafts: list[tuple[int, Draft]] = []
+    problems: dict[int, Problem] = {}
+    for place, raw in enumerate(raws):
+        try:
+            drafts.append((place, draft(caller, decode_bytes(bytes(raw), NotificationItem), now)))
+        except Problem as problem:
+            problems[place] = problem.below(f"/notifications/{place}")
+    planned, unplanned = plan(caller, [d for _, d in drafts])
+    for (place, _), problem in zip(drafts, unplanned, strict=True):
+        if problem is not None:
+            problems[place] = problem.below(f"/notifications/{place}")
+    return [(place, p) for (place, _), p in zip(drafts, planned, strict=True) if p], problems
+
+
+def _answer(request: Request, answered: services.Answered, key: str) -> Response:
+    stored, shown = answered.stored, answered.ids
+    accepted = [
+        Accepted(
+            notification_id=id_,
+            user_id=user_id if stored.form == "several" else None,
+            status=status,
+            timeline_url=_timeline_url(request, id_),
+            duplicate=id_ != first,
+        )
+        for id_, (_, user_id, first, status, _) in zip(shown, stored.items, strict=True)
+    ]
+    headers = {idempotency.HEADER: key, **(REPLAYED if answered.is_replay else {})}
+    body: Any
+    match stored.form:
+        case "single":
+            body = accepted[0]
+        case "several":
+            body = SeveralAccepted(notifications=accepted)
+        case _:
+            body = _batch(stored, accepted)
+    return Response(body, status=202, headers=headers)
+
+
+def _batch(stored: idempotency.Stored, accepted: list[Accepted]) -> BatchAccepted:
+    results = [
+        BatchResult(
+            index=place,
+            status=a.status,
+            notification_id=a.notification_id,
+            timeline_url=a.timeline_url,
+            duplicate=a.duplicate,
+        )
+        for a, (place, *_) in zip(accepted, stored.items, strict=True)
+    ]
+    results += [
+        BatchResult(index=place, status="refused", error=Refusal(code=code, detail=detail, errors=errors))
+        for place, code, detail, errors in stored.refused
+    ]
+    return BatchAccepted(
+        accepted=len(accepted), refused=len(stored.refused), results=sorted(results, key=lambda r: r.index)
+    )
+
+
+def _timeline_url(request: Request, shown: str) -> str:
+    return f"{settings.PUBLIC_URL}{reverse('notification-timeline', args=[shown])}"

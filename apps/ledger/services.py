@@ -1,0 +1,175 @@
+"""Operators' and callers' changes: cancel, retry, give up, forget. Each is one transaction and leaves an event."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from django.db import transaction
+
+from apps.core import clock, ids
+from apps.core.enums import Category, DeliveryStatus, EventKind, Reason
+from apps.ledger.lifecycle import RETRYABLE, WAITING
+from apps.ledger.models import DeadLetter, Delivery, DeliveryEvent, Notification, WorkItem
+
+
+class NothingToDoError(Exception):
+    """The notification is not in a state that allows this; nothing was changed."""
+
+
+def cancel_notification(*, tenant_id: UUID, notification_id: UUID, by: str) -> bool:
+    """Takes back everything that no provider was called for yet. False: there is no such notification.
+    Raises NothingToDoError when all of it is over or being sent."""
+    with transaction.atomic():
+        notification = Notification.objects.of(tenant_id).filter(id=notification_id).defer("sealed").first()
+        if notification is None:
+            return False
+        deliveries = list(
+            Delivery.objects.of(tenant_id).filter(notification_id=notification_id, status__in=list(WAITING))
+        )
+        work = WorkItem.objects.of(tenant_id).filter(
+            lane=notification.category, id__in=[notification_id, *(d.id for d in deliveries)], phase__lt=2
+        )
+        taken = set(work.select_for_update().order_by("id").values_list("id", flat=True))
+        if not taken:
+            raise NothingToDoError
+        WorkItem.objects.of(tenant_id).filter(lane=notification.category, id__in=taken).delete()
+        now = clock.now()
+        Delivery.objects.of(tenant_id).filter(id__in=taken, status__in=list(WAITING)).update(
+            status=DeliveryStatus.CANCELLED, reason=Reason.CANCELLED, ended_at=now
+        )
+        for id_ in taken:
+            _note(notification, None if id_ == notification_id else id_, EventKind.CANCELLED, by)
+    return True
+
+
+def retry_notification(
+    *, tenant_id: UUID, notification_id: UUID, by: str, may_duplicate: bool = False
+) -> list[str] | None:
+    """Opens a new try for every failed delivery, and for those in doubt when `may_duplicate`. Returns the queues that got work;
+    None: no such notification. Raises NothingToDoError when nothing may be retried."""
+    with transaction.atomic():
+        notification = Notification.objects.of(tenant_id).filter(id=notification_id).defer("sealed").first()
+        if notification is None:
+            return None
+        statuses = [s for s in RETRYABLE if may_duplicate or s != DeliveryStatus.UNKNOWN]
+        deliveries = list(
+            Delivery.objects.of(tenant_id)
+            .filter(notification_id=notification_id, status__in=statuses)
+            .select_for_update()
+            .order_by("id")
+        )
+        dead = DeadLetter.objects.of(tenant_id).filter(notification_id=notification_id, resolved_at=None)
+        reroute = dead.filter(delivery_id=None).exists()
+        if not deliveries and not reroute:
+            raise NothingToDoError
+        queues = [_reopen(notification, delivery, by) for delivery in deliveries]
+        if reroute:
+            queues.append(_reroute(notification, by))
+        dead.filter(delivery_id__in=[d.id for d in deliveries]).update(**_resolution("replayed", by))
+        if reroute:
+            dead.filter(delivery_id=None).update(**_resolution("replayed", by))
+    return sorted(set(queues))
+
+
+def give_up(*, dead_letter_ids: Sequence[UUID], by: str) -> int:
+    """Ends dead letters for good, with an event each. Returns how many were open."""
+    with transaction.atomic():
+        letters = list(
+            DeadLetter.objects.all_tenants().filter(id__in=dead_letter_ids, resolved_at=None).select_for_update()
+        )
+        notifications = {
+            n.id: n
+            for n in Notification.objects.all_tenants()
+            .filter(id__in=[x.notification_id for x in letters])
+            .defer("sealed")
+        }
+        for letter in letters:
+            _note(notifications[letter.notification_id], letter.delivery_id, EventKind.GIVEN_UP, by)
+        DeadLetter.objects.all_tenants().filter(id__in=[x.id for x in letters]).update(**_resolution("given_up", by))
+    return len(letters)
+
+
+def replay(*, dead_letter_ids: Sequence[UUID], by: str) -> list[str]:
+    """Retries the notifications of dead letters; those in doubt are left alone. Returns the queues that got work."""
+    queues: set[str] = set()
+    letters = DeadLetter.objects.all_tenants().filter(id__in=dead_letter_ids, resolved_at=None)
+    for tenant_id, notification_id in set(letters.values_list("tenant_id", "notification_id")):
+        try:
+            queues.update(retry_notification(tenant_id=tenant_id, notification_id=notification_id, by=by) or [])
+        except NothingToDoError:
+            continue
+    return sorted(queues)
+
+
+def erase_recipient(tenant_id: UUID, recipient_id: UUID) -> None:
+    """Forgets what was said to a person and stops what is waiting; the numbers stay."""
+    notifications = Notification.objects.of(tenant_id).filter(recipient_id=recipient_id)
+    open_ones = list(notifications.values_list("id", "category"))
+    deliveries = list(
+        Delivery.objects.of(tenant_id)
+        .filter(notification_id__in=[id_ for id_, _ in open_ones], status__in=list(WAITING))
+        .values_list("id", flat=True)
+    )
+    for lane in Category:
+        ids_ = [id_ for id_, category in open_ones if category == lane]
+        WorkItem.objects.of(tenant_id).filter(lane=lane, id__in=[*ids_, *deliveries], phase__lt=2).delete()
+    Delivery.objects.of(tenant_id).filter(id__in=deliveries, status__in=list(WAITING)).update(
+        status=DeliveryStatus.SKIPPED, reason=Reason.UNKNOWN_RECIPIENT, ended_at=clock.now()
+    )
+    notifications.update(sealed=None)
+
+
+def _reopen(notification: Notification, delivery: Delivery, by: str) -> str:
+    queue = f"send.{delivery.category}.{delivery.channel}"
+    delivery.status, delivery.reason, delivery.ended_at = DeliveryStatus.QUEUED, "", None
+    delivery.save(update_fields=["status", "reason", "ended_at"])
+    _add_work(notification, delivery.id, queue, "send", delivery.channel)
+    _note(notification, delivery.id, EventKind.RETRIED, by)
+    return queue
+
+
+def _reroute(notification: Notification, by: str) -> str:
+    queue = f"route.{notification.category}"
+    _add_work(notification, notification.id, queue, "route", "")
+    _note(notification, None, EventKind.RETRIED, by)
+    return queue
+
+
+def _add_work(notification: Notification, id_: UUID, queue: str, kind: str, channel: str) -> None:
+    now = clock.now()
+    WorkItem.objects.create(
+        id=id_,
+        tenant_id=notification.tenant_id,
+        lane=notification.category,
+        queue=queue,
+        kind=kind,
+        channel=channel,
+        notification_id=notification.id,
+        priority=notification.priority,
+        due_at=now,
+        expires_at=notification.expires_at,
+        phase=0,
+        lease_token=0,
+        expiries=0,
+        tries=0,
+        calls=0,
+        ordering_key=notification.ordering_key,
+        order_at=now,
+    )
+
+
+def _resolution(how: str, by: str) -> dict[str, object]:
+    return {"resolved_at": clock.now(), "resolution": how, "resolved_by": by}
+
+
+def _note(notification: Notification, delivery_id: UUID | None, kind: EventKind, by: str) -> None:
+    DeliveryEvent.objects.create(
+        id=ids.new(),
+        tenant_id=notification.tenant_id,
+        notification_id=notification.id,
+        delivery_id=delivery_id,
+        kind=kind,
+        at=clock.now(),
+        code="",
+        detail="",
+        source=by,
+    )

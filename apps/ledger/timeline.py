@@ -1,0 +1,156 @@
+"""The story of one notification, assembled from its rows: one plain sentence an entry."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from apps.core import ids
+from apps.core.enums import Channel, DeliveryStatus, EventKind, OutcomeKind, Reason
+from apps.ledger.models import Attempt, DeadLetter, Delivery, DeliveryEvent, Notification, WorkItem
+
+NAMES = {Channel.PUSH: "Push", Channel.EMAIL: "Email", Channel.SMS: "SMS", Channel.IN_APP: "In-app"}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """`kind`: accepted, scheduled, decided, skipped, rendered, attempt, sent, an outcome, a receipt, retry_planned, dead_letter."""
+
+    at: datetime
+    kind: str
+    text: str
+    channel: Channel | None = None
+    delivery_id: UUID | None = None
+    detail: dict[str, Any] = field(default_factory=dict)
+
+
+def timeline(*, tenant_id: UUID, notification_id: UUID) -> list[Entry]:
+    """Oldest first; empty when there is no such notification. Six queries."""
+    notification = Notification.objects.of(tenant_id).filter(id=notification_id).defer("sealed").first()
+    if notification is None:
+        return []
+    deliveries = {
+        d.id: d for d in Delivery.objects.of(tenant_id).filter(notification_id=notification_id).order_by("id")
+    }
+    events = DeliveryEvent.objects.of(tenant_id).filter(notification_id=notification_id).order_by("at", "id")
+    attempts = Attempt.objects.of(tenant_id).filter(delivery_id__in=list(deliveries)).order_by("id")
+    waiting = WorkItem.objects.of(tenant_id).filter(
+        lane=notification.category, id__in=[notification_id, *deliveries], phase=0
+    )
+    dead = DeadLetter.objects.of(tenant_id).filter(notification_id=notification_id)
+    entries = [
+        *_accepted(notification),
+        *(entry for delivery in deliveries.values() for entry in _decided(delivery)),
+        *(entry for attempt in attempts for entry in _attempted(attempt, deliveries[attempt.delivery_id])),
+        *(entry for delivery in deliveries.values() for entry in _ended(delivery)),
+        *(_happened(event, deliveries) for event in events),
+        *(entry for letter in dead for entry in _set_aside(letter, deliveries)),
+        *(_planned(work, deliveries) for work in waiting if work.calls),
+    ]
+    return sorted(entries, key=lambda entry: entry.at)
+
+
+def _accepted(n: Notification) -> Iterator[Entry]:
+    what = f"event {n.event_type}" if n.event_type else f"template {n.template_key or 'inline message'}"
+    detail = {"request_id": n.request_id, "source": n.source, "mode": n.mode, "event_id": n.event_id}
+    yield Entry(n.created_at, "accepted", f"Accepted: {what}, {n.category}, {n.mode} key.", detail=detail)
+    if n.due_at is not None:
+        yield Entry(
+            n.created_at, "scheduled", f"Scheduled for {n.due_at:%Y-%m-%d %H:%M:%S} UTC.", detail={"due_at": n.due_at}
+        )
+
+
+def _decided(d: Delivery) -> Iterator[Entry]:
+    channel = Channel(d.channel)
+    if d.status == DeliveryStatus.SKIPPED and d.ended_at == d.created_at:
+        yield Entry(
+            d.created_at,
+            "skipped",
+            f"{NAMES[channel]} withheld: {_words(d.reason)}",
+            channel,
+            d.id,
+            {"reason": d.reason},
+        )
+        return
+    text = f"{NAMES[channel]} will be sent."
+    if d.bypassed:
+        text = f"{NAMES[channel]} will be sent because it is critical, although: {_words(d.bypassed)}"
+    yield Entry(d.created_at, "decided", text, channel, d.id, {"bypassed": d.bypassed} if d.bypassed else {})
+
+
+def _attempted(a: Attempt, d: Delivery) -> Iterator[Entry]:
+    channel = Channel(d.channel)
+    where = (channel, d.id)
+    what = f"template version {a.template_version}" if a.template_version else "the inline message"
+    locale = f" in {a.locale}" if a.locale else ""
+    rendered = {"template_version": a.template_version, "locale": a.locale, "bytes": a.size}
+    yield Entry(
+        a.started_at, "rendered", f"{NAMES[channel]} rendered from {what}{locale}: {a.size} bytes.", *where, rendered
+    )
+    if channel == Channel.IN_APP:
+        return
+    attempt = {"attempt_id": ids.show(ids.ATTEMPT, a.id), "number": a.number, "account": a.account}
+    yield Entry(a.started_at, "attempt", f"Attempt {a.number} through {a.account}.", *where, attempt)
+    if a.ended_at is None:
+        return
+    outcome = OutcomeKind(a.kind)
+    took = {"code": a.code, "detail": a.detail, "ms": round((a.ended_at - a.started_at).total_seconds() * 1000)}
+    if outcome == OutcomeKind.ACCEPTED:
+        text = f"{a.account} took it as {a.provider_message_id or 'accepted'}. Sent is not yet delivered."
+        yield Entry(a.ended_at, "sent", text, *where, {**took, "provider_message_id": a.provider_message_id})
+    else:
+        said = f" ({a.code})" if a.code else ""
+        yield Entry(a.ended_at, outcome.value, f"{a.account}: {outcome.sentence}{said}", *where, took)
+
+
+def _ended(d: Delivery) -> Iterator[Entry]:
+    channel = Channel(d.channel)
+    status = DeliveryStatus(d.status)
+    if d.ended_at is None or d.ended_at == d.created_at:
+        return
+    if channel == Channel.IN_APP and status == DeliveryStatus.DELIVERED:
+        yield Entry(d.ended_at, "delivered", "In-app item is in the recipient's feed.", channel, d.id)
+    elif status in {DeliveryStatus.SKIPPED, DeliveryStatus.FAILED, DeliveryStatus.EXPIRED, DeliveryStatus.UNKNOWN}:
+        why = _words(d.reason) if d.reason else status.sentence
+        yield Entry(
+            d.ended_at, status.value, f"{NAMES[channel]} {status.value}: {why}", channel, d.id, {"reason": d.reason}
+        )
+
+
+def _happened(event: DeliveryEvent, deliveries: dict[UUID, Delivery]) -> Entry:
+    kind = EventKind(event.kind)
+    delivery = deliveries.get(event.delivery_id) if event.delivery_id else None
+    said = f" ({event.code})" if event.code else ""
+    return Entry(
+        event.at,
+        kind.value,
+        f"{kind.sentence[:-1]}{said}.",
+        Channel(delivery.channel) if delivery else None,
+        event.delivery_id,
+        {"source": event.source, "code": event.code, "detail": event.detail},
+    )
+
+
+def _set_aside(letter: DeadLetter, deliveries: dict[UUID, Delivery]) -> Iterator[Entry]:
+    delivery = deliveries.get(letter.delivery_id) if letter.delivery_id else None
+    where = (Channel(delivery.channel) if delivery else None, letter.delivery_id)
+    detail = {"dead_letter_id": ids.show(ids.DEAD_LETTER, letter.id), "reason": letter.reason}
+    yield Entry(letter.created_at, "dead_letter", f"Set aside for an operator: {_words(letter.reason)}", *where, detail)
+
+
+def _planned(work: WorkItem, deliveries: dict[UUID, Delivery]) -> Entry:
+    delivery = deliveries.get(work.id)
+    text = f"Next try planned for {work.due_at:%H:%M:%S} UTC."
+    return Entry(
+        work.due_at,
+        "retry_planned",
+        text,
+        Channel(delivery.channel) if delivery else None,
+        work.id,
+        {"due_at": work.due_at},
+    )
+
+
+def _words(reason: str) -> str:
+    return Reason(reason).sentence if reason else "no reason was recorded."

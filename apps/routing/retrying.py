@@ -1,0 +1,104 @@
+"""What follows a provider's answer, and when: pure functions of the outcome, the work so far and a random number.
+
+The schedule is data. Default: 6 attempts in about 20 minutes; critical tries fast and gives up sooner.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from apps.core.enums import Category, Channel, DeliveryStatus, OutcomeKind, Reason
+from apps.core.types import Outcome
+
+SCHEDULE: dict[tuple[Category | None, Channel | None], tuple[int, ...]] = {
+    (None, None): (5, 25, 120, 350, 700),
+    (Category.CRITICAL, None): (1, 3, 10, 30, 90),
+    (Category.CRITICAL, Channel.EMAIL): (2, 10, 60, 240, 600),
+    (Category.MARKETING, None): (30, 300, 1200),
+}
+"""Seconds between attempts by (lane, channel); the most specific entry counts. n delays are n + 1 attempts."""
+
+DOWN_FIRST, DOWN_MOST = 1.0, 60.0
+THROTTLED_FIRST, THROTTLED_MOST = 1.0, 300.0
+JITTER = 0.2
+GIVE_UP_AFTER = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """`tries`: attempts burned before this one; `calls`: calls made before it; `age`: since the work was first due."""
+
+    lane: Category
+    channel: Channel
+    tries: int
+    calls: int
+    age: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """`status`: what the delivery becomes (None: stays). `again_in`: when the work is due again (None: it is over)."""
+
+    status: DeliveryStatus | None
+    reason: Reason | None = None
+    again_in: timedelta | None = None
+    is_burned: bool = False
+    is_dead: bool = False
+    retires_endpoint: bool = False
+    suppresses: bool = False
+    switches_account_off: bool = False
+
+
+def delays(lane: Category, channel: Channel) -> tuple[int, ...]:
+    for key in ((lane, channel), (lane, None), (None, channel), (None, None)):
+        if key in SCHEDULE:
+            return SCHEDULE[key]
+    raise KeyError((lane, channel))
+
+
+def retry_budget() -> timedelta:
+    """The longest time that retries of one delivery may take: idempotency keys must live longer."""
+    return max(GIVE_UP_AFTER, *(timedelta(seconds=sum(d) * (1 + JITTER)) for d in SCHEDULE.values()))
+
+
+def next_step(outcome: Outcome, progress: Progress, chance: float) -> Step:
+    """`chance`: a random number in [0, 1), for jitter."""
+    match outcome.kind:
+        case OutcomeKind.ACCEPTED:
+            return Step(DeliveryStatus.SENT)
+        case OutcomeKind.INVALID_ADDRESS:
+            return Step(DeliveryStatus.FAILED, Reason.INVALID_ADDRESS, retires_endpoint=True)
+        case OutcomeKind.OPTED_OUT:
+            return Step(DeliveryStatus.FAILED, Reason.OPTED_OUT, suppresses=True)
+        case OutcomeKind.REJECTED:
+            return Step(DeliveryStatus.FAILED, Reason.REJECTED, is_dead=True)
+        case OutcomeKind.AMBIGUOUS:
+            return Step(DeliveryStatus.UNKNOWN, Reason.IN_DOUBT)
+        case OutcomeKind.TRANSIENT:
+            return _burn(progress, chance)
+        case OutcomeKind.THROTTLED:
+            least = outcome.retry_after or 0.0
+            return _wait(progress, max(least, _doubling(progress, THROTTLED_FIRST, THROTTLED_MOST)), chance)
+        case OutcomeKind.PROVIDER_DOWN:
+            return _wait(progress, _doubling(progress, DOWN_FIRST, DOWN_MOST), chance)
+        case OutcomeKind.MISCONFIGURED:
+            step = _wait(progress, DOWN_MOST, chance)
+            return Step(step.status, step.reason, step.again_in, is_dead=step.is_dead, switches_account_off=True)
+
+
+def _burn(progress: Progress, chance: float) -> Step:
+    planned = delays(progress.lane, progress.channel)
+    if progress.tries >= len(planned):
+        return Step(DeliveryStatus.FAILED, Reason.RETRIES_EXHAUSTED, is_dead=True)
+    delay = planned[progress.tries] * (1 + JITTER * (2 * chance - 1))
+    return Step(None, again_in=timedelta(seconds=delay), is_burned=True)
+
+
+def _wait(progress: Progress, seconds: float, chance: float) -> Step:
+    if progress.age >= GIVE_UP_AFTER:
+        return Step(DeliveryStatus.FAILED, Reason.RETRIES_EXHAUSTED, is_dead=True)
+    return Step(None, again_in=timedelta(seconds=seconds * (1 + JITTER * chance)))
+
+
+def _doubling(progress: Progress, first: float, most: float) -> float:
+    unburned = progress.calls - progress.tries
+    return float(min(most, first * 2 ** min(unburned, 20)))
