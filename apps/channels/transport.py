@@ -110,6 +110,14 @@ def exchange(account: Account, request: HttpRequest, deadline: Deadline) -> Http
         lines.gate.release()
 
 
+def close_connections() -> None:
+    """Closes every idle connection of this process; the next call opens new ones."""
+    with _lock:
+        for lines in _lines.values():
+            lines.adapter.close()
+        _lines.clear()
+
+
 def _lines_of(account: Account) -> _Lines:
     key = (account.id, account.pool_size)
     with _lock:
