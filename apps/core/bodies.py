@@ -42,7 +42,7 @@ class RawBodyParser(BaseParser):
         stream: IO[bytes],
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
-    ) -> bytes:
+    ) -> Any:
         return stream.read()
 
 
@@ -104,7 +104,7 @@ def _explain(body: bytes, kind: type[Any], first: msgspec.ValidationError) -> Pr
         raw = None
     errors = list(_field_errors(raw, kind)) if isinstance(raw, dict) and issubclass(kind, msgspec.Struct) else []
     errors = errors or [_field_error("", str(first))]
-    code = Code(errors[0].code) if len(errors) == 1 else Code.VALIDATION_ERROR
+    code = Code[errors[0].code.upper()] if len(errors) == 1 else Code.VALIDATION_ERROR
     detail = errors[0].detail if len(errors) == 1 else f"{len(errors)} fields are not valid."
     return Problem(code, detail, errors=errors)
 

@@ -4,14 +4,16 @@ from enum import StrEnum
 
 
 class Code(StrEnum):
+    """`status`: of the answer; `meaning`: one sentence; `fix`: what the caller can do."""
+
     status: int
-    title: str
+    meaning: str
     fix: str
 
-    def __new__(cls, value: str, status: int, title: str, fix: str) -> "Code":
+    def __new__(cls, value: str, status: int, meaning: str, fix: str) -> "Code":
         member = str.__new__(cls, value)
         member._value_ = value
-        member.status, member.title, member.fix = status, title, fix
+        member.status, member.meaning, member.fix = status, meaning, fix
         return member
 
     INVALID_JSON = "invalid_json", 400, "The body is not valid JSON.", "Send one JSON object, UTF-8 encoded."

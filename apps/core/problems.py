@@ -51,9 +51,9 @@ class Problem(Exception):
         errors: Sequence[FieldError] = (),
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(detail or code.title)
+        super().__init__(detail or code.meaning)
         self.code = code
-        self.detail = detail or code.title
+        self.detail = detail or code.meaning
         self.headers = dict(headers or {})
         self.errors = list(errors) or ([FieldError(pointer, code, self.detail)] if pointer is not None else [])
 
@@ -67,7 +67,7 @@ def problem_response(request: HttpRequest, problem: Problem) -> HttpResponse:
     code = problem.code
     body = ProblemBody(
         type=request.build_absolute_uri(f"/docs/errors#{code}"),
-        title=code.title,
+        title=code.meaning,
         status=code.status,
         code=code,
         detail=problem.detail,

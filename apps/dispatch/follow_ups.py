@@ -19,7 +19,7 @@ def apply(results: Sequence[Settlement], steps: Sequence[tuple[UUID | None, Step
     """Retires addresses that do not exist, suppresses those that opted out."""
     dead = [endpoint_id for endpoint_id, step in steps if step.retires_endpoint and endpoint_id]
     if dead:
-        audience_services.retire_endpoints(dead, reason=Reason.INVALID_ADDRESS, now=clock.now())
+        audience_services.retire_endpoints(endpoint_ids=dead, reason=Reason.INVALID_ADDRESS, now=clock.now())
     vetoed = {
         endpoint_id: result.work.tenant_id
         for result, (endpoint_id, step) in zip(results, steps, strict=True)

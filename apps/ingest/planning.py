@@ -75,7 +75,7 @@ def _people(caller: Caller, drafts: Sequence[Draft]) -> dict[str, UUID]:
     known = {d.user for d in drafts if isinstance(d.user, str)}
     found = audience.recipient_ids(caller.tenant.id, known) if known else {}
     if inline:
-        found = found | audience_services.upsert_recipients(caller.tenant, inline)
+        found = found | audience_services.upsert_recipients(tenant=caller.tenant, inline=inline)
     return found
 
 

@@ -21,6 +21,7 @@ from apps.ingest.api.reading import notification_id, view_of
 from apps.ingest.bodies import DeadLetterIds, RetryBody
 from apps.ledger import dead_letters
 from apps.ledger.services import NothingToDoError, give_up, replay, retry_notification
+from apps.tenants.authentication import caller_of
 
 TAGS = ["Operations"]
 
@@ -37,7 +38,7 @@ class RetryView(APIView):
         tags=TAGS,
     )
     def post(self, request: Request, shown: str) -> Response:
-        caller: Caller = request.user
+        caller = caller_of(request)
         body = decode(request, RetryBody) if request._request.body else RetryBody()
         id_ = notification_id(shown)
         try:
@@ -69,7 +70,7 @@ class DeadLettersView(APIView):
         tags=TAGS,
     )
     def get(self, request: Request) -> Response:
-        caller: Caller = request.user
+        caller = caller_of(request)
         page = page_request(request)
         found = dead_letters.open_letters(tenant_id=caller.tenant.id, before=page.before, limit=page.limit + 1)
         shown = found[: page.limit]
@@ -94,7 +95,7 @@ class ReplayView(APIView):
         tags=TAGS,
     )
     def post(self, request: Request) -> Response:
-        caller: Caller = request.user
+        caller = caller_of(request)
         wanted = _wanted(caller, decode(request, DeadLetterIds).ids)
         bells.ring(*replay(dead_letter_ids=wanted, by=f"key {caller.key_name}"))
         return Response(Resolved(count=len(wanted)), status=202)
@@ -111,7 +112,7 @@ class GiveUpView(APIView):
         tags=TAGS,
     )
     def post(self, request: Request) -> Response:
-        caller: Caller = request.user
+        caller = caller_of(request)
         wanted = _wanted(caller, decode(request, DeadLetterIds).ids)
         return Response(Resolved(count=give_up(dead_letter_ids=wanted, by=f"key {caller.key_name}")))
 

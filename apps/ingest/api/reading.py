@@ -22,6 +22,7 @@ from apps.ledger import selectors as ledger
 from apps.ledger.selectors import DeliverySummary, NotificationSummary
 from apps.ledger.services import NothingToDoError, cancel_notification
 from apps.ledger.timeline import Entry, timeline
+from apps.tenants.authentication import caller_of
 
 TAGS = ["Notifications"]
 
@@ -36,7 +37,7 @@ class NotificationDoor(APIView):
         tags=TAGS,
     )
     def get(self, request: Request, shown: str) -> Response:
-        return Response(view_of(request.user, notification_id(shown)))
+        return Response(view_of(caller_of(request), notification_id(shown)))
 
     @extend_schema(
         operation_id="cancel_notification",
@@ -46,7 +47,7 @@ class NotificationDoor(APIView):
         tags=TAGS,
     )
     def delete(self, request: Request, shown: str) -> Response:
-        caller: Caller = request.user
+        caller = caller_of(request)
         id_ = notification_id(shown)
         try:
             is_known = cancel_notification(tenant_id=caller.tenant.id, notification_id=id_, by=f"key {caller.key_name}")
@@ -68,7 +69,7 @@ class TimelineView(APIView):
         tags=TAGS,
     )
     def get(self, request: Request, shown: str) -> Response:
-        caller: Caller = request.user
+        caller = caller_of(request)
         id_ = notification_id(shown)
         found = ledger.summary(tenant_id=caller.tenant.id, notification_id=id_, now=clock.now())
         if found is None:
@@ -98,7 +99,7 @@ class UserNotificationsView(APIView):
         tags=TAGS,
     )
     def get(self, request: Request, user_id: str) -> Response:
-        caller: Caller = request.user
+        caller = caller_of(request)
         recipient_id = audience.recipient_ids(caller.tenant.id, [user_id]).get(user_id)
         if recipient_id is None:
             raise Problem(Code.NOT_FOUND)

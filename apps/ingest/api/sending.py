@@ -14,12 +14,13 @@ from apps.core import clock
 from apps.core.bodies import decode_bytes, read_body
 from apps.core.enums import Scope
 from apps.core.problem_codes import Code
-from apps.core.problems import Problem, ProblemBody
+from apps.core.problems import FieldError, Problem, ProblemBody
 from apps.core.types import Caller
 from apps.ingest import examples, idempotency, services
 from apps.ingest.answers import Accepted, BatchAccepted, BatchResult, Refusal, SeveralAccepted
 from apps.ingest.bodies import BatchBody, BatchSchema, NotificationBody, NotificationItem
 from apps.ingest.planning import Draft, Planned, draft, plan
+from apps.tenants.authentication import caller_of
 from apps.tenants.throttles import charge
 
 TAGS = ["Notifications"]
@@ -44,7 +45,7 @@ class NotificationsView(APIView):
     def post(self, request: Request) -> Response:
         raw = read_body(request, settings.API_BODY_LIMIT)
         body = self.decoded(raw)
-        caller: Caller = request.user
+        caller = caller_of(request)
         charge(request, len(body.recipients or [None]))
         ticket, key = _ticket(request, caller, raw, body.idempotency_key)
         form = "single" if body.recipients is None else "several"
@@ -99,7 +100,7 @@ class NotificationBatchView(APIView):
     def post(self, request: Request) -> Response:
         raw = read_body(request, settings.API_BATCH_BODY_LIMIT)
         body = decode_bytes(raw, BatchBody)
-        caller: Caller = request.user
+        caller = caller_of(request)
         charge(request, len(body.notifications))
         ticket, key = _ticket(request, caller, raw, body.idempotency_key)
         planned, problems = _plan_each(caller, body.notifications)
@@ -172,9 +173,9 @@ def _plan_each(caller: Caller, raws: list[msgspec.Raw]) -> tuple[list[tuple[int,
         except Problem as problem:
             problems[place] = problem.below(f"/notifications/{place}")
     planned, unplanned = plan(caller, [d for _, d in drafts])
-    for (place, _), problem in zip(drafts, unplanned, strict=True):
-        if problem is not None:
-            problems[place] = problem.below(f"/notifications/{place}")
+    for (place, _), refusal in zip(drafts, unplanned, strict=True):
+        if refusal is not None:
+            problems[place] = refusal.below(f"/notifications/{place}")
     return [(place, p) for (place, _), p in zip(drafts, planned, strict=True) if p], problems
 
 
@@ -214,7 +215,11 @@ def _batch(stored: idempotency.Stored, accepted: list[Accepted]) -> BatchAccepte
         for a, (place, *_) in zip(accepted, stored.items, strict=True)
     ]
     results += [
-        BatchResult(index=place, status="refused", error=Refusal(code=code, detail=detail, errors=errors))
+        BatchResult(
+            index=place,
+            status="refused",
+            error=Refusal(code=code, detail=detail, errors=msgspec.convert(errors, list[FieldError])),
+        )
         for place, code, detail, errors in stored.refused
     ]
     return BatchAccepted(
