@@ -23,6 +23,9 @@ SETTINGS = {
 def start() -> None:
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
+    static = tempfile.mkdtemp(prefix="ntf-static-")
+    os.environ.setdefault("NOTIFIER_STATIC_ROOT", static)
+    atexit.register(shutil.rmtree, static, ignore_errors=True)
     if os.environ.get("NOTIFIER_TEST_EXTERNAL") == "1" or "PYTEST_XDIST_WORKER" in os.environ:
         return
     from notifier.local.servers import Servers
