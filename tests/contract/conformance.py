@@ -266,7 +266,7 @@ class ReceiptConformance(ProviderCase):
         assert not self.provider.verify(replace(other, credentials={}, webhook_secrets=()), headers, body, NOW)
 
     def test_it_refuses_a_call_without_any_of_its_headers(self) -> None:
-        headers, body, _ = self.call(NOW)
+        _, body, _ = self.call(NOW)
         assert not self.provider.verify(self.own(), {}, body, NOW)
 
     @pytest.mark.parametrize("age", [timedelta(hours=25), timedelta(days=-2)])
