@@ -93,7 +93,8 @@ CELERY_TIMEZONE = "UTC"
 
 INSTALLED_APPS = [
     "unfold",
-    "django.contrib.admin",
+    # admin modules are loaded by notifier/urls.py: only the web process pays for them
+    "django.contrib.admin.apps.SimpleAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -3,6 +3,8 @@
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
+admin.autodiscover()
+
 handler404 = "apps.core.problems.not_found"
 handler500 = "apps.core.problems.server_error"
 
