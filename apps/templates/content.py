@@ -1,0 +1,77 @@
+"""What a message consists of on each channel. One table, read by drafts, publishing, rendering and previews."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from apps.core.enums import Channel
+
+MOST_SUBJECT = 255
+MOST_PUSH_BYTES = 4_096
+MOST_SMS_SEGMENTS = 10
+
+_BREAKS = re.compile(r"[\r\n\t\x0b\x0c\x1c-\x1e\x85\u2028\u2029]+")
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """`most`: characters an author may write; `most_rendered`: characters that leave, cut off there."""
+
+    name: str
+    is_required: bool = False
+    is_html: bool = False
+    is_single_line: bool = False
+    is_link: bool = False
+    most: int = 10_000
+    most_rendered: int | None = None
+
+
+def _fields(*fields: Field) -> Mapping[str, Field]:
+    return MappingProxyType({field.name: field for field in fields})
+
+
+FIELDS: Mapping[Channel, Mapping[str, Field]] = MappingProxyType(
+    {
+        Channel.PUSH: _fields(
+            Field("title", is_required=True, is_single_line=True),
+            Field("body", is_required=True),
+            Field("action_url", is_single_line=True, is_link=True),
+            Field("image_url", is_single_line=True, is_link=True),
+        ),
+        Channel.EMAIL: _fields(
+            Field("subject", is_required=True, is_single_line=True, most_rendered=MOST_SUBJECT),
+            Field("preheader", is_single_line=True, most_rendered=MOST_SUBJECT),
+            Field("html", is_required=True, is_html=True, most=150_000),
+            Field("text", most=150_000),
+        ),
+        Channel.SMS: _fields(Field("body", is_required=True)),
+        Channel.IN_APP: _fields(
+            Field("title", is_required=True, is_single_line=True),
+            Field("body", is_required=True),
+            Field("action_url", is_single_line=True, is_link=True),
+            Field("icon", is_single_line=True),
+        ),
+    }
+)
+
+LAYOUT_FIELDS = _fields(Field("html", is_required=True, is_html=True, most=150_000), Field("text", most=150_000))
+
+
+def cleaned(field: Field, text: str) -> str:
+    """Without control characters; a single line without breaks, so that no value can add a header to a mail."""
+    if field.is_single_line:
+        text = _BREAKS.sub(" ", text).strip()
+    elif "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if _CONTROLS.search(text):
+        text = _CONTROLS.sub("", text)
+    if field.most_rendered is not None and len(text) > field.most_rendered:
+        text = text[: field.most_rendered - 1].rstrip() + "…"
+    return text
+
+
+def size_of(content: Mapping[str, str]) -> int:
+    """Bytes of UTF-8, all fields together."""
+    return sum(len(text) if text.isascii() else len(text.encode()) for text in content.values())

@@ -1,0 +1,194 @@
+"""A version is compiled and rendered in every channel and locale with its sample before it may be published."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from apps.core.enums import Channel
+from apps.core.problems import FieldError
+from apps.core.types import Recipient, Tenant
+from apps.templates import engine, mail_build
+from apps.templates.content import FIELDS, LAYOUT_FIELDS, Field
+from apps.templates.faults import Fault, RenderError, place_of
+from apps.templates.locales import locale_chain
+from apps.templates.parsed import Content, Version, mark_of
+from apps.templates.rendering import context_of, render
+
+PERSON = "$recipient"
+_NAMES = frozenset({"recipient", "user", "data", "tenant", "event", "vars"})
+_LAYOUT_NAMES = _NAMES | {"content", "preheader"}
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What an author wrote for one channel in one locale; `""` is the default."""
+
+    channel: Channel
+    locale: str
+    content: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """`compiled`: by variant, in the order of the sources. Nothing may be published while there are `errors`."""
+
+    compiled: tuple[Mapping[str, Any], ...]
+    errors: tuple[FieldError, ...]
+
+
+def prove(
+    *,
+    tenant: Tenant,
+    sources: Sequence[Source],
+    sample: Mapping[str, Any],
+    layout: Version | None,
+    is_layout: bool,
+    version_id: UUID,
+    number: int,
+) -> Proof:
+    """Everything that is wrong, by JSON pointer `/variants/<index>/<field>`: one error a field, and one of rendering a variant."""
+    compiled: list[dict[str, Any]] = []
+    errors: list[FieldError] = []
+    for index, source in enumerate(sources):
+        result, wrong = _compiled(source, tenant, has_layout=layout is not None, is_layout=is_layout)
+        compiled.append(result)
+        errors += [_field_error(index, error) for error in wrong]
+    broken = {error.pointer.split("/")[2] for error in errors}
+    rows = [(source.channel, source.locale, result) for source, result in zip(sources, compiled, strict=True)]
+    version = Version(version_id, number, rows, is_layout=is_layout)
+    for index, source in enumerate(sources):
+        if str(index) in broken:
+            continue
+        content = _behind_a_layout(version) if is_layout else Content(version, layout)
+        try:
+            render(
+                content,
+                channel=source.channel,
+                locales=(source.locale, *locale_chain(source.locale, tenant.locale)),
+                context=sample_context(tenant, sample, source.locale),
+                is_proof=True,
+            )
+        except RenderError as error:
+            errors.append(_field_error(index, error))
+    if not sources:
+        errors.append(FieldError("/variants", Fault.EMPTY, "There is nothing to publish: add a variant."))
+    return Proof(tuple(compiled), tuple(errors))
+
+
+def sample_context(tenant: Tenant, sample: Mapping[str, Any], locale: str) -> dict[str, object]:
+    """`sample` is the data; its `$recipient` are the attributes of the person it is proven with, locale and timezone too."""
+    person = dict(sample.get(PERSON) or {})
+    recipient = Recipient(
+        id=tenant.id,
+        tenant_id=tenant.id,
+        user_id=str(person.pop("user_id", "u_sample")),
+        locale=locale or str(person.pop("locale", "")),
+        timezone=str(person.pop("timezone", "")),
+        attributes=person,
+        is_blocked=False,
+    )
+    data = {name: value for name, value in sample.items() if name != PERSON}
+    return context_of(tenant=tenant, recipient=recipient, event_type="sample", data=data, variables=_VARIABLES)
+
+
+_VARIABLES = {
+    "preferences_url": "https://example.test/preferences",
+    "unsubscribe_url": "https://example.test/unsubscribe",
+}
+
+
+def _compiled(
+    source: Source, tenant: Tenant, *, has_layout: bool, is_layout: bool
+) -> tuple[dict[str, Any], list[RenderError]]:
+    fields = LAYOUT_FIELDS if is_layout else FIELDS[source.channel]
+    if is_layout and source.channel is not Channel.EMAIL:
+        return {}, [RenderError(Fault.LAYOUT, "A layout is for email only.", field="channel")]
+    result: dict[str, Any] = {}
+    errors: list[RenderError] = []
+    for field in fields.values():
+        text = source.content.get(field.name, "")
+        try:
+            if not text.strip():
+                if field.is_required:
+                    raise RenderError(Fault.EMPTY, f"`{field.name}` is required.")
+                continue
+            if field.is_html:
+                result |= _html(field, text, source.locale or tenant.locale, has_layout=has_layout)
+            else:
+                result[field.name] = text
+            _check_names(field, result, _LAYOUT_NAMES if is_layout else _NAMES)
+            if is_layout:
+                _check_content(field, result[field.name])
+        except RenderError as error:
+            errors.append(RenderError(error.code, error.detail, field=field.name, line=error.line, column=error.column))
+    return result, errors
+
+
+def _html(field: Field, text: str, locale: str, *, has_layout: bool) -> dict[str, Any]:
+    engine.parse(text, is_html=True)
+    built = mail_build.build(text, is_fragment=has_layout, locale=locale)
+    return {field.name: built.html, "html_marks": built.marks, "text": built.text}
+
+
+def _check_names(field: Field, compiled: Mapping[str, Any], names: frozenset[str]) -> None:
+    """Filters and names of branches that the sample does not reach."""
+    text = compiled[field.name]
+    found = engine.parse(text, is_html=field.is_html).analyze(include_partials=False)
+    known = engine.HTML.filters
+    wrong = [
+        (span.index, f"There is no filter `{name}`.")
+        for name, at in found.filters.items()
+        if name not in known
+        for span in at
+    ]
+    wrong += [
+        (at[0].span.index, f"There is no `{name}` here; data is `data.{name}`.")
+        for name, at in found.globals.items()
+        if name not in names
+    ]
+    if not wrong:
+        return
+    index, said = min(wrong)
+    line, column = mark_of(compiled, index) if field.is_html else place_of(text, index)
+    raise RenderError(Fault.SYNTAX, said, line=line, column=column)
+
+
+def _check_content(field: Field, text: str) -> None:
+    found = engine.parse(text, is_html=field.is_html).analyze(include_partials=False)
+    if len(found.globals.get("content", ())) != 1:
+        raise RenderError(Fault.LAYOUT, "A layout has `{{ content }}` exactly once.")
+
+
+def _behind_a_layout(layout: Version) -> Content:
+    """Any body at all, to prove a layout with."""
+    rows = [
+        (Channel.EMAIL, "", {"subject": "Sample", "preheader": "Sample", "html": "<p>Sample</p>", "text": "Sample"})
+    ]
+    return Content(Version(layout.id, layout.number, rows), layout)
+
+
+def _field_error(index: int, error: RenderError) -> FieldError:
+    pointer = f"/variants/{index}/{error.field}" if error.field else f"/variants/{index}"
+    return FieldError(pointer, error.code, error.detail, error.line, error.column)
+
+
+def dependants_broken_by(
+    *, tenant: Tenant, layout: Version, users: Iterator[tuple[str, Version, Mapping[str, Any]]]
+) -> list[FieldError]:
+    """`users`: key, current version and sample of each template that wears the layout."""
+    errors: list[FieldError] = []
+    for key, version, sample in users:
+        for locale in version.variants.get(Channel.EMAIL, {}):
+            try:
+                render(
+                    Content(version, layout),
+                    channel=Channel.EMAIL,
+                    locales=(locale, *locale_chain(locale, tenant.locale)),
+                    context=sample_context(tenant, sample, locale),
+                    is_proof=True,
+                )
+            except RenderError as error:
+                said = f"`{key}` ({locale or 'default'}) would break: {error.detail}"
+                errors.append(FieldError("/variants", error.code, said, error.line, error.column))
+    return errors
