@@ -16,6 +16,8 @@ from apps.core.redis import RedisError, quick
 log = logging.getLogger(__name__)
 RINGING_MS = 1_000
 QUIET_SECONDS = 5.0
+# queues whose work is not in the ledger have a task of their own
+TASKS = {"receipts": "receipts.apply"}
 
 _quiet_until = 0.0
 
@@ -27,9 +29,8 @@ def ring(*queues: str) -> None:
         return
     try:
         for queue in _silent(queues):
-            signature("dispatch.drain", kwargs={"queue": queue}).apply_async(
-                queue=queue, retry=False, ignore_result=True
-            )
+            task = TASKS.get(queue, "dispatch.drain")
+            signature(task, kwargs={"queue": queue}).apply_async(queue=queue, retry=False, ignore_result=True)
     except (RedisError, OperationalError, OSError) as error:
         _quiet_until = monotonic() + QUIET_SECONDS
         log.warning("bell not rung", extra={"queues": list(queues), "error": type(error).__name__})

@@ -1,0 +1,57 @@
+"""The receipts door: the signature is the key. Stores the call as it came and answers; workers read it later."""
+
+from django.db import DatabaseError, transaction
+from django.http import HttpRequest, HttpResponse
+from django.http.request import UnreadablePostError
+from django.views.decorators.csrf import csrf_exempt
+
+from apps.channels import registry
+from apps.channels import selectors as channels
+from apps.core import clock
+from apps.core.problem_codes import Code
+from apps.core.problems import Problem, problem_of, problem_response
+from apps.core.types import Account
+from apps.dispatch import bells
+from apps.receipts import services
+from apps.receipts.tasks import QUEUE
+
+BODY_LIMIT = 1024 * 1024
+
+
+@csrf_exempt
+def receive(request: HttpRequest, key: str) -> HttpResponse:
+    """202 once the call is committed. 401 without a valid signature, 404 for an account that has no receipts."""
+    try:
+        _receive(request, key)
+    except (Problem, DatabaseError) as error:
+        return problem_response(request, problem_of(error))
+    return HttpResponse(b'{"status":"stored"}', status=202, content_type="application/json")
+
+
+def _receive(request: HttpRequest, key: str) -> None:
+    if request.method != "POST":
+        raise Problem(Code.METHOD_NOT_ALLOWED, headers={"Allow": "POST"})
+    account = _account(key)
+    body = _body(request)
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    if not registry.provider(account.provider).verify(account, headers, body, clock.now()):
+        raise Problem(Code.SIGNATURE_INVALID)
+    services.store_call(account=account, headers=headers, body=body)
+    transaction.on_commit(lambda: bells.ring(QUEUE), robust=True)
+
+
+def _account(key: str) -> Account:
+    account = channels.account_by_key(key)
+    if account is None or not registry.provider(account.provider).has_receipts:
+        raise Problem(Code.NOT_FOUND)
+    return account
+
+
+def _body(request: HttpRequest) -> bytes:
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    if not length.isdecimal() or int(length) > BODY_LIMIT:
+        raise Problem(Code.BODY_TOO_LARGE, f"Send at most {BODY_LIMIT} bytes.")
+    try:
+        return request.body
+    except UnreadablePostError:
+        raise Problem(Code.INVALID_JSON, "The body did not arrive whole.") from None
