@@ -1,6 +1,6 @@
 """The ASGI door: the inbox's live stream, and nothing else.
 
-gunicorn notifier.asgi:application --worker-class asgi --workers 1 --graceful-timeout 2
+gunicorn notifier.asgi:application --worker-class asgi --workers 1 --graceful-timeout 2 --no-control-socket
 (a stream never ends by itself, so a longer grace only delays a restart; its client comes back after three seconds)
 """
 

@@ -169,10 +169,10 @@ async def _refuse(send: Send, code: Code, path: str, headers: dict[str, str] | N
     request_id = ids.show(ids.REQUEST, ids.new())
     body = ProblemBody(
         type=f"{settings.PUBLIC_URL}/docs/errors#{code}",
-        title=code.title,
+        title=code.meaning,
         status=code.status,
         code=code,
-        detail=code.title,
+        detail=code.meaning,
         instance=path,
         request_id=request_id,
     )
