@@ -48,19 +48,19 @@ def prove(
     number: int,
 ) -> Proof:
     """Everything that is wrong, by JSON pointer `/variants/<index>/<field>`: one error a field, and one of rendering a variant."""
-    compiled: list[dict[str, Any]] = []
+    results: list[dict[str, Any]] = []
     errors: list[FieldError] = []
     for index, source in enumerate(sources):
-        result, wrong = _compiled(source, tenant, has_layout=layout is not None, is_layout=is_layout)
-        compiled.append(result)
-        errors += [_field_error(index, error) for error in wrong]
+        result, wrong = compiled(source, tenant, has_layout=layout is not None, is_layout=is_layout)
+        results.append(result)
+        errors += [field_error(index, error) for error in wrong]
     broken = {error.pointer.split("/")[2] for error in errors}
-    rows = [(source.channel, source.locale, result) for source, result in zip(sources, compiled, strict=True)]
+    rows = [(source.channel, source.locale, result) for source, result in zip(sources, results, strict=True)]
     version = Version(version_id, number, rows, is_layout=is_layout)
     for index, source in enumerate(sources):
         if str(index) in broken:
             continue
-        content = _behind_a_layout(version) if is_layout else Content(version, layout)
+        content = behind_a_layout(version) if is_layout else Content(version, layout)
         try:
             render(
                 content,
@@ -70,10 +70,10 @@ def prove(
                 is_proof=True,
             )
         except RenderError as error:
-            errors.append(_field_error(index, error))
+            errors.append(field_error(index, error))
     if not sources:
         errors.append(FieldError("/variants", Fault.EMPTY, "There is nothing to publish: add a variant."))
-    return Proof(tuple(compiled), tuple(errors))
+    return Proof(tuple(results), tuple(errors))
 
 
 def sample_context(tenant: Tenant, sample: Mapping[str, Any], locale: str) -> dict[str, object]:
@@ -98,7 +98,7 @@ _VARIABLES = {
 }
 
 
-def _compiled(
+def compiled(
     source: Source, tenant: Tenant, *, has_layout: bool, is_layout: bool
 ) -> tuple[dict[str, Any], list[RenderError]]:
     fields = LAYOUT_FIELDS if is_layout else FIELDS[source.channel]
@@ -160,7 +160,7 @@ def _check_content(field: Field, text: str) -> None:
         raise RenderError(Fault.LAYOUT, "A layout has `{{ content }}` exactly once.")
 
 
-def _behind_a_layout(layout: Version) -> Content:
+def behind_a_layout(layout: Version) -> Content:
     """Any body at all, to prove a layout with."""
     rows = [
         (Channel.EMAIL, "", {"subject": "Sample", "preheader": "Sample", "html": "<p>Sample</p>", "text": "Sample"})
@@ -168,8 +168,10 @@ def _behind_a_layout(layout: Version) -> Content:
     return Content(Version(layout.id, layout.number, rows), layout)
 
 
-def _field_error(index: int, error: RenderError) -> FieldError:
-    pointer = f"/variants/{index}/{error.field}" if error.field else f"/variants/{index}"
+def field_error(index: int | None, error: RenderError) -> FieldError:
+    pointer = "/".join(
+        ["/variants", *([str(index)] if index is not None else []), *([error.field] if error.field else [])]
+    )
     return FieldError(pointer, error.code, error.detail, error.line, error.column)
 
 

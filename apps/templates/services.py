@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import transaction
 from django.db.models import F, Max
@@ -25,6 +25,13 @@ MOST_VARIANTS = 200
 _KEY = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
 
 
+class Saved(NamedTuple):
+    """`number`: of the draft's version. `is_new`: the template was made for it."""
+
+    number: int
+    is_new: bool
+
+
 def save_draft(
     *,
     tenant: Tenant,
@@ -34,8 +41,8 @@ def save_draft(
     layout: str = "",
     sample: Mapping[str, Any] | None = None,
     is_layout: bool = False,
-) -> int:
-    """Replaces the one draft; the answer is its version number. A draft may be broken: publishing is what proves it.
+) -> Saved:
+    """Replaces the one draft. It may be broken: publishing is what proves it.
 
     Raises Problem: validation_error (or the single code) with pointers into the body of PUT /v1/templates/{key}; conflict.
     """
@@ -46,8 +53,8 @@ def save_draft(
     if is_layout and layout:
         raise Problem(Code.CONTRADICTION, "A layout has no layout of its own.", pointer="/layout")
     with transaction.atomic():
-        models.Template.objects.bulk_create(
-            [models.Template(tenant_id=tenant.id, key=key, name=name, is_layout=is_layout)], ignore_conflicts=True
+        _, is_new = models.Template.objects.of(tenant).get_or_create(
+            tenant_id=tenant.id, key=key, defaults={"name": name, "is_layout": is_layout}
         )
         template = models.Template.objects.of(tenant).select_for_update().get(key=key)
         _set_kind(template, name=name, is_layout=is_layout)
@@ -69,7 +76,7 @@ def save_draft(
             )
             for row in rows
         )
-    return number
+    return Saved(number, is_new)
 
 
 def publish(*, tenant: Tenant, key: str, by: str) -> int:
