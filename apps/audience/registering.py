@@ -72,7 +72,7 @@ def register(
     found = {item.key: Registered(known[key], False) for item in items for key in _keys(item) if key in known}
     new = {item.key: item for item in items if item.key not in found}
     if new:
-        found |= _insert(tenant_id, [new[key] for key in sorted(new)], now)
+        found |= _insert(tenant_id, list(new.values()), now)
     if revive:
         _revive([(found[item.key].endpoint_id, item.address) for item in items if not found[item.key].is_new], now)
     _take_over(tenant_id, [item for item in items if revive or item.key in new], now)
@@ -93,20 +93,23 @@ def _known(tenant_id: UUID, items: Iterable[Wanted]) -> dict[Key, UUID]:
 
 
 def _insert(tenant_id: UUID, items: Sequence[Wanted], now: datetime) -> dict[Key, Registered]:
-    """In order of key, so that two requests cannot lock each other out. One that another request made meanwhile is not new."""
-    made = [(ids.new(), item) for item in items]
+    """Ids in the order given; rows in order of key, so that two requests cannot lock each other out.
+
+    One that another request made meanwhile is not new.
+    """
+    made = sorted(((ids.new(), item) for item in items), key=lambda pair: pair[1].key)
     values: dict[str, Any] = {
         "tenant": tenant_id,
         "now": now,
         "ids": [endpoint_id for endpoint_id, _ in made],
-        "recipients": [item.recipient_id for item in items],
-        "channels": [item.address.channel.value for item in items],
-        "kinds": [item.address.kind.value for item in items],
+        "recipients": [item.recipient_id for _, item in made],
+        "channels": [item.address.channel.value for _, item in made],
+        "kinds": [item.address.kind.value for _, item in made],
         "sealed": [crypto.encrypt(item.address.text.encode(), bound_to=made_id.bytes) for made_id, item in made],
-        "hashes": [item.hashes[0] for item in items],
-        "masked": [item.address.masked for item in items],
-        "platforms": [str(item.address.platform) for item in items],
-        "verified": [item.address.is_verified for item in items],
+        "hashes": [item.hashes[0] for _, item in made],
+        "masked": [item.address.masked for _, item in made],
+        "platforms": [str(item.address.platform) for _, item in made],
+        "verified": [item.address.is_verified for _, item in made],
     }
     with connection.cursor() as cursor:
         cursor.execute(_INSERT, values)
