@@ -31,6 +31,16 @@ _PROBLEMS = {
     "500": "Something broke on our side.",
     "503": "The service cannot accept this right now; nothing was stored.",
 }
+_TAGS = {
+    "Notifications": "Send, schedule, cancel, and see what became of it.",
+    "Users": "The people of your product and where they are reached.",
+    "Preferences": "What a person switched off.",
+    "Event types": "What can happen, and what follows from it by default.",
+    "Templates": "What messages say, per channel and locale, in versions.",
+    "Inbox": "The in-app feed, for a browser with a recipient token.",
+    "Suppressions": "Addresses that must not be used.",
+    "Operations": "What was set aside, for those on call.",
+}
 _HEADERS: dict[str, Json] = {
     "X-Request-Id": {
         "description": "The id of this request: yours if you sent a well-formed one. Give it when you report a problem.",
@@ -152,6 +162,7 @@ def add_conventions(result: Json, **_: Any) -> Json:
     components.setdefault("schemas", {}).update(struct_schemas(ProblemBody))
     components["headers"] = _HEADERS
     components["responses"] = {f"Problem{status}": _problem(status, meaning) for status, meaning in _PROBLEMS.items()}
+    result["tags"] = [{"name": name, "description": about} for name, about in _TAGS.items()]
     for path, operations in result["paths"].items():
         for method, operation in operations.items():
             _complete(operation, path)

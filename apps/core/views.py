@@ -1,5 +1,6 @@
 """The documentation's pages, from local files only, and the health check."""
 
+import re
 from functools import cache
 from http import HTTPStatus
 from itertools import groupby
@@ -8,6 +9,8 @@ from typing import Any
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.utils.html import escape
+from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from drf_spectacular.generators import SchemaGenerator
@@ -20,7 +23,7 @@ _POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancest
 _EXPLORER_POLICY = (
     _POLICY + "style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; worker-src blob:"
 )
-_PAGE_POLICY = _POLICY + "style-src 'self'; img-src 'self'"
+_PAGE_POLICY = _POLICY + "style-src 'self'; img-src 'self' data:"
 
 
 @require_safe
@@ -38,12 +41,23 @@ def explorer(request: HttpRequest) -> HttpResponse:
 @require_safe
 def errors(request: HttpRequest) -> HttpResponse:
     """One anchor per code; the `type` of every problem points here."""
-    codes = sorted(Code, key=lambda code: (code.status, code.value))
+    codes: list[Code] = sorted(Code, key=lambda code: (code.status, code.value))
     groups = [
-        {"status": status, "phrase": HTTPStatus(status).phrase, "codes": list(found)}
+        {
+            "status": status,
+            "phrase": HTTPStatus(status).phrase,
+            "codes": [
+                {"value": code.value, "meaning": _marked(code.meaning), "fix": _marked(code.fix)} for code in found
+            ],
+        }
         for status, found in groupby(codes, key=lambda code: code.status)
     ]
     return _page(request, "pages/errors.html", _PAGE_POLICY, groups=groups, count=len(codes))
+
+
+def _marked(text: str) -> SafeString:
+    """`Code` in back quotes, as in Markdown."""
+    return mark_safe(re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text)))
 
 
 def _page(request: HttpRequest, template: str, policy: str, **context: Any) -> HttpResponse:
