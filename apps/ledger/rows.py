@@ -18,15 +18,15 @@ def atomic() -> AbstractContextManager[Any]:
     return transaction.atomic()
 
 
-def _encode(value: Any) -> Any:
-    if isinstance(value, memoryview):
-        return "\\x" + value.hex()
-    raise TypeError(type(value))
-
-
 def recordset(rows: Iterable[Mapping[str, Any]]) -> str:
     """JSON text of the rows; bytes must come as `memoryview` and become bytea literals."""
-    return msgspec.json.encode(list(rows), enc_hook=_encode).decode()
+    literal = [{name: _literal(value) for name, value in row.items()} for row in rows]
+    return msgspec.json.encode(literal).decode()
+
+
+def _literal(value: Any) -> Any:
+    """msgspec would write a memoryview as base64 by itself, without asking a hook."""
+    return "\\x" + value.hex() if type(value) is memoryview else value
 
 
 def fetch(sql: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
