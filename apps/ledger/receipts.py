@@ -45,7 +45,7 @@ class Recorded:
 
 def record(items: Sequence[tuple[str, Receipt]]) -> Recorded:
     """Writes receipts of (account key, receipt) in the caller's transaction, with a fixed number of statements."""
-    deliveries = _deliveries_of([receipt for _, receipt in items])
+    deliveries = _deliveries_of(items)
     unmatched = [i for i, delivery in enumerate(deliveries) if delivery is None]
     matched = [(items[i][0], items[i][1], d) for i, d in enumerate(deliveries) if d is not None]
     keys = [crypto.fingerprint(b"receipt", account.encode(), r.event_id.encode()) for account, r, _ in matched]
@@ -62,29 +62,34 @@ def record_events(events: Iterable[tuple[UUID, Receipt]], *, source: str) -> lis
     return _apply([(source, event, delivery) for delivery, event in events])
 
 
-def _deliveries_of(receipts: Sequence[Receipt]) -> list[UUID | None]:
-    references = [ids.read(ids.ATTEMPT, receipt.reference) for receipt in receipts]
-    by_attempt = dict(
-        fetch(
-            "SELECT id, delivery_id FROM ledger_attempt WHERE id = ANY(%(ids)s)",
+def _deliveries_of(items: Sequence[tuple[str, Receipt]]) -> list[UUID | None]:
+    """By attempt, else by the provider's message id; only for attempts of the account that speaks: its secret proves no more."""
+    references = [ids.read(ids.ATTEMPT, receipt.reference) for _, receipt in items]
+    by_attempt = {
+        (account, attempt): delivery
+        for attempt, account, delivery in fetch(
+            "SELECT id, account, delivery_id FROM ledger_attempt WHERE id = ANY(%(ids)s)",
             {"ids": [reference for reference in references if reference]},
         )
-    )
+    }
     others = [
-        r.provider_message_id for r, ref in zip(receipts, references, strict=True) if not ref and r.provider_message_id
+        receipt.provider_message_id
+        for (_, receipt), reference in zip(items, references, strict=True)
+        if not reference and receipt.provider_message_id
     ]
-    by_provider: dict[str, UUID] = {}
+    by_provider: dict[tuple[str, str], UUID] = {}
     if others:
-        by_provider = dict(
-            fetch(
-                """SELECT provider_message_id, delivery_id FROM ledger_attempt
+        by_provider = {
+            (account, message): delivery
+            for message, account, delivery in fetch(
+                """SELECT provider_message_id, account, delivery_id FROM ledger_attempt
                 WHERE provider_message_id <> '' AND provider_message_id = ANY(%(ids)s)""",
                 {"ids": others},
             )
-        )
+        }
     return [
-        by_attempt.get(reference) if reference else by_provider.get(receipt.provider_message_id)
-        for reference, receipt in zip(references, receipts, strict=True)
+        by_attempt.get((account, reference)) if reference else by_provider.get((account, receipt.provider_message_id))
+        for reference, (account, receipt) in zip(references, items, strict=True)
     ]
 
 
