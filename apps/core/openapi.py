@@ -152,7 +152,7 @@ def struct_schemas(struct: type[msgspec.Struct]) -> dict[str, Json]:
 
 def _anything(kind: type) -> Json:
     if kind is object:
-        return {}
+        return {"description": "Any JSON value."}
     raise NotImplementedError(f"{kind!r} has no JSON schema.")
 
 
