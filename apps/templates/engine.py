@@ -40,7 +40,7 @@ LOOPS = 10_000
 OUTPUT = 500_000
 NAMESPACE = 200_000
 STEPS = 200_000
-FORMATTING = 20
+FORMATTING = 60
 _NONE: list[str] = []
 _TAGS = frozenset({"include", "render", "tablerow", "liquid", "doc"})
 
@@ -118,7 +118,7 @@ class Context(RenderContext):
                 value = self.get_item(value, segment)
         except (KeyError, TypeError, IndexError):
             return absent(path, token) if default is UNDEFINED else default
-        if type(value) is str:
+        if isinstance(value, str):
             self.spend(len(value) >> 6)
         return value
 

@@ -126,7 +126,7 @@ def _known_locale(tag: str) -> Locale:
 def _known_zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
-    except (OSError, ValueError):
+    except (KeyError, OSError, ValueError):
         return ZoneInfo("UTC")
 
 

@@ -138,21 +138,26 @@ def _refuse_lost(source: str, tags: list[braces.Tag], html: str) -> None:
 
 def _refuse_moved(source: str, tags: list[braces.Tag], before: str, after: str, *, is_mjml: bool) -> None:
     """A parser of HTML moves what stands in a table outside of its cells in front of it, and drops rows without a table."""
-    pairs = zip_longest(_ORDER.finditer(before), _ORDER.finditer(after))
-    differing = ((i, b, a) for i, (b, a) in enumerate(pairs) if b is None or a is None or b.groups() != a.groups())
-    odd, _, moved = next(differing, (None, None, None))
+    wanted, found = list(_ORDER.finditer(before)), list(_ORDER.finditer(after))
+    pairs = enumerate(zip_longest((match.groups() for match in wanted), (match.groups() for match in found)))
+    odd = next((index for index, (b, a) in pairs if b != a), None)
     if odd is None:
         return
-    if moved is not None and moved[1]:
-        tag = tags[int(moved[1])]
+    is_dropped = odd < len(wanted) and _count(wanted, wanted[odd]) != _count(found, wanted[odd])
+    if not is_dropped and odd < len(found) and found[odd][1]:
+        tag = tags[int(found[odd][1])]
         raise _error(source, tag.start, Fault.MARKUP, _MOVED.format(source[tag.start : tag.end]))
     if is_mjml:
         raise RenderError(Fault.MARKUP, _MOVED.format("Something in a table"))
-    tables = [found.start() for found in _ORDER.finditer(markup.blanked(source, tags)) if found[2]]
+    tables = [match.start() for match in _ORDER.finditer(markup.blanked(source, tags)) if match[2]]
     places = sorted([*tables, *(tag.start for tag in tags)])
     place = places[min(odd, len(places) - 1)]
     end = next((tag.end for tag in tags if tag.start == place), source.find(">", place) + 1)
     raise _error(source, place, Fault.MARKUP, _MOVED.format(source[place:end]))
+
+
+def _count(matches: list[re.Match[str]], sought: re.Match[str]) -> int:
+    return sum(match.groups() == sought.groups() for match in matches)
 
 
 def _guarded(output: str) -> str:

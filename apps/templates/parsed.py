@@ -13,7 +13,7 @@ from liquid.template import BoundTemplate
 from apps.core.enums import Channel
 from apps.templates import braces, engine, selectors
 from apps.templates.content import FIELDS, LAYOUT_FIELDS, Field
-from apps.templates.faults import RenderError
+from apps.templates.faults import RenderError, place_of
 
 MOST_KEPT = 256
 _kept: OrderedDict[UUID, "Version"] = OrderedDict()
@@ -66,10 +66,13 @@ class Variant:
 
 
 def mark_of(compiled: Mapping[str, Any], index: int) -> tuple[int, int]:
-    """Line and column, in what the author wrote, of the tag at `index` of the compiled HTML."""
-    starts = [tag.start for tag in braces.tags(compiled["html"], is_html=True)]
-    line, column = compiled["html_marks"][max(bisect_right(starts, index) - 1, 0)]
-    return line, column
+    """Line and column, in what the author wrote, of a place within a tag of the compiled HTML. Tags are the same in both."""
+    html: str = compiled["html"]
+    tags = braces.tags(html, is_html=True)
+    number = max(bisect_right([tag.start for tag in tags], index) - 1, 0)
+    line, column = compiled["html_marks"][number]
+    further, within = place_of(html[tags[number].start : index + 1], index - tags[number].start)
+    return line + further - 1, within if further > 1 else column + within - 1
 
 
 class Version:
