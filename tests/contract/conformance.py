@@ -138,7 +138,7 @@ class HttpConformance(ProviderCase):
         with scripted(drop) as server:
             outcomes = self.send(server.url.replace("http", "https"))
         assert [(o.kind, o.code) for o in outcomes] == [(OutcomeKind.PROVIDER_DOWN, "tls")]
-        assert server.requests == []
+        assert (server.connections, server.requests) == (1, [])
 
     def test_it_says_ambiguous_when_no_answer_comes(self) -> None:
         with scripted(hang()) as server:

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from apps.channels import transport
+from apps.channels import connections, transport
 from apps.channels.deadlines import Deadline
 from apps.channels.transport import Fault, HttpRequest, HttpResponse, exchange
 from apps.core.enums import Channel
@@ -111,6 +111,18 @@ def test_it_says_so_when_the_name_is_unknown(account: Account, monkeypatch: pyte
     assert _post(account, "http://provider.example/") == Fault("dns", "ConnectionError")
 
 
+def test_it_tries_to_connect_once(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[object] = []
+
+    def refused(found: object, *_: object) -> None:
+        tried.append(found)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(connections, "connect", refused)
+    assert _post(account, "http://127.0.0.1:9/") == Fault("connect_refused", "ConnectionError")
+    assert len(tried) == 1
+
+
 def test_it_says_so_when_the_peer_does_not_even_accept(account: Account) -> None:
     """A listener whose queue is full: the handshake gets no answer."""
     with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
@@ -132,6 +144,27 @@ def test_it_has_sent_nothing_usable_when_the_peer_stops_reading(account: Account
         assert isinstance(fault, Fault)
         assert fault.code == "write_failed"
         assert monotonic() - started < 1.2
+
+
+def test_it_keeps_the_deadline_against_a_peer_that_reads_slowly(account: Account) -> None:
+    def read_slowly(listener: socket.socket) -> None:
+        peer, _ = listener.accept()
+        with peer:
+            while not done.wait(0.02) and peer.recv(65536):
+                pass
+
+    done = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=read_slowly, args=(listener,))
+        thread.start()
+        started = monotonic()
+        fault = _post(account, f"http://127.0.0.1:{listener.getsockname()[1]}/", b"x" * 20_000_000, seconds=0.8)
+        took = monotonic() - started
+        done.set()
+        thread.join()
+    assert isinstance(fault, Fault)
+    assert fault.code == "write_failed"
+    assert 0.7 < took < 1.2
 
 
 def test_it_reads_a_chunked_answer(account: Account) -> None:

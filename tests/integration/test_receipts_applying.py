@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from django.db import OperationalError, close_old_connections, connection
+from django.db import OperationalError, close_old_connections, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from apps.audience.models import Endpoint
@@ -257,3 +257,22 @@ def test_two_workers_apply_each_event_once() -> None:
     assert events_of(tenant) == ["bounced"] * 30 + ["delivered"] * 30
     assert Suppression.objects.of(tenant).count() == 30
     assert ReceiptCall.objects.filter(applied_at=None).count() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_passes_by_what_another_holds() -> None:
+    bea = sent()
+    stored = call(event(bea))
+
+    def work() -> bool:
+        try:
+            return services.apply_due(ends=monotonic() + 10)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as threads, transaction.atomic():
+        assert [held.id for held in services._due()] == [stored]
+        assert threads.submit(work).result(timeout=1.5)
+        assert (bea.status, state(stored)) == ("sent", (False, False, 0, ""))
+    apply()
+    assert bea.status == "delivered"

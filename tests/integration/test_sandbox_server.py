@@ -1,9 +1,8 @@
 """The sandbox as a server, spoken to by its adapter and by hand."""
 
-import asyncio
+import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic, sleep
@@ -14,46 +13,17 @@ import msgspec
 import pytest
 import requests
 
-from apps.channels import transport
 from apps.channels.registry import provider
 from apps.channels.sandbox import record, server
-from apps.channels.sandbox.process import Options, Sandbox
 from apps.channels.sandbox.wire import SandboxEvents
 from apps.channels.standard_webhooks import is_signed
 from apps.core import clock, ids
 from apps.core.enums import Category, Channel, OutcomeKind
 from apps.core.types import Account, OutboundMessage, Outcome
 from tests.contract.scripted import Seen, answer, scripted
+from tests.integration.sandbox_process import SECRET, sandbox
 
-SECRET = "a-secret"
 BEARER = {"Authorization": f"Bearer {SECRET}"}
-
-
-@contextmanager
-def sandbox(path: Path, *, receipts_after: float | None = None, door: str = "http://127.0.0.1:9") -> Iterator[str]:
-    """Its URL; the record is `record.jsonl` in `path`."""
-    options = Options("127.0.0.1", 0, path / "store.sqlite3", path / "record.jsonl", receipts_after, door, SECRET)
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    world = Sandbox(options)
-    try:
-        port = asyncio.run_coroutine_threadsafe(world.__aenter__(), loop).result(5)
-        yield f"http://127.0.0.1:{port}"
-        transport.close_connections()
-    finally:
-        asyncio.run_coroutine_threadsafe(_stop(world), loop).result(15)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
-
-
-async def _stop(world: Sandbox) -> None:
-    await world.__aexit__()
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in others:
-        task.cancel()
-    await asyncio.gather(*others, return_exceptions=True)
 
 
 @pytest.fixture
@@ -133,6 +103,12 @@ def test_it_refuses_all_but_the_health_check_without_the_secret(url: str, tmp_pa
     assert record.read(tmp_path / "record.jsonl") == []
 
 
+def test_without_a_secret_it_refuses_everybody(tmp_path: Path) -> None:
+    with sandbox(tmp_path, secret="") as url:
+        for header in ("", "Bearer", "Bearer "):
+            assert requests.get(f"{url}/messages", headers={"Authorization": header}, timeout=5).status_code == 401
+
+
 def test_it_refuses_what_is_no_batch(url: str, tmp_path: Path) -> None:
     for path, body, status in (
         ("/email/messages", b"{", 400),
@@ -197,8 +173,6 @@ def test_it_is_told_to_fail_a_whole_channel(url: str) -> None:
 
 
 def test_it_answers_garbage_with_400_and_goes_on(url: str) -> None:
-    import socket
-
     host, port = url.removeprefix("http://").split(":")
     for garbage in (b"hello\r\n\r\n", b"GET / HTTP/1.1\r\nContent-Length: -5\r\n\r\n", b"x" * 100_000 + b"\r\n\r\n"):
         with socket.create_connection((host, int(port)), timeout=5) as peer:
