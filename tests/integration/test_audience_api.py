@@ -110,6 +110,8 @@ def test_unknown_people_are_not_found(acme: Api) -> None:
     ]:
         answer = globex(method, path, body)
         assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+    acme("PUT", "/users/otto", {})
+    assert acme("DELETE", f"/users/otto/endpoints/{endpoint}").status_code == 404
     globex("PUT", "/users/rosa", {})
     assert globex("DELETE", f"/users/rosa/endpoints/{endpoint}").status_code == 404
     assert [row["id"] for row in acme("GET", "/users/rosa").json()["endpoints"]] == [endpoint]

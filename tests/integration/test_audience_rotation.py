@@ -114,3 +114,11 @@ def test_it_reports_what_no_key_opens_and_leaves_it(acme: Tenant) -> None:
     with AFTER, pytest.raises(CommandError, match="2 values cannot be decrypted"):
         rotate()
     assert list(models.Endpoint.objects.of(acme).values_list("id", "sealed", "address_hash")) == rows
+
+
+def test_a_row_that_changed_meanwhile_is_left_as_it_is(acme: Tenant) -> None:
+    given(acme, 1)
+    endpoint_id, now_sealed = models.Endpoint.objects.of(acme).values_list("id", "sealed")[0]
+    names = sealed._Names.of(sealed.SealedColumn("audience.Endpoint", "sealed"))
+    assert sealed._replace(names, [(endpoint_id, b"what was read before", b"anew")]) == 0
+    assert models.Endpoint.objects.of(acme).get(id=endpoint_id).sealed == now_sealed

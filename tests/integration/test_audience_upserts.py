@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from pytest_django.fixtures import DjangoAssertNumQueries
 
 from apps.audience import models, selectors, services
 from apps.audience.addresses import address_hash, device_token, email_address, phone_number
+from apps.audience.registering import Registered
 from apps.core import clock, crypto
 from apps.core.enums import Channel, EndpointKind, Platform
 from apps.core.types import Endpoint, InlineRecipient, Recipient, Tenant
@@ -142,6 +144,9 @@ def test_people_of_another_tenant_are_other_people(acme: Tenant) -> None:
     ((our_email, _), (their_email, _)) = (selectors.endpoints_of(ids.values()).popitem()[1] for ids in (ours, theirs))
     assert our_email.address_hash != their_email.address_hash
     assert selectors.recipient_ids(globex.id, ["rosa"]) == theirs
+    services.upsert_recipients(tenant=globex, inline=[InlineRecipient("rosa", locale="fr")])
+    assert selectors.recipients(ours.values())[ours["rosa"]].locale == "de-CH"
+    assert selectors.recipients(theirs.values())[theirs["rosa"]].locale == "fr"
 
 
 def test_a_retired_address_comes_back_only_when_it_is_registered(acme: Tenant) -> None:
@@ -215,3 +220,25 @@ def test_twins_make_one_person_and_one_endpoint(closing_threads: ThreadPoolExecu
     assert all(answer == answers[0] for answer in answers)
     assert models.Recipient.objects.of(acme).count() == 21
     assert models.Endpoint.objects.of(acme).count() == 22
+
+
+@pytest.mark.django_db(transaction=True)
+def test_twins_register_one_endpoint(closing_threads: ThreadPoolExecutor) -> None:
+    forget_cached()
+    acme = create_tenant(slug="acme", name="Acme")
+    rosa = services.upsert_recipients(tenant=acme, inline=[InlineRecipient("rosa")])["rosa"]
+    start = Barrier(8)
+
+    def write(number: int) -> Registered:
+        try:
+            connection.ensure_connection()
+            start.wait(10)
+            address = email_address("rosa@example.com", "")
+            return services.register_endpoint(tenant=acme, recipient_id=rosa, address=address)
+        finally:
+            connection.close()
+
+    answers = list(closing_threads.map(write, range(8)))
+    assert len({answer.endpoint_id for answer in answers}) == 1
+    assert [answer.is_new for answer in answers].count(True) == 1
+    assert selectors.endpoints_of([rosa])[rosa][0].address == "rosa@example.com"

@@ -172,6 +172,22 @@ def test_it_notes_the_last_use_once_a_minute(acme: Tenant, later: Any) -> None:
     assert models.ApiKey.objects.of(acme).get().last_used_at > first
 
 
+def test_processes_note_it_once_a_minute_together(acme: Tenant) -> None:
+    key = new_key(acme)
+    first = clock.now()
+    selectors._note_use(key.key_id, first)
+    selectors._note_use(key.key_id, first + timedelta(seconds=59))
+    assert models.ApiKey.objects.of(acme).get().last_used_at == first
+    selectors._note_use(key.key_id, first + timedelta(seconds=60))
+    assert models.ApiKey.objects.of(acme).get().last_used_at == first + timedelta(seconds=60)
+
+
+def test_a_key_whose_mode_was_changed_by_hand_is_refused(acme: Tenant) -> None:
+    key = new_key(acme, mode=KeyMode.TEST)
+    models.ApiKey.objects.of(acme).update(mode="live")
+    assert selectors.caller_by_token(key.token) is None
+
+
 def test_the_cache_of_callers_is_bounded(acme: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(selectors, "_MOST_CALLERS", 3)
     for number in range(10):
