@@ -23,6 +23,7 @@ PUBLIC_URL = env.url("NOTIFIER_PUBLIC_URL", "http://127.0.0.1:8000", schemes=("h
 STREAM_URL = env.url("NOTIFIER_STREAM_URL", "http://127.0.0.1:8001", schemes=("http", "https")).rstrip("/")
 SANDBOX_URL = env.url("NOTIFIER_SANDBOX_URL", "http://127.0.0.1:8002", schemes=("http", "https")).rstrip("/")
 SANDBOX_SECRET = env.text("NOTIFIER_SANDBOX_SECRET", "")
+ADMIN_PASSWORD = env.text("NOTIFIER_ADMIN_PASSWORD", "")
 SANDBOX_STORE = Path(env.text("NOTIFIER_SANDBOX_STORE", str(BASE_DIR / ".local" / "sandbox.sqlite3")))
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 INBOX_ORIGINS = frozenset(origin.rstrip("/").lower() for origin in env.words("NOTIFIER_INBOX_ORIGINS"))

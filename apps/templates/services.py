@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from django.db import transaction
-from django.db.models import F, Max
+from django.db.models import F, Max, Q
 
 from apps.core import clock, ids
 from apps.core.enums import Channel
@@ -19,7 +19,7 @@ from apps.templates.parsed import Version
 from apps.templates.proving import Source, dependants_broken_by, prove
 from apps.templates.selectors import compiled_variants
 
-__all__ = ["Source", "publish", "rollback", "save_draft"]
+__all__ = ["Source", "publish", "publish_changes", "rollback", "save_draft"]
 
 MOST_VARIANTS = 200
 _KEY = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
@@ -110,6 +110,40 @@ def publish(*, tenant: Tenant, key: str, by: str) -> int:
         drafts.update(published_at=clock.now(), published_by=by[:150])
         _make_current(template, draft)
     return int(draft.number)
+
+
+def publish_changes(
+    *,
+    tenant: Tenant,
+    key: str,
+    name: str,
+    variants: Sequence[Source],
+    by: str,
+    layout: str = "",
+    sample: Mapping[str, Any] | None = None,
+    is_layout: bool = False,
+) -> bool:
+    """For content that is kept as code: saves and publishes it, unless just that is current already. True when it published.
+
+    Raises Problem: as `save_draft` and `publish`.
+    """
+    current = (
+        models.TemplateVersion.objects.of(tenant)
+        .filter(template__key=key, template__current=F("id"), template__is_layout=is_layout, sample=dict(sample or {}))
+        .filter(Q(layout__key=layout) if layout else Q(layout=None))
+        .first()
+    )
+    if current is not None:
+        rows = models.TemplateVariant.objects.of(tenant).filter(version=current).order_by("id")
+        wanted = [(each.channel.value, each.locale, dict(each.content)) for each in variants]
+        if list(rows.values_list("channel", "locale", "source")) == wanted:
+            return False
+    with transaction.atomic():
+        save_draft(
+            tenant=tenant, key=key, name=name, variants=variants, layout=layout, sample=sample, is_layout=is_layout
+        )
+        publish(tenant=tenant, key=key, by=by)
+    return True
 
 
 def rollback(*, tenant: Tenant, key: str, to_number: int, by: str) -> int:

@@ -118,6 +118,12 @@ def key_id_by_prefix(tenant: Tenant, prefix: str) -> UUID | None:
     return models.ApiKey.objects.of(tenant).filter(prefix=prefix).values_list("id", flat=True).first()
 
 
+def key_id_by_name(tenant: Tenant, name: str) -> UUID | None:
+    """The newest of that name that is not revoked."""
+    keys = models.ApiKey.objects.of(tenant).filter(name=name, revoked_at=None).order_by("-id")
+    return keys.values_list("id", flat=True).first()
+
+
 def guests(tenant_id: UUID, user_ids: Iterable[str]) -> frozenset[str]:
     """Those of `user_ids` that team keys may reach. One query."""
     return frozenset(
