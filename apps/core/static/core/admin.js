@@ -1,0 +1,22 @@
+// Copy buttons (data-copy), and pages that must not be sent again on reload (data-replace-url).
+"use strict";
+
+document.addEventListener("click", async (event) => {
+    const button = event.target.closest("[data-copy]");
+    if (!button) return;
+    const before = button.textContent;
+    try {
+        await navigator.clipboard.writeText(button.dataset.copy);
+        button.textContent = "Copied";
+    } catch {
+        button.textContent = "Press Ctrl+C";
+        const text = document.getElementById(button.dataset.copyFrom || "");
+        if (text) getSelection().selectAllChildren(text);
+    }
+    setTimeout(() => { button.textContent = before; }, 1500);
+});
+
+document.addEventListener("DOMContentLoaded", () => {
+    const page = document.querySelector("[data-replace-url]");
+    if (page) history.replaceState(null, "", page.dataset.replaceUrl);
+});
