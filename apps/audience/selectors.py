@@ -1,12 +1,15 @@
 """Who is known, and where they are reached. Every function asks once, however many are asked for."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import Q
 
 from apps.audience import models
+from apps.audience.addresses import address_hashes, hashed_form
 from apps.core import crypto
 from apps.core.enums import Channel, EndpointKind
 from apps.core.types import Endpoint, Recipient
@@ -16,7 +19,7 @@ _IS_BLOCKED = Q(blocked_at__isnull=False)
 _STATE = {"is_verified": Q(verified_at__isnull=False), "is_retired": Q(retired_at__isnull=False)}
 _RECIPIENT = ("id", "tenant_id", "user_id", "locale", "timezone", "attributes", "is_blocked")
 _ENDPOINT = (
-    *("id", "recipient_id", "channel", "kind", "sealed", "address_hash"),
+    *("id", "tenant_id", "recipient_id", "channel", "kind", "sealed", "address_hash"),
     *("masked", "platform", "is_verified", "is_retired"),
 )
 _CHANNELS = {channel.value: channel for channel in Channel}
@@ -43,7 +46,7 @@ def endpoints_of(recipient_ids: Iterable[UUID]) -> dict[UUID, tuple[Endpoint, ..
     rows = models.Endpoint.objects.all_tenants().filter(recipient_id__in=list(recipient_ids)).annotate(**_STATE)
     found: dict[UUID, list[Endpoint]] = {}
     for row in rows.order_by("id").values_list(*_ENDPOINT):
-        found.setdefault(row[1], []).append(_endpoint(row))
+        found.setdefault(row[2], []).append(_endpoint(row))
     return {recipient_id: tuple(endpoints) for recipient_id, endpoints in found.items()}
 
 
@@ -58,16 +61,33 @@ def _recipient(row: tuple[Any, ...]) -> Recipient:
 
 
 def _endpoint(row: tuple[Any, ...]) -> Endpoint:
-    endpoint_id, recipient_id, channel, kind, sealed, address_hash, masked, platform, is_verified, is_retired = row
-    return Endpoint(
+    (
+        endpoint_id,
+        tenant_id,
+        recipient_id,
+        channel,
+        kind,
+        sealed,
+        address_hash,
+        masked,
+        platform,
+        is_verified,
+        is_retired,
+    ) = row
+    address = crypto.decrypt(sealed, bound_to=endpoint_id.bytes).decode()
+    endpoint = Endpoint(
         endpoint_id,
         recipient_id,
         _CHANNELS[channel],
         _KINDS[kind],
-        crypto.decrypt(sealed, bound_to=endpoint_id.bytes).decode(),
+        address,
         bytes(address_hash),
         masked,
         platform,
         is_verified,
         is_retired,
     )
+    if len(settings.HASH_KEYS) == 1:
+        return endpoint
+    hashes = address_hashes(tenant_id, endpoint.channel, hashed_form(endpoint.kind, address))
+    return replace(endpoint, other_hashes=tuple(found for found in hashes if found != endpoint.address_hash))

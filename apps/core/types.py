@@ -84,7 +84,8 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """`address`: clear text (email address, E.164 number, device token, web-push subscription JSON). `masked` may be shown."""
+    """`address`: clear text (email address, E.164 number, device token, web-push subscription JSON). `masked` may be shown.
+    `other_hashes`: the same address under the other hash keys, while a change of key is under way."""
 
     id: UUID
     recipient_id: UUID
@@ -96,6 +97,11 @@ class Endpoint:
     platform: str
     is_verified: bool
     is_retired: bool
+    other_hashes: tuple[bytes, ...] = ()
+
+    @property
+    def hashes(self) -> tuple[bytes, ...]:
+        return (self.address_hash, *self.other_hashes)
 
 
 @dataclass(frozen=True, slots=True)

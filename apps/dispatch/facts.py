@@ -62,9 +62,10 @@ def load(notifications: Collection[NotificationFacts]) -> Facts:
     switches = preferences.switches(recipients)
     vetoed = preferences.suppressed(
         {
-            (recipients[id_].tenant_id, endpoint.channel, endpoint.address_hash)
+            (recipients[id_].tenant_id, endpoint.channel, address_hash)
             for id_, theirs in endpoints.items()
             for endpoint in theirs
+            for address_hash in endpoint.hashes
         }
     )
     guests = _guests(notifications, recipients)
@@ -76,7 +77,9 @@ def load(notifications: Collection[NotificationFacts]) -> Facts:
             recipient=recipient,
             endpoints=(theirs := endpoints.get(id_, ())),
             switches=switches.get(id_, ()),
-            suppressed=frozenset(e.id for e in theirs if (recipient.tenant_id, e.channel, e.address_hash) in vetoed),
+            suppressed=frozenset(
+                e.id for e in theirs if any((recipient.tenant_id, e.channel, h) in vetoed for h in e.hashes)
+            ),
             is_guest=id_ in guests,
         )
         for id_, recipient in recipients.items()

@@ -3,3 +3,9 @@ from django.apps import AppConfig
 
 class PreferencesConfig(AppConfig):
     name = "apps.preferences"
+
+    def ready(self) -> None:
+        from apps.audience.rehashing import on_rehash
+        from apps.preferences.services import rehash_suppressions
+
+        on_rehash(rehash_suppressions)

@@ -1,6 +1,6 @@
 """Changing what a person allows, and which addresses may be used."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -29,6 +29,14 @@ INSERT INTO preferences_suppression (id, tenant_id, channel, address_hash, maske
 SELECT asked.*, %s, %s
 FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::bytea[], %s::text[], %s::text[], %s::text[]) AS asked
 ON CONFLICT (tenant_id, channel, address_hash) DO NOTHING
+"""
+_REHASH = """
+UPDATE preferences_suppression AS s SET address_hash = v.new
+FROM unnest(%s::bytea[], %s::bytea[]) AS v (old, new)
+WHERE s.tenant_id = %s AND s.address_hash = v.old AND NOT EXISTS (
+    SELECT FROM preferences_suppression AS o
+    WHERE o.tenant_id = s.tenant_id AND o.channel = s.channel AND o.address_hash = v.new
+)
 """
 
 
@@ -75,3 +83,9 @@ def lift_suppression(*, tenant_id: UUID, channel: Channel, hashes: Iterable[byte
     """Whether the address was suppressed. `hashes`: the address under every hash key at hand."""
     rows = Suppression.objects.of(tenant_id).filter(channel=channel.value, address_hash__in=list(hashes))
     return rows.delete()[0] > 0
+
+
+def rehash_suppressions(tenant_id: UUID, hashes: Mapping[bytes, bytes]) -> None:
+    """{old hash: new hash} of addresses, after a change of the hash key (audience/rehashing.py)."""
+    with connection.cursor() as cursor:
+        cursor.execute(_REHASH, [list(hashes), list(hashes.values()), tenant_id])

@@ -10,10 +10,12 @@ from django.core.management import CommandError, call_command
 from django.test import override_settings
 
 from apps.audience import models, rehashing, selectors, services
-from apps.audience.addresses import address_hash, device_token, email_address
+from apps.audience.addresses import address_hash, address_hashes, device_token, email_address
 from apps.core import crypto, sealed
-from apps.core.enums import Channel, Platform
-from apps.core.types import InlineRecipient, Tenant
+from apps.core.enums import Channel, Platform, SuppressionReason
+from apps.core.types import InlineRecipient, NewSuppression, Tenant
+from apps.preferences.selectors import suppressed
+from apps.preferences.services import suppress as suppress_addresses
 from apps.tenants.selectors import forget_cached
 from apps.tenants.services import create_tenant
 
@@ -122,3 +124,37 @@ def test_a_row_that_changed_meanwhile_is_left_as_it_is(acme: Tenant) -> None:
     names = sealed._Names.of(sealed.SealedColumn("audience.Endpoint", "sealed"))
     assert sealed._replace(names, [(endpoint_id, b"what was read before", b"anew")]) == 0
     assert models.Endpoint.objects.of(acme).get(id=endpoint_id).sealed == now_sealed
+
+
+@pytest.mark.parametrize("when", ["before the change of key", "before the rotation", "after it"])
+def test_a_suppressed_address_stays_suppressed_throughout(acme: Tenant, when: str) -> None:
+    def suppress() -> None:
+        hashes = address_hashes(acme.id, Channel.EMAIL, "u0@example.com")
+        veto = NewSuppression(
+            acme.id, Channel.EMAIL, hashes[0], "u***@example.com", SuppressionReason.COMPLAINT, "test"
+        )
+        assert suppress_addresses([veto]) == 1
+
+    def is_suppressed(recipient_id: UUID) -> bool:
+        endpoint = selectors.endpoints_of([recipient_id])[recipient_id][0]
+        return bool(suppressed({(acme.id, Channel.EMAIL, found) for found in endpoint.hashes}))
+
+    with BEFORE:
+        ids = given(acme, 1)
+        if when == "before the change of key":
+            suppress()
+    with DURING:
+        if when == "before the rotation":
+            suppress()
+        late = services.upsert_recipients(
+            tenant=acme, inline=[InlineRecipient("late", addresses=(email_address("u0@example.com", ""),))]
+        )
+        if when != "after it":
+            assert [is_suppressed(ids["u_0"]), is_suppressed(late["late"])] == [True, True]
+        rotate()
+        if when == "after it":
+            suppress()
+        assert [is_suppressed(ids["u_0"]), is_suppressed(late["late"])] == [True, True]
+    crypto._cipher.cache_clear()
+    with AFTER:
+        assert [is_suppressed(ids["u_0"]), is_suppressed(late["late"])] == [True, True]

@@ -11,7 +11,9 @@ from apps.core import sealed
 class Command(BaseCommand):
     help = (
         "Seal everything under the current encryption key and hash every address under the current hash key. "
-        "Works beside a running system; may be stopped and started again. When it ends without a complaint the old keys can go."
+        "Works beside a running system; may be stopped and started again. When it ends without a complaint the old encryption keys "
+        "can go. Old hash keys must stay while suppressions of addresses that nobody has any more are to hold: those are known "
+        "by their hash only."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
