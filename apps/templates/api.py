@@ -21,6 +21,7 @@ from apps.templates.selectors import TemplateRow, VersionRow
 from apps.tenants.authentication import caller_of
 
 TAGS = ["Templates"]
+STEPS_SHOWN = 20
 KEY = OpenApiParameter(
     "key",
     {"type": "string", "pattern": r"^[a-z0-9][a-z0-9_.-]{0,99}$", "examples": ["order_shipped_v3"]},
@@ -222,6 +223,10 @@ def _answer(tenant: Tenant, key: str) -> bodies.TemplateAnswer:
         **asdict(_summary(row)),
         published=_whole(tenant, current) if current else None,
         draft=_whole(tenant, draft) if draft else None,
+        steps=[
+            bodies.StepAnswer(version=step.number, action=step.action, by=step.by, at=step.at)
+            for step in selectors.steps(tenant, row.id, STEPS_SHOWN)
+        ],
     )
 
 

@@ -98,9 +98,21 @@ class TemplateSummary(Answer):
     updated_at: datetime
 
 
+class StepAnswer(Answer):
+    """`action`: published or rolled_back."""
+
+    version: int
+    action: str
+    by: str
+    at: datetime
+
+
 class TemplateAnswer(TemplateSummary):
+    """`steps`: which version became current when, the newest 20 first."""
+
     published: VersionAnswer | None
     draft: VersionAnswer | None
+    steps: list[StepAnswer]
 
 
 class TemplatePage(Answer):

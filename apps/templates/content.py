@@ -62,14 +62,20 @@ LAYOUT_FIELDS = _fields(Field("html", is_required=True, is_html=True, most=150_0
 def cleaned(field: Field, text: str) -> str:
     """Without control characters; a single line without breaks, so that no value can add a header to a mail."""
     if field.is_single_line:
-        text = _BREAKS.sub(" ", text).strip()
-    elif "\r" in text:
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
-    if _CONTROLS.search(text):
-        text = _CONTROLS.sub("", text)
+        text = single_line(text)
+    else:
+        if "\r" in text:
+            text = text.replace("\r\n", "\n").replace("\r", "\n")
+        if _CONTROLS.search(text):
+            text = _CONTROLS.sub("", text)
     if field.most_rendered is not None and len(text) > field.most_rendered:
         text = text[: field.most_rendered - 1].rstrip() + "…"
     return text
+
+
+def single_line(text: str) -> str:
+    """For subjects, titles and sender names."""
+    return _CONTROLS.sub("", _BREAKS.sub(" ", text)).strip()
 
 
 def size_of(content: Mapping[str, str]) -> int:

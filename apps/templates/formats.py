@@ -1,7 +1,8 @@
 """Numbers, money and times as the recipient writes them: CLDR through babel, zones through the system's tz database.
 
 `{{ data.total | currency: "EUR" }}`, `{{ data.at | datetime: "short" }}`, `{{ data.at | date: "full" }}`, `{{ data.at | time }}`.
-Widths are short, medium, long, full; anything else is a CLDR pattern (`EEEE, d. MMMM`), for `date` also strftime (`%d.%m.%Y`).
+Widths are short, medium, long, full; anything else is a CLDR pattern (`EEEE, d. MMMM`), or strftime (`%d %B %Y`) with the
+recipient's own names of days and months.
 """
 
 import re
@@ -20,6 +21,24 @@ from apps.core import clock
 
 WIDTHS = frozenset({"short", "medium", "long", "full"})
 MOST_PATTERN = 60
+_DIRECTIVE = re.compile(r"%(-?.)", re.DOTALL)
+_STRFTIME = {
+    **{
+        "Y": "yyyy",
+        "y": "yy",
+        "m": "MM",
+        "-m": "M",
+        "B": "MMMM",
+        "b": "MMM",
+        "h": "MMM",
+        "d": "dd",
+        "-d": "d",
+        "e": "d",
+    },
+    **{"A": "EEEE", "a": "EEE", "H": "HH", "-H": "H", "I": "hh", "-I": "h", "M": "mm", "-M": "m", "S": "ss", "p": "a"},
+    **{"F": "yyyy-MM-dd", "T": "HH:mm:ss", "R": "HH:mm", "D": "MM/dd/yy", "z": "Z", "Z": "z", "j": "DDD"},
+}
+_PERCENT = "\ue000"
 _NUMBER = re.compile(r"-?\d{1,18}(\.\d{1,18})?")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
@@ -51,12 +70,11 @@ def datetime_(value: object, form: object = "medium", *, context: RenderContext)
 
 @with_context
 def date(value: object, form: object = "medium", *, context: RenderContext) -> str:
-    moment, form = _moment(value, zone := _zone(context), "date"), _form(form)
-    if "%" in form:
-        if re.search(r"%[-_0^#]*\d", form):
-            raise FilterArgumentError("`date` takes no widths in its format.", token=None)
-        return moment.astimezone(zone).strftime(form)
-    return dates.format_date(moment.astimezone(zone), form, locale=_locale(context))
+    zone = _zone(context)
+    moment, form = _moment(value, zone, "date"), _form(form)
+    if form in WIDTHS:
+        return dates.format_date(moment.astimezone(zone), form, locale=_locale(context))
+    return dates.format_datetime(moment, form, tzinfo=zone, locale=_locale(context))
 
 
 @with_context
@@ -94,7 +112,21 @@ def _moment(value: object, zone: ZoneInfo, name: str) -> datetime:
 def _form(form: object) -> str:
     if not isinstance(form, str) or not 0 < len(form) <= MOST_PATTERN:
         raise FilterArgumentError(f"A format is a text of at most {MOST_PATTERN} characters.", token=None)
-    return str(form)
+    return _cldr(str(form)) if "%" in form else str(form)
+
+
+@lru_cache(maxsize=1_000)
+def _cldr(form: str) -> str:
+    """A strftime format as a CLDR pattern; what is not a directive is quoted."""
+    parts: list[str] = []
+    for index, part in enumerate(_DIRECTIVE.split(form.replace("%%", _PERCENT))):
+        if index % 2 == 0:
+            parts.append("'" + part.replace("'", "''").replace(_PERCENT, "%") + "'" if part else "")
+        elif part in _STRFTIME:
+            parts.append(_STRFTIME[part])
+        else:
+            raise FilterArgumentError(f"`%{part}` is not known in a format of dates.", token=None)
+    return "".join(parts)
 
 
 def _locale(context: RenderContext) -> Locale:

@@ -8,7 +8,9 @@ BEGIN
     IF TG_OP = 'DELETE' AND current_setting('notifier.erase_templates', true) = 'on' THEN
         RETURN OLD;
     END IF;
-    IF TG_TABLE_NAME = 'message_templates_templateversion' THEN
+    IF TG_TABLE_NAME = 'message_templates_templatestep' THEN
+        RAISE EXCEPTION 'a step of a template does not change' USING ERRCODE = 'integrity_constraint_violation';
+    ELSIF TG_TABLE_NAME = 'message_templates_templateversion' THEN
         published := OLD.published_at;
     ELSIF TG_OP = 'INSERT' THEN
         SELECT published_at INTO published FROM message_templates_templateversion WHERE id = NEW.version_id;
@@ -30,4 +32,8 @@ CREATE TRIGGER message_templates_version_stays
 
 CREATE TRIGGER message_templates_variant_stays
     BEFORE INSERT OR UPDATE OR DELETE ON message_templates_templatevariant
+    FOR EACH ROW EXECUTE FUNCTION message_templates_refuse_change();
+
+CREATE TRIGGER message_templates_step_stays
+    BEFORE UPDATE OR DELETE ON message_templates_templatestep
     FOR EACH ROW EXECUTE FUNCTION message_templates_refuse_change();

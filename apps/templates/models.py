@@ -28,7 +28,7 @@ class TemplateVersion(TenantTable):
     """A draft until `published_at` is set; immutable from then on. `sample` is the data it was proven with."""
 
     tenant = models.ForeignKey("tenants.Tenant", on_delete=models.CASCADE, related_name="+")
-    template = models.ForeignKey(Template, on_delete=models.CASCADE, related_name="versions")
+    template = models.ForeignKey(Template, on_delete=models.CASCADE, related_name="+")
     number = models.PositiveIntegerField()
     layout = models.ForeignKey(Template, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     sample = models.JSONField(default=dict, blank=True)
@@ -51,7 +51,7 @@ class TemplateVariant(TenantTable):
     """The content of one channel in one locale (`""` is the default). `source`: {field: Liquid}; `compiled`: what is rendered."""
 
     tenant = models.ForeignKey("tenants.Tenant", on_delete=models.CASCADE, related_name="+")
-    version = models.ForeignKey(TemplateVersion, on_delete=models.CASCADE, related_name="variants")
+    version = models.ForeignKey(TemplateVersion, on_delete=models.CASCADE, related_name="+")
     channel = models.CharField(max_length=8, choices=[(c.value, c.value) for c in Channel])
     locale = models.CharField(max_length=35, blank=True)
     source = models.JSONField()
@@ -62,3 +62,16 @@ class TemplateVariant(TenantTable):
 
     def __str__(self) -> str:
         return f"{self.channel} {self.locale or 'default'}"
+
+
+class TemplateStep(TenantTable):
+    """Which version became current when, by whose hand. Append-only: a rollback is a step too."""
+
+    tenant = models.ForeignKey("tenants.Tenant", on_delete=models.CASCADE, related_name="+")
+    template = models.ForeignKey(Template, on_delete=models.CASCADE, related_name="+")
+    version = models.ForeignKey(TemplateVersion, on_delete=models.CASCADE, related_name="+")
+    action = models.CharField(max_length=11, choices=[("published", "published"), ("rolled_back", "rolled_back")])
+    by = models.CharField(max_length=150)
+
+    def __str__(self) -> str:
+        return f"{self.action} by {self.by}"

@@ -54,6 +54,16 @@ class VersionRow:
 
 
 @dataclass(frozen=True, slots=True)
+class StepRow:
+    """`action`: published or rolled_back."""
+
+    number: int
+    action: str
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class TemplateRow:
     id: UUID
     key: str
@@ -156,6 +166,12 @@ def variants(tenant: Tenant, version_id: UUID) -> list[VariantRow]:
     """In the order in which they were given."""
     rows = models.TemplateVariant.objects.of(tenant).filter(version_id=version_id).order_by("id")
     return [VariantRow(*row) for row in rows.values_list("channel", "locale", "source", "compiled")]
+
+
+def steps(tenant: Tenant, template_id: UUID, most: int) -> list[StepRow]:
+    """What became current when, newest first."""
+    rows = models.TemplateStep.objects.of(tenant).filter(template_id=template_id).order_by("-id")
+    return [StepRow(*row) for row in rows.values_list("version__number", "action", "by", "created_at")[:most]]
 
 
 def _first(rows: Any) -> VersionRow | None:

@@ -108,7 +108,7 @@ def publish(*, tenant: Tenant, key: str, by: str) -> int:
             _refuse_for_dependants(tenant, template, Version(draft.id, draft.number, proven, is_layout=True))
         models.TemplateVariant.objects.bulk_update(rows, ["compiled"])
         drafts.update(published_at=clock.now(), published_by=by[:150])
-        _make_current(template, draft)
+        _make_current(template, draft, action="published", by=by)
     return int(draft.number)
 
 
@@ -148,7 +148,7 @@ def publish_changes(
 
 def rollback(*, tenant: Tenant, key: str, to_number: int, by: str) -> int:
     """An earlier (or later) published version becomes current again. Refused when today's layout would break it, or it would
-    break what wears it. Who published which version stays with the versions; `by` is for the log line.
+    break what wears it.
 
     Raises Problem: not_found, template_invalid.
     """
@@ -166,7 +166,7 @@ def rollback(*, tenant: Tenant, key: str, to_number: int, by: str) -> int:
             _refuse_for_dependants(tenant, template, version)
         elif (layout := _current_layout(tenant, chosen)) is not None:
             _refuse(dependants_broken_by(tenant=tenant, layout=layout, users=iter([(key, version, chosen.sample)])))
-        _make_current(template, chosen)
+        _make_current(template, chosen, action="rolled_back", by=by)
     return to_number
 
 
@@ -257,6 +257,9 @@ def _refuse(errors: Sequence[FieldError]) -> None:
         raise Problem(Code.TEMPLATE_INVALID, said, errors=errors)
 
 
-def _make_current(template: models.Template, version: models.TemplateVersion) -> None:
+def _make_current(template: models.Template, version: models.TemplateVersion, *, action: str, by: str) -> None:
     template.current = version
     template.save(update_fields=["current", "updated_at"])
+    models.TemplateStep.objects.create(
+        tenant_id=template.tenant_id, template=template, version=version, action=action, by=by[:150]
+    )

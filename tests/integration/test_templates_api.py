@@ -61,6 +61,12 @@ def test_from_draft_to_version(admin: Api, acme: Tenant) -> None:
     assert admin.put("/order_shipped", {**examples.TEMPLATE, "name": "New"}).status_code == 200
     assert admin.post("/order_shipped/publish").json()["version"] == 2
     assert admin.post("/order_shipped/rollback", {"version": 1}).json()["version"] == 1
+    steps = admin.get("/order_shipped").json()["steps"]
+    assert [(step["version"], step["action"], step["by"]) for step in steps] == [
+        (1, "rolled_back", "key checkout"),
+        (2, "published", "key checkout"),
+        (1, "published", "key checkout"),
+    ]
     versions = admin.get("/order_shipped/versions").json()
     assert [(each["number"], each["is_current"]) for each in versions["data"]] == [(2, False), (1, True)]
 

@@ -11,7 +11,7 @@ from apps.core.enums import Channel
 from apps.core.problem_codes import Code
 from apps.core.problems import FieldError, Problem
 from apps.core.types import Tenant
-from apps.templates import models, services
+from apps.templates import models, selectors, services
 from tests.integration.templates_cast import draft, email, outer, publish, said, sms, tenant
 
 pytestmark = pytest.mark.django_db
@@ -27,6 +27,10 @@ def problem(call: Callable[[], Any]) -> Problem:
     with pytest.raises(Problem) as caught:
         call()
     return caught.value
+
+
+def variants(version: Any) -> Any:
+    return models.TemplateVariant.objects.filter(version_id=version.id)
 
 
 def history(acme: Tenant) -> list[tuple[int, bool, str]]:
@@ -82,6 +86,21 @@ def test_it_goes_back_and_forth(acme: Tenant) -> None:
     assert services.rollback(tenant=acme, key="order", to_number=3, by="mira") == 3
     assert said(acme, "order") == {"body": "Three"}
     assert publish(acme, "order", sms("Four")) == 4
+    template_id = models.Template.objects.of(acme).get().id
+    assert [(step.number, step.action, step.by) for step in selectors.steps(acme, template_id, 4)] == [
+        (4, "published", "mira"),
+        (3, "rolled_back", "mira"),
+        (1, "rolled_back", "mira"),
+        (3, "published", "mira"),
+    ]
+
+
+def test_the_database_keeps_every_step(acme: Tenant) -> None:
+    publish(acme, "order", sms("One"))
+    for change in (lambda rows: rows.update(by="otto"), lambda rows: rows.delete()):
+        with pytest.raises(IntegrityError, match="a step of a template does not change"), transaction.atomic():
+            change(models.TemplateStep.objects.of(acme))
+    assert models.TemplateStep.objects.of(acme).get().by == "mira"
 
 
 def test_it_goes_back_to_published_versions_only(acme: Tenant) -> None:
@@ -99,9 +118,9 @@ def test_it_goes_back_to_published_versions_only(acme: Tenant) -> None:
         lambda version: models.TemplateVersion.objects.filter(id=version.id).update(sample={"a": 1}),
         lambda version: models.TemplateVersion.objects.filter(id=version.id).update(published_at=None),
         lambda version: models.TemplateVersion.objects.filter(id=version.id)._raw_delete("default"),
-        lambda version: version.variants.update(source={"body": "Changed"}),
-        lambda version: version.variants.update(compiled={"body": "Changed"}),
-        lambda version: version.variants.all().delete(),
+        lambda version: variants(version).update(source={"body": "Changed"}),
+        lambda version: variants(version).update(compiled={"body": "Changed"}),
+        lambda version: variants(version).delete(),
         lambda version: models.TemplateVariant.objects.create(
             tenant_id=version.tenant_id, version=version, channel="sms", locale="de", source={}
         ),

@@ -52,6 +52,10 @@ def test_it_formats_numbers() -> None:
         ("{{ data.at | date: 'full' }}", "Sonntag, 29. März 2026"),
         ("{{ data.at | date: '%d.%m.%Y %H:%M' }}", "29.03.2026 01:59"),
         ("{{ data.at | date: 'EEEE' }}", "Sonntag"),
+        ("{{ data.at | date: '%A, %-d. %B %Y' }}", "Sonntag, 29. März 2026"),
+        ("{{ data.at | date: '%d/%m/%y, %I:%M %p 100%%' }}", "29/03/26, 01:59 AM 100%"),
+        ('{{ data.at | date: "%H o\'clock" }}', "01 o'clock"),
+        ("{{ data.at | time: 'full' }}", "01:59:30 Mitteleuropäische Normalzeit"),
         ("{{ data.at | time }}", "01:59"),
         ("{{ '2026-03-29T01:00:00Z' | time }}", "03:00"),
         ("{{ '2026-03-29T01:00:00' | time }}", "03:00"),
@@ -94,6 +98,8 @@ def test_a_variable_called_recipient_changes_nothing() -> None:
         ("{{ data.x | datetime }}", {"x": "2026-02-30"}),
         ("{{ data.x | datetime }}", {"x": 1e300}),
         ("{{ data.at | date: data.x }}", {"x": "d" * 61}),
+        ("{{ data.at | date: '%Q' }}", {"x": "unused"}),
+        ("{{ data.at | date: '%10d' }}", {"x": "unused"}),
     ],
 )
 def test_it_refuses_what_it_cannot_read(source: str, data: dict[str, Any]) -> None:
