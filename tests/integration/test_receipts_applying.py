@@ -13,10 +13,12 @@ from django.test.utils import CaptureQueriesContext
 
 from apps.audience.models import Endpoint
 from apps.core import clock, ids
+from apps.dispatch import bells
 from apps.ledger.models import DeliveryEvent
 from apps.preferences.models import Suppression
 from apps.receipts import services, tasks
 from apps.receipts.models import ReceiptCall
+from notifier.celery import app
 from tests.integration.receipts_cast import AT, attempt, call, event, sent
 
 pytestmark = pytest.mark.django_db
@@ -276,3 +278,20 @@ def test_a_worker_passes_by_what_another_holds() -> None:
         assert (bea.status, state(stored)) == ("sent", (False, False, 0, ""))
     apply()
     assert bea.status == "delivered"
+
+
+def test_the_bell_of_receipts_wakes_their_own_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    published: list[tuple[str, str]] = []
+
+    class Heard:
+        def __init__(self, name: str, **_: object) -> None:
+            self.name = name
+
+        def apply_async(self, *, queue: str, **_: object) -> None:
+            published.append((self.name, queue))
+
+    monkeypatch.setattr(bells, "_silent", lambda queues: list(queues))
+    monkeypatch.setattr(bells, "signature", Heard)
+    bells.ring("receipts", "send.critical.sms")
+    assert published == [("receipts.apply", "receipts"), ("dispatch.drain", "send.critical.sms")]
+    assert {"receipts.apply", "receipts.sweep"} <= set(app.tasks)
