@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from apps.audience import models
+from apps.audience.selectors import recipient_ids
 from apps.core import ids
 from apps.core.bodies import Answer
 from apps.core.enums import Channel, EndpointKind
@@ -49,12 +50,13 @@ _FIELDS = ("id", "kind", "channel", "masked", "platform", "verified_at", "retire
 
 
 def user(tenant_id: UUID, user_id: str) -> UserAnswer | None:
-    """Two queries."""
-    fields = ("id", "locale", "timezone", "attributes", "blocked_at", "created_at", "updated_at")
-    row = models.Recipient.objects.of(tenant_id).filter(user_id=user_id).values_list(*fields).first()
-    if row is None:
+    """Three queries."""
+    recipient_id = recipient_ids(tenant_id, [user_id]).get(user_id)
+    fields = ("locale", "timezone", "attributes", "blocked_at", "created_at", "updated_at")
+    row = models.Recipient.objects.of(tenant_id).filter(id=recipient_id).values_list(*fields).first()
+    if recipient_id is None or row is None:
         return None
-    recipient_id, locale, timezone, attributes, blocked_at, created_at, updated_at = row
+    locale, timezone, attributes, blocked_at, created_at, updated_at = row
     return UserAnswer(
         user_id=user_id,
         locale=locale or None,

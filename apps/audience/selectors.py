@@ -27,8 +27,9 @@ _KINDS = {kind.value: kind for kind in EndpointKind}
 
 
 def recipient_ids(tenant_id: UUID, user_ids: Iterable[str]) -> dict[str, UUID]:
-    """By user_id; unknown ones are left out."""
-    rows = models.Recipient.objects.of(tenant_id).filter(user_id__in=list(user_ids))
+    """By user_id; unknown ones are left out, and so is what PostgreSQL could not store (NUL)."""
+    wanted = [user_id for user_id in user_ids if "\x00" not in user_id]
+    rows = models.Recipient.objects.of(tenant_id).filter(user_id__in=wanted)
     return dict(rows.values_list("user_id", "id"))
 
 

@@ -10,6 +10,7 @@ from apps.audience import models
 from apps.audience.forgetting import run_callbacks
 from apps.audience.people import Written, write_people
 from apps.audience.registering import Registered, register
+from apps.audience.selectors import recipient_ids
 from apps.core import clock
 from apps.core.types import Address, InlineRecipient, Tenant
 
@@ -58,10 +59,10 @@ def delete_endpoint(*, tenant: Tenant, recipient_id: UUID, endpoint_id: UUID) ->
 
 def forget_recipient(*, tenant: Tenant, user_id: str) -> bool:
     """Erases a person: what other apps hold (forgetting.py), endpoints, preferences, feed. False when unknown."""
+    recipient_id = recipient_ids(tenant.id, [user_id]).get(user_id)
     with transaction.atomic():
-        rows = models.Recipient.objects.of(tenant).filter(user_id=user_id)
-        recipient_id = rows.select_for_update().values_list("id", flat=True).first()
-        if recipient_id is None:
+        rows = models.Recipient.objects.of(tenant).filter(id=recipient_id)
+        if recipient_id is None or not rows.select_for_update().exists():
             return False
         run_callbacks(tenant.id, recipient_id)
         rows.delete()

@@ -25,7 +25,8 @@ def event_type(tenant_id: UUID, key: str) -> EventType | None:
     kept = _cache.get((tenant_id, key))
     if kept is not None and kept[0] > monotonic():
         return kept[1]
-    row = models.EventType.objects.of(tenant_id).filter(key=key).values_list(*_FIELDS).first()
+    rows = models.EventType.objects.of(tenant_id).filter(key=key).values_list(*_FIELDS)
+    row = rows.first() if key.isprintable() else None
     if row is None:
         return None
     if len(_cache) >= _MOST_CACHED:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from apps.core.enums import Category, Channel
 from apps.core.types import Tenant
 from apps.events import models
-from apps.events.selectors import forget_cached
+from apps.events.selectors import event_type, forget_cached
 
 
 def put_event_type(
@@ -43,6 +43,8 @@ def put_event_type(
 
 def delete_event_type(*, tenant: Tenant, key: str) -> bool:
     """False when unknown. Notifications already accepted keep their category."""
+    if event_type(tenant.id, key) is None:
+        return False
     deleted = models.EventType.objects.of(tenant).filter(key=key).delete()[0]
     forget_cached()
     return bool(deleted)

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from django.apps import apps
 from django.test import Client
 
 from apps.audience import forgetting, models, selectors
@@ -118,6 +119,17 @@ def test_unknown_people_are_not_found(acme: Api) -> None:
     assert models.Recipient.objects.of(globex.tenant).count() == 1
 
 
+def test_what_cannot_be_stored_is_not_found(acme: Api) -> None:
+    for method, path, body in [
+        ("GET", "/users/a%00b", None),
+        ("DELETE", "/users/a%00b", None),
+        ("GET", "/users/a%00b/endpoints", None),
+        ("POST", "/users/a%00b/endpoints", {"kind": "email", "address": "x@example.com"}),
+        ("GET", "/users/a%FFb", None),
+    ]:
+        assert acme(method, path, body).status_code == 404
+
+
 def test_an_endpoint_is_registered_once(acme: Api) -> None:
     acme("PUT", "/users/rosa", {})
     body = {"kind": "device", "address": "registration-token-a1b2", "platform": "ios", "verified": False}
@@ -172,6 +184,21 @@ def test_a_person_is_forgotten_with_all_that_hooks_add(acme: Api, monkeypatch: p
     assert acme("GET", "/users/rosa").status_code == 404
     assert list(models.Recipient.objects.of(acme.tenant).values_list("user_id", flat=True)) == ["otto"]
     assert models.Endpoint.objects.of(acme.tenant).count() == 1
+
+
+def test_forgetting_reaches_what_other_rooms_hold(acme: Api) -> None:
+    for user in ("rosa", "otto"):
+        acme("PUT", f"/users/{user}", {"email": f"{user}@example.com"})
+        body = {"preferences": [{"topic": "category:marketing", "on": False}]}
+        assert acme("PUT", f"/users/{user}/preferences", body).status_code == 200
+    assert acme("DELETE", "/users/rosa").status_code == 204
+    left = apps.get_model("preferences.Preference").objects.of(acme.tenant)
+    assert list(left.values_list("recipient__user_id", flat=True)) == ["otto"]
+
+
+def test_options_need_a_key_too(acme: Api) -> None:
+    assert acme("OPTIONS", "/users/rosa").status_code == 200
+    assert Client().options("/v1/users/rosa").status_code == 401
 
 
 def test_a_failing_hook_keeps_the_person(acme: Api, monkeypatch: pytest.MonkeyPatch) -> None:

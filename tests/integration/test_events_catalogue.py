@@ -101,6 +101,11 @@ def test_it_refuses_what_is_not_valid_and_writes_nothing(
     assert not models.EventType.objects.of(acme).exists()
 
 
+def test_what_cannot_be_stored_is_not_found(acme: Tenant) -> None:
+    assert [call(acme, method, "/a%00b").status_code for method in ("GET", "DELETE")] == [404, 404]
+    assert call(acme, "PUT", "/a%00b", SHIPPED).status_code == 400
+
+
 def test_they_are_listed_in_pages_newest_first(acme: Tenant) -> None:
     for n in range(3):
         services.put_event_type(tenant=acme, key=f"k{n}", name="x", category=Category.SOCIAL)
