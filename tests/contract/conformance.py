@@ -89,6 +89,8 @@ class HttpConformance(ProviderCase):
     """The provider's own error answers: status, body, kind."""
     status_kinds: ClassVar[dict[int, OutcomeKind]] = {}
     """Where it departs from the common table on purpose."""
+    garbage: ClassVar[tuple[bytes, ...]] = (b"", b"<html>fine</html>", b"[]", b"{}", b"null", b"\xff\xfe")
+    """Bodies of a 200 that it does not send; without b"" where an empty body is its way of accepting."""
 
     def accepted(self, seen: Seen) -> tuple[int, bytes, list[str]]:
         """The answer that accepts everything in this request, and the provider's message ids in order."""
@@ -209,11 +211,13 @@ class HttpConformance(ProviderCase):
             with scripted(answer(status, body)) as server:
                 assert self.kinds(self.send(server.url)) == [kind], body
 
-    @pytest.mark.parametrize("body", [b"", b"<html>fine</html>", b"[]", b"{}", b"null", b"\xff\xfe"])
-    def test_it_says_ambiguous_when_a_success_is_garbage(self, body: bytes) -> None:
-        with scripted(answer(200, body)) as server:
-            outcomes = self.send(server.url, self.some())
-        assert [(o.kind, o.code) for o in outcomes] == [(OutcomeKind.AMBIGUOUS, "answer_unreadable")] * self.some()
+    def test_it_says_ambiguous_when_a_success_is_garbage(self) -> None:
+        for body in self.garbage:
+            with scripted(answer(200, body)) as server:
+                outcomes = self.send(server.url, self.some())
+            assert [(o.kind, o.code) for o in outcomes] == [
+                (OutcomeKind.AMBIGUOUS, "answer_unreadable")
+            ] * self.some(), body
 
     def test_it_says_ambiguous_when_a_success_is_cut_short(self) -> None:
         with scripted(drip(raw(200, b"{" * 100)[:-50], 0, at_once=1000)) as server:
