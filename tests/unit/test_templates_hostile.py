@@ -28,6 +28,7 @@ BOMBS = {
     "doubling a number": "{% assign x = 99999999 %}" + LOOP + "{% assign x = x | times: x %}" + END,
     "replacing within one expression": "{{ 'aaaaaaaaaa'" + " | replace: 'a', 'aaaaaaaaaaaaaaaaaaaa'" * 20 + " }}",
     "replacing nothing": "{{ 'a'" + " | replace: '', 'aaaaaaaaaaaaaaaaaaaa'" * 20 + " }}",
+    "replacing each letter by a long text": LONG + "{{ s | replace: 'a', s | size }}",
     "encoding again and again": "{{ 'a'" + " | base64_encode" * 80 + " }}",
     "joining with a long separator": LONG + "{{ data.list | join: s }}",
     "large output": LOOP + "z" * 1_000 + END,
@@ -69,6 +70,22 @@ def test_it_stops(name: str, is_html: bool) -> None:
         run(parse(BOMBS[name], is_html=is_html), DATA)
     assert process_time() - began < 0.9
     assert caught.value.code in {Fault.LIMIT, Fault.SYNTAX, Fault.BRACES, Fault.WRONG_VALUE}
+
+
+@pytest.mark.parametrize(
+    ("source", "detail"),
+    [
+        ((LOOP + END) * 2, "Its loops run more than 10,000 times."),
+        (LOOP + "{% if a %}{% endif %}" * 20 + END, "It takes too many steps."),
+        (LOOP + "z" * 51 + END, "It writes more than 500,000 characters."),
+        (LONG + "{% assign s = s | append: s | append: s %}", "Its variables are too large."),
+        (LONG + "{{ s | replace: 'a', s }}", "`replace` makes too long a text."),
+    ],
+)
+def test_it_says_which_limit(source: str, detail: str) -> None:
+    with pytest.raises(RenderError) as caught:
+        run(parse(source), DATA)
+    assert (caught.value.code, caught.value.detail) == (Fault.LIMIT, detail)
 
 
 def test_it_lets_ordinary_work_through() -> None:
