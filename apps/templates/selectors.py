@@ -107,7 +107,8 @@ def has_published(tenant_id: UUID, key: str) -> bool:
     """Whether this template can be sent. A yes is kept in this process for KNOWN_SECONDS; a no is asked again."""
     if _known.get((tenant_id, key), 0.0) > monotonic():
         return True
-    found = models.Template.objects.of(tenant_id).filter(key=key, is_layout=False, current__isnull=False).exists()
+    rows = models.Template.objects.of(tenant_id).filter(key=key, is_layout=False, current__isnull=False)
+    found = key.isprintable() and rows.exists()
     if found:
         if len(_known) >= _MOST_KNOWN:
             _known.clear()
@@ -142,7 +143,8 @@ def templates(tenant: Tenant, page: PageRequest) -> list[TemplateRow]:
 
 
 def template_by_key(tenant: Tenant, key: str) -> TemplateRow | None:
-    row = models.Template.objects.of(tenant).filter(key=key).values_list(*_TEMPLATE).first()
+    rows = models.Template.objects.of(tenant).filter(key=key).values_list(*_TEMPLATE)
+    row = rows.first() if key.isprintable() else None
     return TemplateRow(*row) if row else None
 
 

@@ -212,14 +212,16 @@ def _set_kind(template: models.Template, *, name: str, is_layout: bool) -> None:
 
 
 def _layout(tenant: Tenant, key: str) -> models.Template:
-    found: models.Template | None = models.Template.objects.of(tenant).filter(key=key, is_layout=True).first()
+    rows = models.Template.objects.of(tenant).filter(key=key, is_layout=True)
+    found: models.Template | None = rows.first() if key.isprintable() else None
     if found is None:
         raise Problem(Code.UNKNOWN_TEMPLATE, f"There is no layout `{key}`.", pointer="/layout")
     return found
 
 
 def _locked(tenant: Tenant, key: str) -> models.Template:
-    found: models.Template | None = models.Template.objects.of(tenant).select_for_update().filter(key=key).first()
+    rows = models.Template.objects.of(tenant).select_for_update().filter(key=key)
+    found: models.Template | None = rows.first() if key.isprintable() else None
     if found is None:
         raise Problem(Code.NOT_FOUND, f"There is no template `{key}`.")
     return found

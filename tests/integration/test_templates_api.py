@@ -214,3 +214,25 @@ def test_other_tenants_find_nothing(acme: Tenant) -> None:
         globex.post("/order/preview", {"channel": "sms"}),
     ):
         assert answer.status_code == 404
+
+
+@pytest.mark.parametrize("key", ["nothing", "a%00b", "a%0Ab", "%F0%9F%9A%97", "a" * 5_000])
+def test_what_is_no_key_is_not_found(admin: Api, acme: Tenant, key: str) -> None:
+    for answer in (
+        admin.get(f"/{key}"),
+        admin.get(f"/{key}/versions"),
+        admin.post(f"/{key}/publish"),
+        admin.post(f"/{key}/rollback", {"version": 1}),
+        admin.post(f"/{key}/preview", {"channel": "sms"}),
+    ):
+        assert answer.status_code == 404
+    if key != "nothing":
+        assert admin.put(f"/{key}", {"name": "x", "variants": [], "layout": "y"}).status_code == 400
+    assert not models.Template.objects.of(acme).exists()
+
+
+def test_a_version_beyond_all_numbers_is_not_found(admin: Api, acme: Tenant) -> None:
+    publish(acme, "order", sms("x"))
+    for number in (2**31, 2**63, 2**64 - 1):
+        assert admin.post("/order/rollback", {"version": number}).status_code == 404
+        assert admin.post("/order/preview", {"channel": "sms", "version": number}).status_code == 404
