@@ -150,6 +150,7 @@ def test_a_suppression_holds_for_its_tenant_its_channel_and_its_address_only(acm
 
     asked = {(tenant, channel, digest) for tenant in (acme, beta) for channel in Channel for digest in (one, two)}
     assert selectors.suppressed(asked) == {(acme, Channel.EMAIL, one)}
+    assert selectors.suppressed(asked - {(acme, Channel.EMAIL, one)}) == frozenset()
 
 
 def test_the_first_reason_is_kept(acme):

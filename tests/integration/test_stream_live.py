@@ -156,7 +156,7 @@ def wait_until_it_answers(base, process, log):
         try:
             if requests.get(f"{base}/healthz", timeout=1).status_code == 200:
                 return
-        except requests.ConnectionError:
+        except requests.RequestException:
             assert process.poll() is None, log.read_text()
         sleep(0.1)
     pytest.fail(log.read_text())
