@@ -237,6 +237,52 @@ class Code(StrEnum):
         "The template does not render.",
         "Read `errors`: each names channel, locale, field, line and column.",
     )
+    NO_TEMPLATE = "no_template", 422, "A channel or locale has no content.", "Add a variant for it, or one for everyone (`\"\"`)."
+    SYNTAX_ERROR = "syntax_error", 422, "A Liquid tag cannot be read.", "Correct the tag at `line` and `column`."
+    STRAY_BRACES = (
+        "stray_braces",
+        422,
+        "Braces of Liquid are not closed, or close nothing.",
+        "Write `{{ name }}` and `{% tag %}` with both ends. Braces never reach a reader.",
+    )
+    MISSING_DATA = (
+        "missing_data",
+        422,
+        "The data has no such value.",
+        "Add it to the sample, or say what stands in: `{{ data.name | default: 'there' }}`.",
+    )
+    WRONG_VALUE = (
+        "wrong_value",
+        422,
+        "A value cannot be used like this.",
+        "Give the filter what it needs, e.g. a number to `currency`.",
+    )
+    LIMIT_EXCEEDED = (
+        "limit_exceeded",
+        422,
+        "The template asks for too much work.",
+        "Loop less: 10,000 times in all, 500,000 characters of output.",
+    )
+    EMPTY = "empty", 422, "A required field is empty.", "Fill it in."
+    TOO_LONG = (
+        "too_long",
+        422,
+        "A text is longer than its channel takes.",
+        "Shorten it: 10 SMS segments, 4096 bytes of push, 255 characters of subject.",
+    )
+    UNSAFE_LINK = "unsafe_link", 422, "A link would run code.", "Link to https, or to your app's own scheme."
+    INVALID_MARKUP = (
+        "invalid_markup",
+        422,
+        "The HTML or MJML cannot be built into a mail.",
+        "Correct it at `line` and `column`; in tables, Liquid stands around whole rows or inside cells.",
+    )
+    LAYOUT = (
+        "layout",
+        422,
+        "A layout and its templates do not fit together.",
+        "A layout's html has `{{ content }}` once; a template that wears one is a fragment without `<html>`.",
+    )
     NOTHING_TO_PUBLISH = "nothing_to_publish", 409, "There is no draft to publish.", "Save a draft first."
     SIGNATURE_INVALID = (
         "signature_invalid",

@@ -6,6 +6,8 @@ from apps.core.enums import Reason
 
 
 class Fault(StrEnum):
+    """Each is a code of the API too (core/problem_codes.py says what to do about it)."""
+
     NO_TEMPLATE = "no_template"
     SYNTAX = "syntax_error"
     BRACES = "stray_braces"
@@ -16,7 +18,6 @@ class Fault(StrEnum):
     TOO_LONG = "too_long"
     UNSAFE_LINK = "unsafe_link"
     MARKUP = "invalid_markup"
-    UNKNOWN_FIELD = "unknown_field"
     LAYOUT = "layout"
 
 

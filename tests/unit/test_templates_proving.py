@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from apps.core.enums import Channel
+from apps.core.problem_codes import Code
 from apps.core.problems import FieldError
 from apps.templates.faults import Fault
 from apps.templates.proving import Source
@@ -110,3 +111,7 @@ def test_a_fault_of_the_layout_is_found_with_the_template() -> None:
     assert places(email("<p>x</p>"), layout=outer, sample={"vip": {"rank": 1}}) == [
         ("/variants/0/html", Fault.MISSING_DATA, 1, 21)
     ]
+
+
+def test_every_fault_is_documented_as_a_code() -> None:
+    assert {fault.value for fault in Fault} <= {code.value for code in Code}
