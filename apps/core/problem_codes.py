@@ -237,7 +237,12 @@ class Code(StrEnum):
         "The template does not render.",
         "Read `errors`: each names channel, locale, field, line and column.",
     )
-    NO_TEMPLATE = "no_template", 422, "A channel or locale has no content.", "Add a variant for it, or one for everyone (`\"\"`)."
+    NO_TEMPLATE = (
+        "no_template",
+        422,
+        "A channel or locale has no content.",
+        'Add a variant for it, or one for everyone (`""`).',
+    )
     SYNTAX_ERROR = "syntax_error", 422, "A Liquid tag cannot be read.", "Correct the tag at `line` and `column`."
     STRAY_BRACES = (
         "stray_braces",
