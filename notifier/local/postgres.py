@@ -63,6 +63,9 @@ class Postgres:
             raise ServerError("PostgreSQL has not been started.")
         return self._process.pid
 
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
     def start(self) -> None:
         """Return when the server accepts connections. Raises ServerError with the log's last lines if it does not."""
         self._stop_left_over()
@@ -83,6 +86,11 @@ class Postgres:
         if not self._durable:
             shutil.rmtree(self._place.home, ignore_errors=True)
 
+    def remove(self) -> None:
+        """Stop what an earlier run left and delete the data."""
+        self._stop_left_over()
+        shutil.rmtree(self._place.home, ignore_errors=True)
+
     def kill(self) -> None:
         """kill -9 of the postmaster and of every backend."""
         kill_family(self.pid)
@@ -93,7 +101,7 @@ class Postgres:
         """Stop if it still runs, then start on the same port with the same data."""
         if self._process is not None:
             stop(self._process, _STOP_FAST, patience=5)
-        if not wait_until(lambda: self._launch(), seconds=30, every=0.2):
+        if not wait_until(self._launch, seconds=30, every=0.2):
             raise ServerError(f"PostgreSQL did not start again. The end of {self._log}:\n{tail(self._log, 15)}")
 
     def _stop_left_over(self) -> None:

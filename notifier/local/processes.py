@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -45,19 +46,28 @@ def spawn(
     Raises OSError when the program cannot be started.
     """
     tied = threading.current_thread() is threading.main_thread()
-    return subprocess.Popen(
-        [str(part) for part in command],
-        env=dict(env),
-        cwd=cwd,
-        stdin=stdin,
-        stdout=output,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-        user=account.uid if account else None,
-        group=account.gid if account else None,
-        extra_groups=[] if account else None,
-        preexec_fn=_in_child(os.getpid(), last_signal if tied else None, niceness),
-    )
+    with warnings.catch_warnings():
+        # Python 3.12 warns of locks held by other threads; what runs between fork and exec takes none
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return subprocess.Popen(
+            [str(part) for part in command],
+            env=dict(env),
+            cwd=cwd,
+            stdin=stdin,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            user=account.uid if account else None,
+            group=account.gid if account else None,
+            extra_groups=[] if account else None,
+            preexec_fn=_in_child(os.getpid(), last_signal if tied else None, niceness),
+        )
+
+
+def die_with_parent(last_signal: signal.Signals) -> None:
+    """Have the kernel send this process `last_signal` when the one that started it is gone (Linux only)."""
+    if _prctl is not None:
+        _prctl(_PR_SET_PDEATHSIG, int(last_signal), 0, 0, 0)
 
 
 def stop(process: subprocess.Popen[bytes], first: signal.Signals, patience: float) -> bool:
@@ -90,6 +100,18 @@ def kill_family(pid: int) -> None:
         with suppress(psutil.NoSuchProcess):
             process.kill()
     wait_until(lambda: not any(is_alive(process) for process in family), seconds=10)
+
+
+def kill_marked(name: str, value: str) -> list[int]:
+    """SIGKILL every process whose environment has `name`=`value`, and say which. This process is spared."""
+    found: list[psutil.Process] = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            if process.pid != os.getpid() and process.environ().get(name) == value:
+                process.kill()
+                found.append(process)
+    wait_until(lambda: not any(is_alive(process) for process in found), seconds=10)
+    return [process.pid for process in found]
 
 
 def is_alive(process: psutil.Process) -> bool:

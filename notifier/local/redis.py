@@ -45,6 +45,9 @@ class Redis:
             raise ServerError("Redis has not been started.")
         return self._process.pid
 
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
     def start(self) -> None:
         """Return when the server answers. Raises ServerError with the log's last lines if it does not."""
         self._stop_left_over()
@@ -73,7 +76,7 @@ class Redis:
     def restart(self) -> None:
         """Stop if it still runs, then start empty on the same port with the same password."""
         self.stop()
-        if not wait_until(lambda: self._launch(), seconds=30, every=0.2):
+        if not wait_until(self._launch, seconds=30, every=0.2):
             raise ServerError(f"Redis did not start again. The end of {self._log}:\n{tail(self._log, 15)}")
 
     def _stop_left_over(self) -> None:

@@ -82,7 +82,9 @@ def hold(directory: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             lock.seek(0)
-            raise ServerError(f"{directory} is in use by process {lock.read().strip() or '?'}. Stop it first.") from None
+            raise ServerError(
+                f"{directory} is in use by process {lock.read().strip() or '?'}. Stop it first."
+            ) from None
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
