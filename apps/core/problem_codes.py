@@ -286,7 +286,7 @@ class Code(StrEnum):
         "layout",
         422,
         "A layout and its templates do not fit together.",
-        "A layout's html has `{{ content }}` once; a template that wears one is a fragment without `<html>`.",
+        "A layout's html has `{{ content }}` once; a template that wears one has no document of its own.",
     )
     NOTHING_TO_PUBLISH = "nothing_to_publish", 409, "There is no draft to publish.", "Save a draft first."
     SIGNATURE_INVALID = (
