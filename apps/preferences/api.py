@@ -118,13 +118,9 @@ class Suppressions(APIView):
         tenant_id, address = _tenant_id(request), _address(body)
         hashes = address_hashes(tenant_id, address.channel, address.hashed)
         before = selectors.suppression(tenant_id=tenant_id, channel=address.channel, hashes=hashes)
-        # under every hash key: while keys change, endpoints are still known by the old one
-        services.suppress(
-            [
-                NewSuppression(tenant_id, address.channel, digest, address.masked, SuppressionReason.MANUAL, SOURCE)
-                for digest in hashes
-            ]
-        )
+        if before is None:
+            reason = SuppressionReason.MANUAL
+            services.suppress([NewSuppression(tenant_id, address.channel, hashes[0], address.masked, reason, SOURCE)])
         after = before or selectors.suppression(tenant_id=tenant_id, channel=address.channel, hashes=hashes)
         if after is None:
             raise Problem(Code.CONFLICT, "It was suppressed, and lifted again at the same moment.")

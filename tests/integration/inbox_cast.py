@@ -44,7 +44,12 @@ def new_item(
         notification_id=ids.new(),
         event_type="order.shipped",
         category=Category.TRANSACTIONAL,
-        content={"title": title, "body": "It arrives on Friday.", "action_url": "https://acme.example/o/1", "icon": "box"},
+        content={
+            "title": title,
+            "body": "It arrives on Friday.",
+            "action_url": "https://acme.example/o/1",
+            "icon": "box",
+        },
         expires_at=expires_at,
     )
 

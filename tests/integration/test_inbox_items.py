@@ -94,7 +94,9 @@ def test_an_item_that_no_key_opens_does_not_hide_the_others(acme, rosa, caplog):
 def test_the_feed_is_ordered_by_when_items_came_in_not_by_when_they_were_asked_for(acme, rosa):
     asked_for_last_week = ids.bound(NOW - timedelta(days=7))
     services.add_items([cast.new_item(acme, rosa, "Came in first")])
-    services.add_items([cast.new_item(acme, rosa, "Scheduled last week", id_=ids.derived(asked_for_last_week, "in_app"))])
+    services.add_items(
+        [cast.new_item(acme, rosa, "Scheduled last week", id_=ids.derived(asked_for_last_week, "in_app"))]
+    )
 
     assert shown(acme, rosa) == ["Scheduled last week", "Came in first"]
 

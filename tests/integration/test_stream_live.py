@@ -94,7 +94,7 @@ def url(redis, django_db_setup, tmp_path_factory):
     }
     log = tmp_path_factory.mktemp("stream-log") / "stream.log"
     command = ["gunicorn", "notifier.asgi:application", "--worker-class", "asgi", "--workers", "1"]
-    command += ["--bind", f"127.0.0.1:{port}", "--graceful-timeout", "2", "--no-control-socket"]
+    command += ["--bind", f"127.0.0.1:{port}", "--preload", "--graceful-timeout", "2", "--no-control-socket"]
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", *command], env=environment, stdout=output, stderr=subprocess.STDOUT
@@ -145,9 +145,8 @@ def rosa(acme):
 
 
 def token_for(tenant_id, recipient_id, seconds=600):
-    return mint(
-        tenant_id=tenant_id, recipient_id=recipient_id, expires_in=timedelta(seconds=seconds), now=clock.now()
-    )[0]
+    lasting = timedelta(seconds=seconds)
+    return mint(tenant_id=tenant_id, recipient_id=recipient_id, expires_in=lasting, now=clock.now())[0]
 
 
 def wait_until_it_answers(base, process, log):

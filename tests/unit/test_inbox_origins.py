@@ -14,7 +14,14 @@ def test_a_listed_origin_may_call_and_nobody_else(settings):
     settings.INBOX_ORIGINS = frozenset({SHOP})
 
     assert cors_headers(SHOP)["Access-Control-Allow-Origin"] == SHOP
-    for other in ("", "null", "https://evil.example", f"{SHOP}.evil.example", "http://shop.acme.example", f"{SHOP}:8443"):
+    for other in (
+        "",
+        "null",
+        "https://evil.example",
+        f"{SHOP}.evil.example",
+        "http://shop.acme.example",
+        f"{SHOP}:8443",
+    ):
         assert cors_headers(other) == {"Vary": "Origin"}
         assert preflight_headers(other) == {"Vary": "Origin"}
 

@@ -67,9 +67,7 @@ class Client:
 
 
 def scope(seconds=600):
-    token, _ = mint(
-        tenant_id=ids.new(), recipient_id=ids.new(), expires_in=timedelta(seconds=seconds), now=clock.now()
-    )
+    token, _ = mint(tenant_id=ids.new(), recipient_id=ids.new(), expires_in=timedelta(seconds=seconds), now=clock.now())
     return {
         "type": "http",
         "method": "GET",
