@@ -9,7 +9,7 @@ from notifier.pools import POOLS, Pool
 
 @dataclass(frozen=True)
 class Child:
-    """One process. It is ready when `health_url` answers 200, when `ready_file` exists, or, with neither, when it runs."""
+    """One process. It is ready when `health_url` answers 200, when `ready_file` exists, or, with neither, when it has run for a second."""
 
     name: str
     command: tuple[str, ...]

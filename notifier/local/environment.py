@@ -1,10 +1,13 @@
 """The environment that every process of a local run gets."""
 
+import os
 from collections.abc import Mapping
 
 from notifier.local.children import Ports
 
 _NOT_FOR_CHILDREN = frozenset({"MAKELEVEL", "MAKEFLAGS", "MFLAGS", "PYTHONDONTWRITEBYTECODE", "NOTIFIER_ONCE"})
+# Celery's, once per worker; it is about pickle, which is off
+_ROOT_WARNING = "ignore:You're running the worker with superuser privileges"
 _OURS = ("NOTIFIER_", "DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL")
 
 
@@ -26,6 +29,8 @@ def child_environment(
         "NOTIFIER_DEBUG": "0",
         "NOTIFIER_LOG_JSON": "0",
     }
+    if os.geteuid() == 0:
+        ours["PYTHONWARNINGS"] = _ROOT_WARNING
     if "REDIS_URL" in addresses:
         ours["CELERY_BROKER_URL"] = addresses["REDIS_URL"]
     inherited = {name: value for name, value in environ.items() if value and name not in _NOT_FOR_CHILDREN}

@@ -19,6 +19,7 @@ from notifier.local.processes import kill_group, spawn
 _KEPT_LINES = 60
 _LONGEST_PAUSE = 30.0
 _STABLE_AFTER = 30.0
+_ALIVE_IS_READY = 1.0
 _TROUBLE = ("error", "critical", "traceback", "exception", "fatal")
 
 
@@ -33,6 +34,7 @@ class Running:
     restart_at: float = 0.0
     deaths: int = 0
     ready: bool = False
+    was_ready: bool = False
     lines: deque[str] = field(default_factory=lambda: deque(maxlen=_KEPT_LINES))
 
     def status(self) -> int | None:
@@ -42,6 +44,14 @@ class Running:
         if self.printer is not None:
             self.printer.join(1)
         return status
+
+    def is_ready_now(self, now: float) -> bool:
+        """What its row of the table says about readiness."""
+        if self.child.ready_file is not None:
+            return self.child.ready_file.exists()
+        if self.child.health_url:
+            return answers(self.child.health_url)
+        return now - self.started_at >= _ALIVE_IS_READY
 
     def trouble(self) -> list[str]:
         """The last lines that speak of an error."""
@@ -72,14 +82,17 @@ class Supervisor:
                     self._launch(one)
             elif (status := one.status()) is not None:
                 self._bury(one, status, now)
-            elif not one.ready and _is_ready(one.child):
-                one.ready = True
-                if one.child.health_url or one.child.ready_file:
-                    self._console.say(f"{one.child.name} is ready ({now - self._began:.1f} s)")
+            elif not one.ready and one.is_ready_now(now):
+                one.ready = one.was_ready = True
+                self._console.say(f"{one.child.name} is ready ({now - self._began:.1f} s)")
 
     def waiting_for(self) -> list[str]:
         """Names of those that are not ready."""
         return [one.child.name for one in self.running if not one.ready]
+
+    def broken(self) -> list[str]:
+        """Names of those that died three times without ever being ready in between."""
+        return [one.child.name for one in self.running if one.deaths >= 3 and not one.was_ready]
 
     def stop(self, patience: float) -> None:
         """SIGTERM to all at once; after `patience` seconds SIGKILL to the groups of those that still run."""
@@ -152,12 +165,6 @@ def _process(one: Running) -> subprocess.Popen[bytes]:
     if one.process is None:
         raise RuntimeError(f"{one.child.name} does not run")
     return one.process
-
-
-def _is_ready(child: Child) -> bool:
-    if child.ready_file is not None:
-        return child.ready_file.exists()
-    return answers(child.health_url) if child.health_url else True
 
 
 def answers(url: str) -> bool:

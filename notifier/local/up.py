@@ -163,6 +163,9 @@ class Runner:
                 storyteller.start()
             if self._verdict is not None and self._once:
                 return 0 if self._verdict.delivered else 1
+            if self._once and (broken := supervisor.broken()):
+                self._say_red(f"Does not start: {', '.join(broken)}")
+                return 1
             if storyteller is None and not late_said and time.monotonic() - began > _START_UP:
                 late_said = True
                 self._say_red(f"Not ready after {_START_UP:g} s: {', '.join(supervisor.waiting_for())}")
