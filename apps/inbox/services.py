@@ -23,11 +23,13 @@ __all__ = ["add_items", "archive", "mark_all", "mark_read", "mark_seen", "mark_u
 
 CHUNK = 1_000
 
+# one JSON parameter costs Python less than half of what an array per column does, and the server two thirds
 _ADD = """
 INSERT INTO inbox_inboxitem (id, position, tenant_id, recipient_id, notification_id, event_type, category, sealed, expires_at,
                              created_at, updated_at)
-SELECT item.*, %s, %s
-FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::bytea[], %s::timestamptz[]) AS item
+SELECT item.*, %(now)s, %(now)s
+FROM json_to_recordset(%(items)s) AS item (id uuid, position uuid, tenant_id uuid, recipient_id uuid, notification_id uuid,
+                                           event_type text, category text, sealed bytea, expires_at timestamptz)
 ON CONFLICT (id) DO NOTHING
 """
 
@@ -54,23 +56,22 @@ def add_items(items: Sequence[NewInboxItem]) -> None:
     """One statement, inside the caller's transaction, which then calls `poke`. An item whose id is there already stays as it is."""
     if not items:
         return
-    now = clock.now()
     rows = [
-        (
-            item.id,
-            ids.new(),
-            item.tenant_id,
-            item.recipient_id,
-            item.notification_id,
-            item.event_type,
-            item.category.value,
-            encrypt(msgspec.json.encode(item.content), bound_to=item.id.bytes),
-            item.expires_at,
-        )
+        {
+            "id": item.id,
+            "position": ids.new(),
+            "tenant_id": item.tenant_id,
+            "recipient_id": item.recipient_id,
+            "notification_id": item.notification_id,
+            "event_type": item.event_type,
+            "category": item.category,
+            "sealed": "\\x" + encrypt(msgspec.json.encode(dict(item.content)), bound_to=item.id.bytes).hex(),
+            "expires_at": item.expires_at,
+        }
         for item in items
     ]
     with connection.cursor() as cursor:
-        cursor.execute(_ADD, [now, now, *map(list, zip(*rows, strict=True))])
+        cursor.execute(_ADD, {"now": clock.now(), "items": msgspec.json.encode(rows).decode()})
 
 
 def mark_seen(*, tenant_id: UUID, recipient_id: UUID, now: datetime) -> None:

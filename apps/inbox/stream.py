@@ -3,14 +3,13 @@
     GET /v1/inbox/stream?token=...   `event: counts` at once, after every change, and again after any interruption
     GET /healthz                     whether this process works, and how many streams it holds
 
-A poke only says that something changed; the counts are read from the database each time, in a few threads. Several pokes in a
+A poke only says that something changed; the counts are read from the database each time. Several pokes in a
 row become one event. Format: HTML Standard, section 9.2 (server-sent events). Interface: ASGI 3.0.
 """
 
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qs
@@ -18,14 +17,14 @@ from urllib.parse import parse_qs
 import msgspec
 from django.conf import settings
 from django.db import Error as DatabaseError
-from django.db import close_old_connections
 
 from apps.core import clock, ids
 from apps.core.problem_codes import Code
 from apps.core.problems import MEDIA_TYPE, ProblemBody
 from apps.inbox.hub import Bell, Hub, TooManyStreamsError
 from apps.inbox.origins import cors_headers, preflight_headers
-from apps.inbox.selectors import Counts, counts
+from apps.inbox.reading import CountsReader
+from apps.inbox.selectors import Counts
 from apps.inbox.serializers import InboxCounts
 from apps.inbox.tokens import InboxViewer, bearer_token, viewer_of
 
@@ -40,7 +39,6 @@ HEARTBEATS_PER_READ = 4
 COALESCE_SECONDS = 0.1
 READ_SECONDS = 10.0
 SEND_SECONDS = 30.0
-THREADS = 4
 _HEARTBEAT = b": still here\n\n"
 _EXPIRED = b"event: expired\ndata: {}\n\n"
 
@@ -50,7 +48,7 @@ class InboxStream:
 
     def __init__(self) -> None:
         self._hub = Hub(settings.REDIS_URL)
-        self._threads = ThreadPoolExecutor(THREADS, "inbox")
+        self._reader = CountsReader()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         match scope["type"]:
@@ -66,7 +64,7 @@ class InboxStream:
             event = (await receive())["type"]
             if event == "lifespan.shutdown":
                 await self._hub.stop()
-                self._threads.shutdown(wait=False, cancel_futures=True)
+                await self._reader.close()
             await send({"type": f"{event}.complete"})
             if event == "lifespan.shutdown":
                 return
@@ -137,21 +135,12 @@ class InboxStream:
 
     async def _read(self, viewer: InboxViewer, bell: Bell) -> Counts | None:
         """None while the database is away: the stream stays open, and its bell rings again in two seconds."""
-        loop = asyncio.get_running_loop()
         try:
-            return await asyncio.wait_for(loop.run_in_executor(self._threads, _counts, viewer), READ_SECONDS)
+            return await asyncio.wait_for(self._reader.counts(viewer), READ_SECONDS)
         except (DatabaseError, TimeoutError) as error:
             log.warning("database unavailable: an inbox stream waits", exc_info=error)
-            loop.call_later(2.0, bell.strike)
+            asyncio.get_running_loop().call_later(2.0, bell.strike)
             return None
-
-
-def _counts(viewer: InboxViewer) -> Counts:
-    close_old_connections()
-    try:
-        return counts(tenant_id=viewer.tenant_id, recipient_id=viewer.recipient_id, now=clock.now())
-    finally:
-        close_old_connections()
 
 
 def _event(found: Counts) -> bytes:

@@ -302,7 +302,7 @@ def plan_of(ask):
     plans = []
 
     def explain(execute, sql, params, many, context):
-        if sql.startswith("SELECT"):
+        if sql.lstrip().startswith("SELECT"):
             context["cursor"].execute(f"EXPLAIN {sql}", params)
             plans.extend(row[0] for row in context["cursor"].fetchall())
         return execute(sql, params, many, context)

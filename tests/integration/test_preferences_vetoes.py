@@ -153,6 +153,26 @@ def test_a_suppression_holds_for_its_tenant_its_channel_and_its_address_only(acm
     assert selectors.suppressed(asked - {(acme, Channel.EMAIL, one)}) == frozenset()
 
 
+def test_looking_up_does_not_read_the_whole_table(acme):
+    rows = [veto(acme, number) for number in range(5_000)]
+    services.suppress(rows)
+    plans = []
+
+    def explain(execute, sql, params, many, context):
+        if "json_to_recordset" in sql and "EXPLAIN" not in sql:
+            context["cursor"].execute(f"EXPLAIN {sql}", params)
+            plans.extend(row[0] for row in context["cursor"].fetchall())
+        return execute(sql, params, many, context)
+
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE preferences_suppression")
+    with connection.execute_wrapper(explain):
+        selectors.suppressed([(acme, Channel.EMAIL, row.address_hash) for row in rows[:1_000]])
+
+    assert "suppression_once" in "\n".join(plans)
+    assert "Seq Scan" not in "\n".join(plans)
+
+
 def test_the_first_reason_is_kept(acme):
     services.suppress([veto(acme, 1, reason=SuppressionReason.COMPLAINT, source="ses")])
 

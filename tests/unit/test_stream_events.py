@@ -1,6 +1,7 @@
 """A stream by itself: its clock made fast, its counts given, its client a list."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -9,11 +10,11 @@ import pytest
 from django.db import OperationalError
 
 from apps.core import clock, ids
-from apps.inbox import stream
+from apps.inbox import reading, stream
 from apps.inbox.hub import Bell, TooManyStreamsError
 from apps.inbox.selectors import Counts
 from apps.inbox.stream import InboxStream
-from apps.inbox.tokens import mint
+from apps.inbox.tokens import InboxViewer, mint
 
 HEARTBEAT = b": still here\n\n"
 RETRY = b"retry: 3000\n\n"
@@ -42,6 +43,8 @@ class FakeHub:
 
     async def stop(self) -> None:
         self.streams = -1
+
+    close = stop
 
 
 class Client:
@@ -81,13 +84,13 @@ def open_stream(monkeypatch, answers, *, most=100, seconds=600, ring=None):
     """The bodies that a client got. `answers`: what the database says, one after another, the last one for ever."""
     answers = list(answers)
 
-    def counts(_):
+    def read(people):
         answer = answers.pop(0) if len(answers) > 1 else answers[0]
         if isinstance(answer, Exception):
             raise answer
-        return answer
+        return dict.fromkeys(people, answer)
 
-    monkeypatch.setattr(stream, "_counts", counts)
+    monkeypatch.setattr(reading, "_read", read)
 
     async def run():
         application, bell, client = InboxStream(), Bell(), Client(most)
@@ -150,7 +153,7 @@ def test_the_stream_says_when_its_token_is_over_and_ends(monkeypatch):
 
 def test_a_client_that_does_not_read_is_let_go(monkeypatch):
     monkeypatch.setattr(stream, "SEND_SECONDS", 0.05)
-    monkeypatch.setattr(stream, "_counts", lambda _: Counts(0, 0))
+    monkeypatch.setattr(reading, "_read", lambda people: dict.fromkeys(people, Counts(0, 0)))
 
     async def run():
         application, client, stuck = InboxStream(), Client(), asyncio.Event()
@@ -188,10 +191,10 @@ def test_a_process_whose_hub_broke_says_so():
     assert asyncio.run(run()) == (503, [b'{"status":"broken","streams":0}'])
 
 
-def test_the_end_of_the_process_stops_the_hub():
+def test_the_end_of_the_process_stops_the_hub_and_its_reader():
     async def run():
         application, sent = InboxStream(), []
-        application._hub = FakeHub(None)
+        application._hub, application._reader = FakeHub(None), FakeHub(None)
         events = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
 
         async def receive():
@@ -201,9 +204,57 @@ def test_the_end_of_the_process_stops_the_hub():
             sent.append(message["type"])
 
         await application({"type": "lifespan"}, receive, send)
-        return sent, application._hub.streams
+        return sent, application._hub.streams, application._reader.streams
 
-    assert asyncio.run(run()) == (["lifespan.startup.complete", "lifespan.shutdown.complete"], -1)
+    assert asyncio.run(run()) == (["lifespan.startup.complete", "lifespan.shutdown.complete"], -1, -1)
+
+
+def test_what_is_asked_for_during_one_query_is_the_next_query(monkeypatch):
+    queries, may_answer = [], threading.Event()
+
+    def read(people):
+        queries.append(len(people))
+        may_answer.wait(5)
+        return {person: Counts(number, 0) for number, person in enumerate(people)}
+
+    monkeypatch.setattr(reading, "_read", read)
+
+    async def run():
+        reader = reading.CountsReader()
+        people = [InboxViewer(ids.new(), ids.new(), clock.now()) for _ in range(601)]
+        first = asyncio.create_task(reader.counts(people[0]))
+        while not queries:
+            await asyncio.sleep(0)
+        others = [asyncio.create_task(reader.counts(person)) for person in [*people[1:], people[1]]]
+        await asyncio.sleep(0)
+        may_answer.set()
+        return await first, await asyncio.gather(*others)
+
+    first, others = asyncio.run(run())
+
+    assert queries == [1, 500, 100]
+    assert first == Counts(0, 0)
+    assert [counts.unread for counts in others] == [*range(500), *range(100), 0]
+
+
+def test_an_error_reaches_everybody_who_waited_and_nobody_else(monkeypatch):
+    answers = [OperationalError("gone"), {}]
+
+    def read(people):
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return dict.fromkeys(people, Counts(1, 1))
+
+    monkeypatch.setattr(reading, "_read", read)
+
+    async def run():
+        reader = reading.CountsReader()
+        people = [InboxViewer(ids.new(), ids.new(), clock.now()) for _ in range(2)]
+        failed = await asyncio.gather(*map(reader.counts, people), return_exceptions=True)
+        return [type(error) for error in failed], await reader.counts(people[0])
+
+    assert asyncio.run(run()) == ([OperationalError, OperationalError], Counts(1, 1))
 
 
 def test_strikes_before_a_wait_are_one():
