@@ -94,6 +94,7 @@ CELERY_TIMEZONE = "UTC"
 
 INSTALLED_APPS = [
     "unfold",
+    "unfold.contrib.filters",
     # admin modules are loaded by notifier/urls.py: only the web process pays for them
     "django.contrib.admin.apps.SimpleAdminConfig",
     "django.contrib.auth",
@@ -158,6 +159,7 @@ STATIC_URL = "static/"
 STATIC_ROOT = Path(env.text("NOTIFIER_STATIC_ROOT", str(BASE_DIR / ".local" / "static")))
 WHITENOISE_USE_FINDERS = DEBUG
 LOGIN_URL = reverse_lazy("admin:login")
+LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
 
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
@@ -217,10 +219,15 @@ UNFOLD = {
     "SITE_TITLE": "Notifier",
     "SITE_HEADER": "Notifier",
     "SITE_SYMBOL": "notifications",
-    "SITE_FAVICONS": [],
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("core/favicon.svg")},
+    ],
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "STYLES": [lambda request: static("core/admin.css")],
+    "SCRIPTS": [lambda request: static("core/admin.js")],
+    "DASHBOARD_CALLBACK": "apps.core.admin_panels.home",
+    "SIDEBAR": {"navigation": "notifier.sidebar.navigation"},
 }
 
 LOGGING = logging_config(

@@ -10,6 +10,7 @@ handler500 = "apps.core.problems.server_error"
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("apps.core.urls")),
+    path("", include("apps.channels.urls")),
     path("admin/", admin.site.urls),
     path("v1/", include("apps.audience.urls")),
     path("v1/", include("apps.events.urls")),

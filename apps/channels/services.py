@@ -37,7 +37,7 @@ def create_account(
     order: int = 100,
 ) -> Account:
     """Without a tenant it serves all who have none of their own. Raises Problem: out_of_range, conflict."""
-    _check(key, provider, channel, settings or {})
+    check_account(key, provider, channel, settings or {})
     row = models.ProviderAccount(
         tenant_id=tenant_id,
         key=key,
@@ -77,7 +77,7 @@ def update_account(
         if row is None:
             raise Problem(Code.NOT_FOUND)
         if settings is not None:
-            _check_settings(settings)
+            check_settings(settings)
             row.settings = dict(settings)
         if credentials is not None or webhook_secrets is not None:
             row.sealed = _sealed(row.id, _merged(row, credentials, webhook_secrets))
@@ -106,7 +106,8 @@ def switch_on(account_id: UUID) -> bool:
     return is_changed
 
 
-def _check(key: str, provider: str, channel: Channel, settings: Mapping[str, Any]) -> None:
+def check_account(key: str, provider: str, channel: Channel, settings: Mapping[str, Any]) -> None:
+    """Raises Problem: out_of_range, with a pointer to what is wrong."""
     if not _KEY.fullmatch(key) or key.startswith(SANDBOX_PREFIX):
         detail = f"Use 1 to 63 of a-z, 0-9, - and _, not beginning with {SANDBOX_PREFIX}."
         raise Problem(Code.OUT_OF_RANGE, detail, pointer="/key")
@@ -115,10 +116,10 @@ def _check(key: str, provider: str, channel: Channel, settings: Mapping[str, Any
         raise Problem(Code.OUT_OF_RANGE, f"There is no provider called {provider}.", pointer="/provider")
     if channel not in known.channels:
         raise Problem(Code.OUT_OF_RANGE, f"{provider} does not carry {channel}.", pointer="/channel")
-    _check_settings(settings)
+    check_settings(settings)
 
 
-def _check_settings(settings: Mapping[str, Any]) -> None:
+def check_settings(settings: Mapping[str, Any]) -> None:
     for name in NUMBERS.keys() & settings.keys():
         _, low, high = NUMBERS[name]
         value = settings[name]

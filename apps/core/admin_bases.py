@@ -1,6 +1,6 @@
 """What every admin page is built on: unfold's classes, typed; rows nobody may change; how ids, times and statuses are shown."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -14,8 +14,10 @@ from django.utils.safestring import SafeString
 from apps.core import clock, ids
 
 if TYPE_CHECKING:
+    from django import forms
     from django.contrib import admin
 
+    ModelForm = forms.ModelForm[Any]
     ModelAdmin = admin.ModelAdmin[Any]
     TabularInline = admin.TabularInline[Any, Any]
     StackedInline = admin.StackedInline[Any, Any]
@@ -25,16 +27,24 @@ if TYPE_CHECKING:
     ) -> Callable[..., Any]:
         """unfold's: `label` shows the value as a badge, in the tone that the mapping names."""
 
+    def action(
+        *, description: str, url_path: str, icon: str = "", permissions: Sequence[str] = ()
+    ) -> Callable[..., Any]:
+        """unfold's: a button on a row's page (`actions_detail`) or above a list (`actions_list`) that opens a page of its own."""
+
 else:
+    from django.forms import ModelForm
     from unfold.admin import ModelAdmin, StackedInline, TabularInline
-    from unfold.decorators import display
+    from unfold.decorators import action, display
 
 __all__ = [
     "TONES",
     "ModelAdmin",
+    "ModelForm",
     "ReadOnly",
     "StackedInline",
     "TabularInline",
+    "action",
     "ago",
     "display",
     "door",

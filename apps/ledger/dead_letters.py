@@ -36,3 +36,8 @@ def open_ids(*, tenant_id: UUID, ids: Sequence[UUID]) -> frozenset[UUID]:
     return frozenset(
         DeadLetter.objects.of(tenant_id).filter(id__in=list(ids), resolved_at=None).values_list("id", flat=True)
     )
+
+
+def count_open(*, most: int) -> int:
+    """Of all tenants; counting stops at `most`."""
+    return DeadLetter.objects.all_tenants().filter(resolved_at=None)[:most].count()

@@ -21,6 +21,10 @@ CREATE TABLE ledger_notification (
     created_at timestamptz NOT NULL DEFAULT now()
 ) PARTITION BY RANGE (id);
 CREATE INDEX ledger_notification_recipient ON ledger_notification (recipient_id, id DESC);
+-- what an operator may paste; request ids of our own making carry their time and need no index
+CREATE INDEX ledger_notification_event ON ledger_notification (event_id) WHERE event_id <> '';
+CREATE INDEX ledger_notification_request ON ledger_notification (request_id)
+    WHERE request_id <> '' AND request_id NOT LIKE 'req\_%';
 
 CREATE TABLE ledger_delivery (
     id uuid PRIMARY KEY,

@@ -1,7 +1,7 @@
 """Calls stored, then applied: in batches while all goes well, one by one when something in a batch does not."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from time import monotonic
 from uuid import UUID
@@ -81,6 +81,12 @@ def forget_old() -> int:
         ).delete()[0]
         for rows in (applied, others)
     )
+
+
+def unpark(call_ids: Iterable[UUID]) -> int:
+    """Parked calls are due again, with all their tries. How many were parked."""
+    rows = ReceiptCall.objects.filter(id__in=list(call_ids), applied_at=None, parked_at__isnull=False)
+    return rows.update(parked_at=None, tries=0, error="", due_at=Now())
 
 
 def _due() -> "QuerySet[ReceiptCall]":

@@ -124,6 +124,11 @@ def key_id_by_name(tenant: Tenant, name: str) -> UUID | None:
     return keys.values_list("id", flat=True).first()
 
 
+def has_keys() -> bool:
+    """Whether any tenant has a key at all."""
+    return models.ApiKey.objects.all_tenants().exists()
+
+
 def guests(tenant_id: UUID, user_ids: Iterable[str]) -> frozenset[str]:
     """Those of `user_ids` that team keys may reach. One query."""
     return frozenset(

@@ -1,0 +1,5 @@
+"""Pages about who carries messages: provider accounts, and the sandbox."""
+
+from apps.channels.admin import accounts, sandbox
+
+__all__ = ["accounts", "sandbox"]

@@ -1,0 +1,74 @@
+"""An event type as an operator types it: the same rules as PUT /v1/event-types/{key}."""
+
+import re
+
+from django import forms
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextInputWidget
+
+from apps.core.admin_bases import ModelForm
+from apps.core.enums import Channel
+from apps.events import models
+
+_KEY = re.compile(r"[a-z0-9_]+([.-][a-z0-9_]+)*")
+_MOST_SECONDS = 30 * 24 * 3600
+_MOST_KEYS = 50
+
+
+class WordsField(forms.Field):
+    """Words with commas between them, in order, each once."""
+
+    widget = UnfoldAdminTextInputWidget
+
+    def prepare_value(self, value: object) -> object:
+        return ", ".join(value) if isinstance(value, list) else value
+
+    def to_python(self, value: object) -> list[str]:
+        words = [word.strip() for word in str(value or "").split(",") if word.strip()]
+        if len(set(words)) != len(words):
+            raise forms.ValidationError("Something is named twice.")
+        return words
+
+
+class EventTypeForm(ModelForm):
+    channels = forms.MultipleChoiceField(
+        choices=[(channel.value, channel.value) for channel in Channel],
+        required=False,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+        help_text="Sent on these unless a request asks for others.",
+    )
+    fallback = WordsField(
+        required=False,
+        help_text="Channels to try one after another when one gives up, in order: push, sms, email. They are used only then.",
+    )
+    sensitive_keys = WordsField(
+        required=False,
+        help_text="Keys of `data` that are erased as soon as the message is over, e.g. code.",
+    )
+
+    class Meta:
+        model = models.EventType
+        fields = "__all__"
+
+    def clean_key(self) -> str:
+        key: str = self.cleaned_data["key"]
+        if not _KEY.fullmatch(key):
+            raise forms.ValidationError("A key is a-z 0-9 _ in parts joined by . or -, e.g. order.shipped.")
+        return key
+
+    def clean_fallback(self) -> list[str]:
+        words: list[str] = self.cleaned_data["fallback"]
+        if unknown := [word for word in words if word not in set(Channel)]:
+            raise forms.ValidationError(f"{unknown[0]} is not a channel. Channels are {', '.join(Channel)}.")
+        return words
+
+    def clean_sensitive_keys(self) -> list[str]:
+        words: list[str] = self.cleaned_data["sensitive_keys"]
+        if len(words) > _MOST_KEYS or any(len(word) > 100 for word in words):
+            raise forms.ValidationError(f"At most {_MOST_KEYS} keys of at most 100 characters.")
+        return words
+
+    def clean_dedup_window_seconds(self) -> int:
+        seconds: int = self.cleaned_data["dedup_window_seconds"]
+        if seconds > _MOST_SECONDS:
+            raise forms.ValidationError("At most 30 days: 2,592,000 seconds.")
+        return seconds

@@ -1,0 +1,78 @@
+"""The admin's sidebar: which pages there are, in which order, and who sees them. A page is named here, never imported."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse_lazy
+
+from apps.ledger.dead_letters import count_open
+
+Item = dict[str, Any]
+MOST_COUNTED = 99
+
+
+def _may(permission: str) -> Callable[[HttpRequest], bool]:
+    return lambda request: request.user.has_perm(permission)
+
+
+def _rows(title: str, icon: str, app: str, model: str, **more: Any) -> Item:
+    """The list of a model."""
+    link = reverse_lazy(f"admin:{app}_{model}_changelist")
+    return {"title": title, "icon": icon, "link": link, "permission": _may(f"{app}.view_{model}"), **more}
+
+
+def _open_letters(request: HttpRequest) -> Item:
+    """How many wait for an operator, as a badge; nothing when none do."""
+    count = count_open(most=MOST_COUNTED + 1) if request.user.has_perm("ledger.view_deadletter") else 0
+    said = f"{MOST_COUNTED}+" if count > MOST_COUNTED else str(count)
+    return {"badge": said, "badge_variant": "danger"} if count else {}
+
+
+def navigation(request: HttpRequest) -> list[Item]:
+    """UNFOLD["SIDEBAR"]["navigation"]."""
+    return [
+        {
+            "items": [
+                {"title": "Home", "icon": "home", "link": reverse_lazy("admin:index")},
+                _rows("Notifications", "notifications", "ledger", "notification"),
+                _rows("Deliveries", "send", "ledger", "delivery"),
+                _rows("Dead letters", "mail_off", "ledger", "deadletter", **_open_letters(request)),
+                {"title": "Sandbox", "icon": "science", "link": reverse_lazy("sandbox")},
+            ],
+        },
+        {
+            "title": "People",
+            "items": [
+                _rows("Recipients", "person", "audience", "recipient"),
+                _rows("Preferences", "tune", "preferences", "preference"),
+                _rows("Suppressions", "block", "preferences", "suppression"),
+                _rows("Inbox items", "inbox", "inbox", "inboxitem"),
+            ],
+        },
+        {
+            "title": "Content",
+            "items": [
+                _rows("Templates", "draft", "message_templates", "template"),
+                _rows("Event types", "bolt", "events", "eventtype"),
+            ],
+        },
+        {
+            "title": "Channels",
+            "items": [
+                _rows("Provider accounts", "cell_tower", "channels", "provideraccount"),
+                _rows("Receipt calls", "move_to_inbox", "receipts", "receiptcall"),
+            ],
+        },
+        {
+            "title": "Access",
+            "items": [
+                _rows("Tenants", "domain", "tenants", "tenant"),
+                _rows("API keys", "key", "tenants", "apikey"),
+                _rows("Guests", "group", "tenants", "guest"),
+                _rows("Staff", "badge", "auth", "user"),
+                _rows("Staff groups", "shield_person", "auth", "group"),
+                _rows("Periodic tasks", "schedule", "django_celery_beat", "periodictask"),
+            ],
+        },
+    ]
