@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 from notifier.local.console import console_for
+from notifier.local.holding import ServerError, hold
 from notifier.local.postgres import Postgres
-from notifier.local.servers import ServerError, hold
 from notifier.local.up import Plan, Runner
 
 _PROJECT = Path(__file__).resolve().parents[2]

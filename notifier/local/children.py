@@ -39,7 +39,7 @@ def process_table(ports: Ports, scratch: Path) -> tuple[Child, ...]:
         Child(
             "beat",
             (
-                sys.executable, "-m", "celery", "-A", "notifier", "beat",
+                sys.executable, "-m", "celery", "-q", "-A", "notifier", "beat",
                 "--scheduler", "django_celery_beat.schedulers:DatabaseScheduler",
                 "--schedule", str(scratch / "beat"), "--pidfile", "", "--loglevel", "WARNING",
             ),
@@ -57,7 +57,7 @@ def worker_arguments(pool: Pool) -> tuple[str, ...]:
 
 
 def _worker(pool: Pool, scratch: Path) -> Child:
-    command = (sys.executable, "-m", "celery", "-A", "notifier", *worker_arguments(pool))
+    command = (sys.executable, "-m", "celery", "-q", "-A", "notifier", *worker_arguments(pool))
     return Child(pool.name, command, ready_file=scratch / f"{pool.name}.ready", niceness=pool.nice)
 
 

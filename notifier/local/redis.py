@@ -15,8 +15,8 @@ from pathlib import Path
 import psutil
 
 from notifier.local import ports
+from notifier.local.holding import ServerError
 from notifier.local.logfiles import open_log, tail
-from notifier.local.places import ServerError
 from notifier.local.processes import kill_family, spawn, stop, wait_until
 
 USUAL_PORT = 63799

@@ -1,19 +1,17 @@
 """PostgreSQL and Redis of one directory: `with Servers.start(directory, durable=False) as servers: ...`."""
 
-import fcntl
-import os
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from notifier.local.places import ServerError
+from notifier.local.holding import ServerError, hold
 from notifier.local.postgres import Postgres
 from notifier.local.redis import Redis
 
-__all__ = ["ServerError", "Servers", "hold"]
+__all__ = ["ServerError", "Servers"]
 
 
 def _silent(_: str) -> None:
@@ -68,24 +66,3 @@ class Servers:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
-
-
-@contextmanager
-def hold(directory: Path) -> Iterator[None]:
-    """Keep every other runner out of `directory` until the block ends, or this process does.
-
-    Raises ServerError that names the process which holds it.
-    """
-    directory.mkdir(parents=True, exist_ok=True)
-    with (directory / "lock").open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            raise ServerError(
-                f"{directory} is in use by process {lock.read().strip() or '?'}. Stop it first."
-            ) from None
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        yield

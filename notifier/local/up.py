@@ -17,11 +17,11 @@ from notifier.local import keys, ports
 from notifier.local.children import Child, Ports, process_table
 from notifier.local.console import Console
 from notifier.local.environment import child_environment, is_given, service_variables
+from notifier.local.holding import ServerError, hold
 from notifier.local.postgres import Postgres
 from notifier.local.prepare import schema_fingerprint
 from notifier.local.processes import die_with_parent, kill_marked
 from notifier.local.redis import Redis
-from notifier.local.servers import ServerError, hold
 from notifier.local.supervisor import Running, Supervisor
 
 if TYPE_CHECKING:
