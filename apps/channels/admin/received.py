@@ -14,17 +14,13 @@ from apps.channels.deadlines import Deadline
 from apps.channels.selectors import sandbox_account
 from apps.channels.transport import Fault, HttpRequest, exchange
 from apps.core import ids
+from apps.core.admin_mail import framed
 from apps.core.enums import Channel, KeyMode
 from apps.inbox.selectors import items_by_id
 from apps.ledger.recent import recent_deliveries
 
 SHOWN = 60
 PATIENCE = 2.0
-# before the mail's own markup: no script, no form, no frame; only its styles and its pictures
-_MAIL_POLICY = (
-    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; img-src https: http: data:\">"
-    '<base target="_blank">'
-)
 
 
 class _Kept(msgspec.Struct, frozen=True):
@@ -114,7 +110,6 @@ def _ask_sandbox(filters: Mapping[str, str]) -> tuple[list[_Kept], str]:
 
 def _of_sandbox(row: _Kept) -> Message:
     said = row.content
-    html = f"{_MAIL_POLICY}{said['html']}" if said.get("html") else ""
     behaved = "" if row.behaviour == "delivered" else f"behaves like {row.behaviour}"
     answered = "" if row.taken else f"refused: {row.answer}"
     return Message(
@@ -127,7 +122,7 @@ def _of_sandbox(row: _Kept) -> Message:
         category=row.category,
         title=said.get("subject") or said.get("title", ""),
         body=said.get("body") or said.get("text", ""),
-        html=html,
+        html=framed(said.get("html", "")),
         link=said.get("action_url", ""),
         delivery=row.delivery,
         remark=", ".join(filter(None, (behaved, answered))),

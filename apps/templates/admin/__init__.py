@@ -1,0 +1,5 @@
+"""The pages of a marketer: templates, their drafts, what publishing says about them, their versions."""
+
+from apps.templates.admin import pages
+
+__all__ = ["pages"]
