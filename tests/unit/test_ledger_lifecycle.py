@@ -12,7 +12,18 @@ from apps.ledger.lifecycle import FINAL, advance, may_follow, notification_statu
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 ALLOWED = {
-    D.QUEUED: {D.HELD, D.SENDING, D.SENT, D.DELIVERED, D.BOUNCED, D.FAILED, D.UNKNOWN, D.SKIPPED, D.EXPIRED, D.CANCELLED},
+    D.QUEUED: {
+        D.HELD,
+        D.SENDING,
+        D.SENT,
+        D.DELIVERED,
+        D.BOUNCED,
+        D.FAILED,
+        D.UNKNOWN,
+        D.SKIPPED,
+        D.EXPIRED,
+        D.CANCELLED,
+    },
     D.HELD: {D.SENDING, D.SENT, D.DELIVERED, D.BOUNCED, D.FAILED, D.UNKNOWN, D.SKIPPED, D.EXPIRED, D.CANCELLED},
     D.SENDING: {D.SENT, D.DELIVERED, D.BOUNCED, D.FAILED, D.UNKNOWN, D.SKIPPED, D.EXPIRED},
     D.SENT: {D.DELIVERED, D.BOUNCED, D.FAILED},
@@ -52,7 +63,7 @@ def test_receipts_in_any_order_end_the_same() -> None:
 
 
 def test_final_statuses() -> None:
-    assert FINAL == {D.DELIVERED, D.SKIPPED, D.FAILED, D.BOUNCED, D.EXPIRED, D.CANCELLED}
+    assert {D.DELIVERED, D.SKIPPED, D.FAILED, D.BOUNCED, D.EXPIRED, D.CANCELLED} == FINAL
 
 
 @pytest.mark.parametrize(

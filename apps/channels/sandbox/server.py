@@ -51,6 +51,8 @@ class SandboxServer:
             writer.write(_refusal(400, str(error)).encode())
         except ConnectionError:
             log.debug("the client went away")
+        except asyncio.CancelledError:
+            log.debug("stopping")
         finally:
             writer.close()
 
