@@ -78,6 +78,11 @@ def keys(name: str) -> dict[str, bytes]:
     return found
 
 
+def note(problem: str) -> None:
+    """Remembers a problem for `check`."""
+    _problems.append(problem)
+
+
 def check() -> None:
     """Raises ImproperlyConfigured with every problem met so far, one a line."""
     if _problems:

@@ -26,7 +26,7 @@ def lane_queues(lane: str) -> tuple[str, ...]:
     return (f"route.{lane}", *(f"send.{lane}.{channel}" for channel in CHANNELS))
 
 
-POOLS: tuple[Pool, ...] = (
+_DEFAULTS: tuple[Pool, ...] = (
     Pool("critical", lane_queues("critical"), "threads", concurrency=20, share=4),
     Pool("transactional", lane_queues("transactional"), "threads", concurrency=10, share=2),
     Pool("social", lane_queues("social"), "threads", concurrency=10, share=2, nice=5),
@@ -34,5 +34,28 @@ POOLS: tuple[Pool, ...] = (
     Pool("system", ("receipts", "system"), "threads", concurrency=4, share=2),
 )
 
+
+def resized(pools: tuple[Pool, ...], changes: list[str]) -> tuple[Pool, ...]:
+    """The pools with other sizes. A change that names no pool or no whole numbers from 1 up is noted for `env.check()`."""
+    sizes: dict[str, tuple[int, int | None]] = {}
+    for change in changes:
+        name, _, size = change.partition("=")
+        concurrency, _, share = size.partition(":")
+        is_number = (
+            concurrency.isdecimal() and int(concurrency) > 0 and (not share or (share.isdecimal() and int(share) > 0))
+        )
+        if name not in {pool.name for pool in pools} or not is_number:
+            env.note(f"NOTIFIER_POOLS: {change!r} is not <pool>=<concurrency>[:<share>].")
+            continue
+        sizes[name] = (int(concurrency), int(share) if share else None)
+    return tuple(
+        replace(pool, concurrency=sizes[pool.name][0], share=sizes[pool.name][1] or pool.share)
+        if pool.name in sizes
+        else pool
+        for pool in pools
+    )
+
+
+POOLS = resized(_DEFAULTS, env.words("NOTIFIER_POOLS"))
 QUEUES: tuple[str, ...] = tuple(queue for pool in POOLS for queue in pool.queues)
 SHARES: dict[str, int] = {queue: pool.share for pool in POOLS for queue in pool.queues}

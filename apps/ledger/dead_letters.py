@@ -20,11 +20,13 @@ class Letter:
     created_at: datetime
 
 
-def open_letters(*, tenant_id: UUID, before: UUID | None, limit: int) -> list[Letter]:
+def open_letters(*, tenant_id: UUID, before: UUID | None, limit: int, reason: str = "") -> list[Letter]:
     """Newest first. One query."""
     rows = DeadLetter.objects.of(tenant_id).filter(resolved_at=None).order_by("-id")
     if before is not None:
         rows = rows.filter(id__lt=before)
+    if reason:
+        rows = rows.filter(reason=reason)
     return [
         Letter(row.id, row.notification_id, row.delivery_id, row.queue, row.reason, row.context, row.created_at)
         for row in rows[:limit]

@@ -1,0 +1,36 @@
+"""The worker pools: complete, separate, resizable by the environment."""
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from notifier import env
+from notifier.pools import LANES, POOLS, QUEUES, SHARES, lane_queues, resized
+
+
+def test_every_queue_has_exactly_one_pool() -> None:
+    assert sorted(QUEUES) == sorted({*(q for lane in LANES for q in lane_queues(lane)), "receipts", "system"})
+
+
+def test_critical_work_shares_no_worker_with_other_work() -> None:
+    critical = next(pool for pool in POOLS if pool.name == "critical")
+    assert critical.queues == lane_queues("critical")
+
+
+def test_no_queue_can_take_all_threads_of_its_pool() -> None:
+    for pool in POOLS:
+        assert sum(SHARES[queue] for queue in pool.queues) <= pool.concurrency
+
+
+def test_the_environment_resizes_a_pool_and_leaves_the_others() -> None:
+    changed = {pool.name: pool for pool in resized(POOLS, ["marketing=30:6", "critical=40"])}
+    assert (changed["marketing"].concurrency, changed["marketing"].share) == (30, 6)
+    assert (changed["critical"].concurrency, changed["critical"].share) == (40, 4)
+    assert changed["social"] == next(pool for pool in POOLS if pool.name == "social")
+
+
+@pytest.mark.parametrize("change", ["nobody=3", "social", "social=0", "social=x", "social=3:0"])
+def test_a_wrong_size_is_reported_at_the_start(change: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(env, "_problems", [])
+    assert resized(POOLS, [change]) == POOLS
+    with pytest.raises(ImproperlyConfigured, match="NOTIFIER_POOLS"):
+        env.check()
