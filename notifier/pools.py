@@ -2,11 +2,14 @@
 
 The local runner, docker-compose.yml and the docs read this one table. A lane's pool serves that lane's routing and its four channels;
 `share` bounds what one queue may occupy of the pool's threads, so that a hung channel cannot hold the others. Critical work
-has workers of its own, and bulk lanes yield the processor (`nice`).
+has workers of its own, and bulk lanes yield the processor (`nice`). NOTIFIER_POOLS changes sizes without touching the code:
+`marketing=20:4,critical=40` is concurrency, and share if given, by pool.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
+
+from notifier import env
 
 CHANNELS = ("push", "email", "sms", "in_app")
 LANES = ("critical", "transactional", "social", "marketing")
