@@ -1,0 +1,39 @@
+"""Who calls."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from apps.core.enums import KeyMode, Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    id: UUID
+    slug: str
+    name: str
+    locale: str
+    timezone: str
+    email_from: str
+    weight: int
+    rate_per_second: int
+    rate_burst: int
+    retention_days: int
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls: what an API key authenticates to. `request.user` of the API."""
+
+    tenant: Tenant
+    key_id: UUID
+    key_name: str
+    mode: KeyMode
+    scopes: frozenset[Scope]
+    requires_idempotency_key: bool
+    rate_per_second: int
+    rate_burst: int
+
+    is_authenticated = True
+
+    def may(self, scope: Scope) -> bool:
+        return scope in self.scopes or Scope.ADMIN in self.scopes

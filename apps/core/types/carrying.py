@@ -1,0 +1,72 @@
+"""What providers get, and what they say."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from apps.core.enums import Category, Channel, EventKind, OutcomeKind
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A provider account, credentials in clear: never log it. Time-outs in seconds, `rate` in messages a second (0: no limit)."""
+
+    id: UUID
+    key: str
+    provider: str
+    channel: Channel
+    base_url: str
+    sender: str
+    credentials: Mapping[str, str] = field(repr=False)
+    webhook_secrets: tuple[str, ...] = field(repr=False, default=())
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    connect_timeout: float = 3.0
+    read_timeout: float = 10.0
+    pool_size: int = 16
+    batch_size: int = 0
+    rate: float = 0.0
+    ca_bundle: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OutboundMessage:
+    """One message for one address, as a provider gets it. `reference` (the attempt's id as shown) travels with it and comes back
+    in receipts; `delivery` stays the same over all attempts of a delivery (Message-ID, collapse id)."""
+
+    reference: str
+    delivery: str
+    tenant: str
+    channel: Channel
+    category: Category
+    address: str
+    platform: str
+    sender: str
+    content: Mapping[str, str]
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A provider's immediate answer for one message. `retry_after` in seconds; `exchange` redacted: no address, no content."""
+
+    kind: OutcomeKind
+    code: str = ""
+    detail: str = ""
+    provider_message_id: str = ""
+    retry_after: float | None = None
+    exchange: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a provider said later about one attempt. `event_id` is the provider's own, for exactly-once."""
+
+    event_id: str
+    kind: EventKind
+    at: datetime
+    reference: str = ""
+    provider_message_id: str = ""
+    code: str = ""
+    detail: str = ""

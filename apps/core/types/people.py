@@ -1,0 +1,87 @@
+"""Who it is for, where they are reached, and what they do not want."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from apps.core.enums import Channel, EndpointKind, SuppressionReason
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    id: UUID
+    tenant_id: UUID
+    user_id: str
+    locale: str
+    timezone: str
+    attributes: Mapping[str, Any]
+    is_blocked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """An address as a caller gave it, checked. `text`: as it is sent to; `hashed`: the form that is compared."""
+
+    kind: EndpointKind
+    channel: Channel
+    text: str = field(repr=False)
+    hashed: str = field(repr=False)
+    masked: str = ""
+    platform: str = ""
+    is_verified: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class InlineRecipient:
+    """What a caller says about a person, checked. None leaves what is stored, "" clears it; `addresses` are added."""
+
+    user_id: str
+    locale: str | None = None
+    timezone: str | None = None
+    attributes: Mapping[str, Any] | None = None
+    is_blocked: bool | None = None
+    addresses: tuple[Address, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """`address`: clear text (email address, E.164 number, device token, web-push subscription JSON). `masked` may be shown.
+    `other_hashes`: the same address under the other hash keys, while a change of key is under way."""
+
+    id: UUID
+    recipient_id: UUID
+    channel: Channel
+    kind: EndpointKind
+    address: str
+    address_hash: bytes
+    masked: str
+    platform: str
+    is_verified: bool
+    is_retired: bool
+    other_hashes: tuple[bytes, ...] = ()
+
+    @property
+    def hashes(self) -> tuple[bytes, ...]:
+        return (self.address_hash, *self.other_hashes)
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """One preference of a recipient. `topic`: `order.shipped`, `order.*`, `category:marketing` or `*`; `channel`: a channel or `*`."""
+
+    topic: str
+    channel: str
+    is_on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NewSuppression:
+    """An address that must not be used any more. `source`: who says so, e.g. a provider's key or `api`."""
+
+    tenant_id: UUID
+    channel: Channel
+    address_hash: bytes
+    masked: str
+    reason: SuppressionReason
+    source: str

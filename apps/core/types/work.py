@@ -1,0 +1,95 @@
+"""What was asked for, what is left to do, what people did with it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from apps.core.enums import Category, Channel, EventKind, KeyMode, Priority, WorkKind
+
+
+@dataclass(frozen=True, slots=True)
+class NewNotification:
+    """A validated request for one recipient, ready to be written. `content` is inline content per channel, if no template is named."""
+
+    id: UUID
+    recipient_id: UUID
+    category: Category
+    event_type: str
+    template_key: str
+    channels: tuple[Channel, ...]
+    priority: Priority
+    data: Mapping[str, Any]
+    content: Mapping[str, str]
+    due_at: datetime | None
+    expires_at: datetime | None
+    event_id: str
+    actor_id: str
+    object_id: str
+    ordering_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotificationFacts:
+    """A notification as routing and sending need it, `data` and `content` in clear."""
+
+    id: UUID
+    tenant_id: UUID
+    recipient_id: UUID
+    mode: KeyMode
+    category: Category
+    event_type: str
+    template_key: str
+    channels: tuple[Channel, ...]
+    priority: Priority
+    data: Mapping[str, Any]
+    content: Mapping[str, str]
+    expires_at: datetime | None
+    actor_id: str
+    object_id: str
+    ordering_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A claimed work item. `id` is the notification's (route) or the delivery's (send). `tries`: attempts burned;
+    `calls`: provider calls made."""
+
+    id: UUID
+    kind: WorkKind
+    queue: str
+    lane: Category
+    channel: Channel | None
+    tenant_id: UUID
+    notification_id: UUID
+    lease_token: int
+    tries: int
+    calls: int
+    expiries: int
+    priority: int
+    expires_at: datetime | None
+    ordering_key: str
+    order_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NewInboxItem:
+    """A feed item to be written; `id` is its delivery's."""
+
+    id: UUID
+    tenant_id: UUID
+    recipient_id: UUID
+    notification_id: UUID
+    event_type: str
+    category: Category
+    content: Mapping[str, str]
+    expires_at: datetime | None
+
+
+class Engagement(NamedTuple):
+    """What a recipient did with a feed item: `kind` is SEEN, READ or ARCHIVED; the item's id is its delivery's."""
+
+    item_id: UUID
+    kind: EventKind
+    at: datetime
