@@ -19,7 +19,7 @@ from apps.core.admin_filters import states
 from apps.core.admin_panels import panels
 from apps.core.types import InlineRecipient
 from apps.tenants.selectors import tenant_by_id, tenants
-from apps.tenants.tenant_filter import TenantFilter
+from apps.tenants.tenant_filter import TenantColumn, TenantFilter
 
 SHOWN_ADDRESSES = 3
 
@@ -38,7 +38,7 @@ class EndpointInline(ReadOnly, TabularInline):
 
 
 @admin.register(models.Recipient)
-class RecipientAdmin(FeedAdmin):
+class RecipientAdmin(TenantColumn, FeedAdmin):
     form = RecipientForm
     list_display = ("user_id", "tenant", "addresses", "locale", "timezone", "state", "made_at")
     list_filter = (states("state", {"blocked": ("blocked", Q(blocked_at__isnull=False))}), TenantFilter)

@@ -12,11 +12,11 @@ from apps.core.enums import Category
 from apps.events import models
 from apps.events.forms import EventTypeForm
 from apps.events.selectors import forget_cached
-from apps.tenants.tenant_filter import TenantFilter
+from apps.tenants.tenant_filter import TenantColumn, TenantFilter
 
 
 @admin.register(models.EventType)
-class EventTypeAdmin(ModelAdmin):
+class EventTypeAdmin(TenantColumn, ModelAdmin):
     form = EventTypeForm
     list_display = ("key", "name", "category_label", "template_key", "channel_list", "fallback_chain", "tenant")
     list_filter = (TenantFilter, one_of("category", Category))

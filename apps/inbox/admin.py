@@ -15,7 +15,7 @@ from apps.core.admin_filters import one_of, states
 from apps.core.enums import Category
 from apps.inbox.models import InboxItem
 from apps.tenants.selectors import tenants
-from apps.tenants.tenant_filter import TenantFilter
+from apps.tenants.tenant_filter import TenantColumn, TenantFilter
 
 _STATES = {
     "unseen": ("unseen", Q(seen_at=None)),
@@ -25,7 +25,7 @@ _STATES = {
 
 
 @admin.register(InboxItem)
-class InboxItemAdmin(ReadOnly, FeedAdmin):
+class InboxItemAdmin(ReadOnly, TenantColumn, FeedAdmin):
     list_display = ("item", "person", "event_type", "category", "state", "made", "seen", "read", "expires", "tenant")
     list_display_links = None
     list_filter = (states("state", _STATES), one_of("category", Category), TenantFilter)

@@ -23,13 +23,13 @@ from apps.preferences.forms import SuppressionForm
 from apps.preferences.services import suppress
 from apps.preferences.topics import CHANNELS
 from apps.tenants.selectors import tenants
-from apps.tenants.tenant_filter import TenantFilter
+from apps.tenants.tenant_filter import TenantColumn, TenantFilter
 
 _ON = {"on": ("on", Q(is_on=True)), "off": ("off", Q(is_on=False))}
 
 
 @admin.register(models.Preference)
-class PreferenceAdmin(ReadOnly, FeedAdmin):
+class PreferenceAdmin(ReadOnly, TenantColumn, FeedAdmin):
     """The person's own. Looked at here, changed by the person, or by the tenant through the API."""
 
     list_display = ("person", "topic", "channel", "is_", "source", "since", "tenant")
@@ -66,7 +66,7 @@ class PreferenceAdmin(ReadOnly, FeedAdmin):
 
 
 @admin.register(models.Suppression)
-class SuppressionAdmin(FeedAdmin):
+class SuppressionAdmin(TenantColumn, FeedAdmin):
     form = SuppressionForm
     list_display = ("masked", "channel", "why", "source", "since", "tenant")
     list_filter = (one_of("reason", SuppressionReason), one_of("channel", Channel), TenantFilter)

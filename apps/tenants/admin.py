@@ -23,7 +23,7 @@ from apps.tenants.forms import ApiKeyForm, RotationForm, TenantForm
 from apps.tenants.keys import IssuedKey
 from apps.tenants.selectors import forget_cached, tenant_by_id
 from apps.tenants.services import create_api_key, revoke_api_key, rotate_api_key
-from apps.tenants.tenant_filter import TenantFilter
+from apps.tenants.tenant_filter import TenantColumn, TenantFilter
 
 
 @admin.register(models.Tenant)
@@ -51,7 +51,7 @@ class TenantAdmin(ModelAdmin):
 
 
 @admin.register(models.ApiKey)
-class ApiKeyAdmin(ModelAdmin):
+class ApiKeyAdmin(TenantColumn, ModelAdmin):
     """A token is shown on the page that answers its making, and never again. Keys are revoked, not deleted."""
 
     form = ApiKeyForm
@@ -113,6 +113,13 @@ class ApiKeyAdmin(ModelAdmin):
         obj.id, obj.prefix = issued.key_id, issued.prefix
         request.META["notifier.issued_key"] = issued
 
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """One key at a time: the page after it shows the token."""
+        hidden = {"show_save_and_add_another": False, "show_save_and_continue": False}
+        return super().add_view(request, form_url, hidden | (extra_context or {}))
+
     def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
         return self._show_once(request, request.META["notifier.issued_key"], "Your new API key")
 
@@ -173,7 +180,7 @@ class ApiKeyAdmin(ModelAdmin):
 
 
 @admin.register(models.Guest)
-class GuestAdmin(ModelAdmin):
+class GuestAdmin(TenantColumn, ModelAdmin):
     list_display = ("user_id", "tenant", "created_at")
     list_filter = (TenantFilter,)
     list_filter_submit = True

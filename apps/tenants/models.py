@@ -46,6 +46,9 @@ class ApiKey(TenantTable):
     revoked_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, editable=False)
 
+    class Meta:
+        verbose_name = "API key"
+
     def __str__(self) -> str:
         return f"{self.name} (ntf_{self.mode}_{self.prefix}_...)"
 

@@ -1,4 +1,4 @@
-"""The filter by tenant of the admin's lists, also for tables that know a tenant by its plain id only."""
+"""The filter by tenant and the tenant's column of the admin's lists: both only where there is more than one."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from apps.tenants.selectors import tenants
 
 
 class TenantFilter(DropdownFilter):
-    """Not shown while there is only one tenant."""
+    """Also for tables that know a tenant by its plain id only."""
 
     title = "tenant"
     parameter_name = "tenant"
@@ -24,3 +24,11 @@ class TenantFilter(DropdownFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         chosen = dict(self.lookup_choices).get(self.value() or "")
         return queryset if chosen is None else queryset.filter(tenant_id=self.value())
+
+
+class TenantColumn:
+    """For a ModelAdmin: its column `tenant` is left out while it would say the same in every row."""
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        columns = super().get_list_display(request)  # type: ignore[misc]
+        return [column for column in columns if column != "tenant" or len(tenants()) > 1]

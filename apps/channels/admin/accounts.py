@@ -34,6 +34,7 @@ class ProviderAccountAdmin(ModelAdmin):
     list_select_related = ("tenant",)
     search_fields = ("key", "provider", "sender")
     ordering = ("channel", "order", "key")
+    sortable_by = ()
     actions_detail = ("turn_on", "turn_off")
     empty_sentence = "Test keys need none: they reach the sandbox. Live messages need an account for each channel."
     _secrets = ("Secrets", {"fields": ("stored", "credentials", "webhook_secrets")})

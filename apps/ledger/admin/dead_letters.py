@@ -26,6 +26,7 @@ from apps.tenants.tenant_filter import TenantFilter
 
 OPERATE = "ledger.change_deadletter"
 LIST = "admin:ledger_deadletter_changelist"
+_PLAIN = frozenset({"kind", "code", "detail"})
 _SHOWN = {"open": ("open", Q(resolved_at=None)), "resolved": ("resolved", Q(resolved_at__isnull=False))}
 
 
@@ -43,7 +44,7 @@ class OpenFilter(states("state", _SHOWN)):  # type: ignore[misc]
 
 @admin.register(DeadLetter)
 class DeadLetterAdmin(ReadOnly, Columns, FeedAdmin):
-    list_display = ("id_shown", "at", "why", "queue", "said", "notification", "state", "tenant")
+    list_display = ("id_shown", "at", "why", "said", "notification", "state", "tenant")
     list_filter = (OpenFilter, one_of("reason", Reason), TenantFilter)
     search_fields = ("id",)
     search_help_text = finding.HELP
@@ -85,14 +86,14 @@ class DeadLetterAdmin(ReadOnly, Columns, FeedAdmin):
     def id_shown(self, row: Any) -> SafeString:
         return shown(ids.DEAD_LETTER, row.id)
 
-    @display(description="Why")
-    def why(self, row: Any) -> str:
-        return words(row.reason)
-
     @display(description="Last answer")
     def said(self, row: Any) -> str:
         """Codes, errors and template places; content never gets here."""
-        return ", ".join(f"{name} {value}" for name, value in row.context.items() if value not in ("", None)) or "-"
+        known = [str(row.context[name]) for name in ("kind", "code", "detail") if row.context.get(name)]
+        others = [
+            f"{name} {value}" for name, value in row.context.items() if name not in _PLAIN and value not in ("", None)
+        ]
+        return ", ".join([" ".join(known), *others] if known else others) or "-"
 
     @display(description="Notification")
     def notification(self, row: Any) -> SafeString:

@@ -17,7 +17,7 @@ from apps.core.enums import Category, Channel, DeliveryStatus
 from apps.ledger.admin import finding
 from apps.ledger.admin.columns import Columns
 from apps.ledger.admin.figures import FAILED, SENT
-from apps.ledger.admin.looks import channel_name, words
+from apps.ledger.admin.looks import channel_name
 from apps.ledger.admin.notifications import page_of
 from apps.ledger.models import Delivery
 from apps.ledger.rows import fetch
@@ -104,7 +104,3 @@ class DeliveryAdmin(ReadOnly, Columns, FeedAdmin):
     @display(description="Status", label=TONES)
     def status_label(self, row: Any) -> str:
         return DeliveryStatus.SENDING.value if row.is_calling else str(row.status)
-
-    @display(description="Why")
-    def why(self, row: Any) -> str:
-        return words(row.reason) if row.reason else "-"

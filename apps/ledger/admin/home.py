@@ -33,8 +33,15 @@ def day(request: HttpRequest, subject: UUID | None) -> Mapping[str, Any] | None:
         "figures": [
             ("Accepted", found.accepted, "", "notifications", "admin:ledger_notification_changelist", ""),
             ("Sent", found.sent, "", "taken by a provider", deliveries, "?status=handed_over"),
-            ("Delivered", found.delivered, "success", "proved by a receipt", deliveries, "?status=delivered"),
-            ("Failed", found.failed, "danger", "failed, bounced, expired, in doubt", deliveries, "?status=trouble"),
+            ("Delivered", found.delivered, "of-arrivals", "proved by a receipt", deliveries, "?status=delivered"),
+            (
+                "Failed",
+                found.failed,
+                "of-failures",
+                "failed, bounced, expired, in doubt",
+                deliveries,
+                "?status=trouble",
+            ),
             ("Withheld", found.withheld, "", "each with its reason", deliveries, "?status=skipped"),
         ],
         "is_estimate": found.accepted.is_estimate or found.sent.is_estimate,

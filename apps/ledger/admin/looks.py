@@ -2,6 +2,9 @@
 
 from collections.abc import Mapping
 
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
 from apps.core.admin_bases import TONES
 from apps.core.enums import Channel, Reason
 from apps.ledger.timeline import NAMES
@@ -13,6 +16,7 @@ ICONS: Mapping[str, str] = {
     Channel.IN_APP: "inbox",
     "": "notifications",
 }
+_ORDER = [channel.value for channel in Channel]
 _LINE_TONES: Mapping[str, str] = {
     **TONES,
     "accepted": "",
@@ -32,6 +36,21 @@ _LINE_TONES: Mapping[str, str] = {
 
 def icon(channel: str | None) -> str:
     return ICONS.get(channel or "", "notifications")
+
+
+def place(channel: str) -> int:
+    """In which order channels are always shown."""
+    return _ORDER.index(channel)
+
+
+def chip(channel: str, status: str) -> SafeString:
+    """A channel's icon in the tone of its status; both in words for whoever cannot see them."""
+    said = f"{channel_name(channel)} {status}"
+    return format_html(
+        '<span class="n-chip is-{}" title="{}"><span class="material-symbols-outlined" aria-hidden="true">{}</span>'
+        '<span class="n-unseen">{}</span></span>',
+        *(TONES.get(status, ""), said, icon(channel), said),
+    )
 
 
 def line_tone(kind: str) -> str:

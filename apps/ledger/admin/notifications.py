@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.widgets import UnfoldBooleanWidget
 
@@ -23,7 +24,7 @@ from apps.core.admin_filters import one_of
 from apps.core.enums import Category, KeyMode
 from apps.ledger.admin import finding
 from apps.ledger.admin.columns import Columns
-from apps.ledger.admin.looks import channel_name
+from apps.ledger.admin.looks import chip, place
 from apps.ledger.admin.story import story
 from apps.ledger.models import Notification
 from apps.ledger.selectors import PRIORITIES, summaries
@@ -103,8 +104,10 @@ class NotificationAdmin(ReadOnly, Columns, FeedAdmin):
         return str(row.summary.status)
 
     @display(description="Channels")
-    def channels_shown(self, row: Any) -> str:
-        return ", ".join(dict.fromkeys(f"{channel_name(d.channel)} {d.status}" for d in row.summary.deliveries)) or "-"
+    def channels_shown(self, row: Any) -> SafeString | str:
+        deliveries = sorted(row.summary.deliveries, key=lambda delivery: place(delivery.channel))
+        chips = format_html_join("", "{}", ((chip(d.channel, d.status),) for d in deliveries))
+        return format_html('<span class="n-chips">{}</span>', chips) if chips else "-"
 
     def get_urls(self) -> list[URLPattern]:
         own = [

@@ -9,9 +9,10 @@ from uuid import UUID
 from apps.audience import profiles
 from apps.core import ids
 from apps.core.admin_bases import TONES
+from apps.core.enums import Channel
 from apps.core.enums import DeliveryStatus as D
 from apps.core.enums import NotificationStatus as N
-from apps.ledger.admin.looks import channel_name, delta, icon, line_tone, words
+from apps.ledger.admin.looks import channel_name, delta, icon, line_tone, place, words
 from apps.ledger.lifecycle import RETRYABLE
 from apps.ledger.models import DeadLetter, Delivery, Notification
 from apps.ledger.selectors import NotificationSummary
@@ -59,7 +60,8 @@ class Story:
 
 def story(row: Notification, summary: NotificationSummary) -> Story:
     """Nine queries: the deliveries, their endpoints, open dead letters, and the timeline's six."""
-    deliveries = list(Delivery.objects.of(row.tenant_id).filter(notification_id=row.id).order_by("id"))
+    rows = Delivery.objects.of(row.tenant_id).filter(notification_id=row.id).order_by("id")
+    deliveries = sorted(rows, key=lambda delivery: place(delivery.channel))
     endpoints = profiles.endpoint_answers(row.tenant_id, [d.endpoint_id for d in deliveries if d.endpoint_id])
     letters = dict(
         DeadLetter.objects.of(row.tenant_id)
@@ -91,7 +93,7 @@ def story(row: Notification, summary: NotificationSummary) -> Story:
 def sentence(summary: NotificationSummary) -> str:
     """What became of it, in one plain sentence."""
     by_status: dict[D, list[str]] = {}
-    for delivery in summary.deliveries:
+    for delivery in sorted(summary.deliveries, key=lambda delivery: place(delivery.channel)):
         by_status.setdefault(delivery.status, []).append(channel_name(delivery.channel))
     reasons = {words(delivery.reason) for delivery in summary.deliveries if delivery.reason}
     because = f" {min(reasons)}" if len(reasons) == 1 else " The channels say why." if reasons else ""
@@ -126,10 +128,17 @@ def _card(d: Delivery, status: D, masked: str, entries: Sequence[Entry], letters
         name=channel_name(d.channel),
         status=status.value,
         tone=TONES.get(status, ""),
-        reason=words(d.reason) if d.reason else status.sentence,
+        reason=_why(d, status),
         facts=[(name, value) for name, value in facts if value],
         dead_letter=letters.get(d.id),
     )
+
+
+def _why(d: Delivery, status: D) -> str:
+    if d.reason:
+        return words(d.reason)
+    is_in_feed = d.channel == Channel.IN_APP and status == D.DELIVERED
+    return "It is in the recipient's feed." if is_in_feed else status.sentence
 
 
 def _lines(entries: Sequence[Entry], accepted: datetime) -> list[Line]:

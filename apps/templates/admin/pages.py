@@ -22,13 +22,13 @@ from apps.templates.admin.showing import shown
 from apps.templates.forms import NewTemplateForm
 from apps.templates.services import rollback, save_draft
 from apps.tenants.selectors import tenant_by_id
-from apps.tenants.tenant_filter import TenantFilter
+from apps.tenants.tenant_filter import TenantColumn, TenantFilter
 
 _KINDS = {"template": ("templates", Q(is_layout=False)), "layout": ("layouts", Q(is_layout=True))}
 
 
 @admin.register(models.Template)
-class TemplateAdmin(ModelAdmin):
+class TemplateAdmin(TenantColumn, ModelAdmin):
     """Templates are kept: what was sent with them is explained by their versions."""
 
     form = NewTemplateForm
