@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 _USUAL_PORTS = Ports(web=8000, stream=8001, sandbox=8002)
 _MARK = "NOTIFIER_LOCAL_RUN"
 _START_UP = 120.0
-_STOP_PATIENCE = 8.0
 
 
 @dataclass(frozen=True)
@@ -41,6 +40,7 @@ class Plan:
     table: Callable[[Ports, Path], tuple[Child, ...]] = process_table
     prepare: tuple[str, ...] = (sys.executable, "-m", "notifier.local.prepare")
     usual_ports: Ports = _USUAL_PORTS
+    patience: float = 8.0  # seconds from SIGTERM to SIGKILL
 
     @property
     def local(self) -> Path:
@@ -99,7 +99,7 @@ class Runner:
         scratch.mkdir(exist_ok=True)
         supervisor = Supervisor(plan.table(chosen, scratch), env=env, cwd=plan.project, console=self._console)
         self._supervisor = supervisor
-        stack.callback(supervisor.stop, _STOP_PATIENCE)
+        stack.callback(supervisor.stop, plan.patience)
         stamp = _Stamp.of(plan, addresses.get("DATABASE_URL", ""))
         return self._follow(supervisor, stamp, f"http://127.0.0.1:{chosen.web}")
 
