@@ -1,6 +1,10 @@
 """Examples for the schema; tests send them as they stand."""
 
+from datetime import timedelta
+
 from drf_spectacular.utils import OpenApiExample
+
+from apps.core import clock
 
 _SHOWN = "nt_06d3kx2v9xv1x0m4w2q8zj5rtc"
 _ACCEPTED = {
@@ -8,6 +12,9 @@ _ACCEPTED = {
     "status": "queued",
     "timeline_url": f"http://127.0.0.1:8000/v1/notifications/{_SHOWN}/timeline",
 }
+
+# a date that is written down lies in the past one day: 8:00 of a day one to two months away
+_DUE = (clock.now().replace(day=1) + timedelta(days=62)).replace(day=1, hour=8, minute=0, second=0, microsecond=0)
 
 SEND = [
     OpenApiExample(
@@ -54,14 +61,14 @@ SEND = [
 
 SCHEDULE = [
     OpenApiExample(
-        "Tomorrow",
+        "At its time",
         request_only=True,
         value={
             "user_id": "u_rider",
             "category": "transactional",
-            "message": {"title": "Your ride is tomorrow", "body": "Mara will pick you up at 8:00."},
-            "schedule_at": "2030-01-31T08:00:00+01:00",
-            "expiry_at": "2030-01-31T09:00:00+01:00",
+            "message": {"title": "Your ride is booked", "body": "Mara will pick you up at 8:00."},
+            "schedule_at": _DUE.isoformat(),
+            "expiry_at": (_DUE + timedelta(hours=1)).isoformat(),
         },
     ),
     OpenApiExample("Accepted", response_only=True, status_codes=["202"], value=_ACCEPTED | {"status": "scheduled"}),

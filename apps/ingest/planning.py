@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from apps.audience import selectors as audience
@@ -18,6 +18,7 @@ from apps.ingest.classifying import category_of
 from apps.templates import selectors as templates
 
 FARTHEST = timedelta(days=366)
+END_OF_TIME = datetime(9999, 12, 30, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +122,8 @@ def _check_times(item: NotificationItem, now: datetime, pointer: str) -> None:
         raise Problem(Code.EXPIRY_BEFORE_SCHEDULE, pointer=f"{pointer}/expiry_at")
     if expiry is not None and expiry <= now:
         raise Problem(Code.EXPIRY_IN_PAST, pointer=f"{pointer}/expiry_at")
+    if expiry is not None and expiry > END_OF_TIME:
+        raise Problem(Code.OUT_OF_RANGE, "`expiry_at` is beyond the calendar.", pointer=f"{pointer}/expiry_at")
 
 
 def _notification(d: Draft, recipient_id: UUID) -> NewNotification:

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import msgspec
+from django.db import transaction
 
 from apps.core import ids
 from apps.core.problem_codes import Code
@@ -49,7 +51,7 @@ def accept(
             p.user_id,
             ids.show(ids.NOTIFICATION, p.notification.id),
             "scheduled" if p.notification.due_at else "queued",
-            accepting.event_key(caller.tenant.id, p.notification),
+            accepting.event_key(caller.tenant.id, caller.mode, p.notification),
         )
         for position, p in planned
     ]
@@ -75,7 +77,8 @@ def accept(
     if accepted.is_replay:
         earlier = msgspec.json.decode(accepted.answer, type=Stored)
         return Answered(earlier, _standing_ids(earlier), is_replay=True)
-    bells.ring(*sorted({f"route.{n.category}" for n in notifications if n.due_at is None}))
+    queues = sorted({f"route.{n.category}" for n in notifications if n.due_at is None})
+    transaction.on_commit(partial(bells.ring, *queues), robust=True)
     shown = _standing_ids(stored) if accepted.is_partial else [shown for _, _, shown, _, _ in items]
     return Answered(stored, shown, is_replay=False)
 

@@ -93,10 +93,10 @@ SELECT EXISTS (SELECT FROM request), (SELECT count(*) FROM fresh)
 def accept(request: Request, notifications: Sequence[NewNotification]) -> Accepted:
     """Writes all or nothing. Raises StillRunningError, KeyReusedError, or a database error (then nothing was written).
 
-    A notification whose event (tenant, type, event_id, recipient) was accepted before is not written again: `standing`
-    tells which one stands for it.
+    A notification whose event (tenant, mode, type, event_id, recipient) was accepted before is not written again:
+    `standing` tells which one stands for it.
     """
-    event_keys = [event_key(request.tenant_id, n) for n in notifications]
+    event_keys = [event_key(request.tenant_id, request.mode, n) for n in notifications]
     first: dict[bytes, int] = {}
     rows = []
     for position, (notification, key) in enumerate(zip(notifications, event_keys, strict=True)):
@@ -120,12 +120,14 @@ def standing(event_keys: Sequence[bytes | None]) -> dict[int, UUID]:
     return {i: found[key] for i, key in enumerate(event_keys) if key is not None and key in found}
 
 
-def event_key(tenant_id: UUID, notification: NewNotification) -> bytes | None:
+def event_key(tenant_id: UUID, mode: KeyMode, notification: NewNotification) -> bytes | None:
+    """32 bytes. What a test key sent must not keep the live event from being sent."""
     if not notification.event_id:
         return None
     return crypto.fingerprint(
         b"event",
         tenant_id.bytes,
+        mode.encode(),
         notification.event_type.encode(),
         b"" if notification.event_type else f"{notification.category}/{notification.template_key}".encode(),
         notification.event_id.encode(),

@@ -1,6 +1,7 @@
 """Operators' and callers' changes: cancel, retry, give up, forget. Each is one transaction and leaves an event."""
 
 from collections.abc import Sequence
+from secrets import randbelow
 from uuid import UUID
 
 from django.db import transaction
@@ -22,13 +23,12 @@ def cancel_notification(*, tenant_id: UUID, notification_id: UUID, by: str) -> b
         notification = Notification.objects.of(tenant_id).filter(id=notification_id).defer("sealed").first()
         if notification is None:
             return False
-        deliveries = list(
-            Delivery.objects.of(tenant_id).filter(notification_id=notification_id, status__in=list(WAITING))
-        )
-        work = WorkItem.objects.of(tenant_id).filter(
-            lane=notification.category, id__in=[notification_id, *(d.id for d in deliveries)], phase__lt=2
-        )
-        taken = set(work.select_for_update().order_by("id").values_list("id", flat=True))
+        work = WorkItem.objects.of(tenant_id).filter(lane=notification.category, phase__lt=2).select_for_update()
+        # its routing first: once that is locked or gone, no delivery can appear behind our back
+        taken = set(work.filter(id=notification_id).values_list("id", flat=True))
+        waiting = Delivery.objects.of(tenant_id).filter(notification_id=notification_id, status__in=list(WAITING))
+        deliveries = list(waiting.order_by("id").values_list("id", flat=True))
+        taken |= set(work.filter(id__in=deliveries).order_by("id").values_list("id", flat=True))
         if not taken:
             raise NothingToDoError
         WorkItem.objects.of(tenant_id).filter(lane=notification.category, id__in=taken).delete()
@@ -37,7 +37,7 @@ def cancel_notification(*, tenant_id: UUID, notification_id: UUID, by: str) -> b
             status=DeliveryStatus.CANCELLED, reason=Reason.CANCELLED, ended_at=now
         )
         for id_ in taken:
-            _note(notification, None if id_ == notification_id else id_, EventKind.CANCELLED, by)
+            _note(tenant_id, notification_id, None if id_ == notification_id else id_, EventKind.CANCELLED, by)
     return True
 
 
@@ -58,7 +58,7 @@ def retry_notification(
             .order_by("id")
         )
         dead = DeadLetter.objects.of(tenant_id).filter(notification_id=notification_id, resolved_at=None)
-        reroute = dead.filter(delivery_id=None).exists()
+        reroute = bool(dead.filter(delivery_id=None).select_for_update().values_list("id"))
         if not deliveries and not reroute:
             raise NothingToDoError
         queues = [_reopen(notification, delivery, by) for delivery in deliveries]
@@ -76,14 +76,8 @@ def give_up(*, dead_letter_ids: Sequence[UUID], by: str) -> int:
         letters = list(
             DeadLetter.objects.all_tenants().filter(id__in=dead_letter_ids, resolved_at=None).select_for_update()
         )
-        notifications = {
-            n.id: n
-            for n in Notification.objects.all_tenants()
-            .filter(id__in=[x.notification_id for x in letters])
-            .defer("sealed")
-        }
         for letter in letters:
-            _note(notifications[letter.notification_id], letter.delivery_id, EventKind.GIVEN_UP, by)
+            _note(letter.tenant_id, letter.notification_id, letter.delivery_id, EventKind.GIVEN_UP, by)
         DeadLetter.objects.all_tenants().filter(id__in=[x.id for x in letters]).update(**_resolution("given_up", by))
     return len(letters)
 
@@ -123,14 +117,14 @@ def _reopen(notification: Notification, delivery: Delivery, by: str) -> str:
     delivery.status, delivery.reason, delivery.ended_at = DeliveryStatus.QUEUED, "", None
     delivery.save(update_fields=["status", "reason", "ended_at"])
     _add_work(notification, delivery.id, queue, "send", delivery.channel)
-    _note(notification, delivery.id, EventKind.RETRIED, by)
+    _note(notification.tenant_id, notification.id, delivery.id, EventKind.RETRIED, by)
     return queue
 
 
 def _reroute(notification: Notification, by: str) -> str:
     queue = f"route.{notification.category}"
     _add_work(notification, notification.id, queue, "route", "")
-    _note(notification, None, EventKind.RETRIED, by)
+    _note(notification.tenant_id, notification.id, None, EventKind.RETRIED, by)
     return queue
 
 
@@ -148,7 +142,8 @@ def _add_work(notification: Notification, id_: UUID, queue: str, kind: str, chan
         due_at=now,
         expires_at=notification.expires_at,
         phase=0,
-        lease_token=0,
+        # a worker that was given up for dead may still hold a small token of the earlier try
+        lease_token=randbelow(1 << 30),
         expiries=0,
         tries=0,
         calls=0,
@@ -161,11 +156,11 @@ def _resolution(how: str, by: str) -> dict[str, object]:
     return {"resolved_at": clock.now(), "resolution": how, "resolved_by": by}
 
 
-def _note(notification: Notification, delivery_id: UUID | None, kind: EventKind, by: str) -> None:
+def _note(tenant_id: UUID, notification_id: UUID, delivery_id: UUID | None, kind: EventKind, by: str) -> None:
     DeliveryEvent.objects.create(
         id=ids.new(),
-        tenant_id=notification.tenant_id,
-        notification_id=notification.id,
+        tenant_id=tenant_id,
+        notification_id=notification_id,
         delivery_id=delivery_id,
         kind=kind,
         at=clock.now(),

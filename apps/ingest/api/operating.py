@@ -90,6 +90,7 @@ class ReplayView(APIView):
     @extend_schema(
         operation_id="replay_dead_letters",
         summary="Replay dead letters",
+        description="Another try for each. Those in doubt are left alone and not counted: retry their notification with `may_duplicate`.",
         request=DeadLetterIds,
         responses={202: Resolved, 404: ProblemBody},
         tags=TAGS,
@@ -98,7 +99,8 @@ class ReplayView(APIView):
         caller = caller_of(request)
         wanted = _wanted(caller, decode(request, DeadLetterIds).ids)
         bells.ring(*replay(dead_letter_ids=wanted, by=f"key {caller.key_name}"))
-        return Response(Resolved(count=len(wanted)), status=202)
+        left = dead_letters.open_ids(tenant_id=caller.tenant.id, ids=wanted)
+        return Response(Resolved(count=len(wanted) - len(left)), status=202)
 
 
 class GiveUpView(APIView):
@@ -124,7 +126,7 @@ def _wanted(caller: Caller, shown: Sequence[str]) -> list[UUID]:
     for place, one in enumerate(read):
         if one is None or one not in known:
             raise Problem(Code.NOT_FOUND, pointer=f"/ids/{place}")
-    return [one for one in read if one]
+    return list(dict.fromkeys(one for one in read if one))
 
 
 def _view(letter: dead_letters.Letter) -> DeadLetterView:

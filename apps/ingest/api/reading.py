@@ -17,9 +17,11 @@ from apps.core.pagination import next_cursor, page_request
 from apps.core.problem_codes import Code
 from apps.core.problems import Problem, ProblemBody
 from apps.core.types import Caller
+from apps.events import selectors as events
 from apps.ingest.answers import DeliveryView, NotificationPage, NotificationView, Timeline, TimelineEntry
 from apps.ledger import selectors as ledger
 from apps.ledger.selectors import DeliverySummary, NotificationSummary
+from apps.ledger.sensitive import erase_where_over
 from apps.ledger.services import NothingToDoError, cancel_notification
 from apps.ledger.timeline import Entry, timeline
 from apps.tenants.authentication import caller_of
@@ -55,7 +57,11 @@ class NotificationDoor(APIView):
             raise Problem(Code.ALREADY_FINAL) from None
         if not is_known:
             raise Problem(Code.NOT_FOUND)
-        return Response(view_of(caller, id_))
+        view = view_of(caller, id_)
+        event_type = events.event_type(caller.tenant.id, view.event_type) if view.event_type else None
+        if event_type is not None and event_type.sensitive_keys:
+            erase_where_over({id_: event_type.sensitive_keys})
+        return Response(view)
 
 
 class TimelineView(APIView):
@@ -77,7 +83,7 @@ class TimelineView(APIView):
         entries = timeline(tenant_id=caller.tenant.id, notification_id=id_)
         return Response(
             Timeline(
-                notification_id=shown,
+                notification_id=ids.show(ids.NOTIFICATION, id_),
                 status=found.status,
                 channels=[_delivery(d) for d in found.deliveries],
                 entries=[_entry(entry) for entry in entries],

@@ -1,9 +1,12 @@
 """The front door: POST /v1/notifications and its kin. Thin: decode, plan, accept, answer."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import msgspec
 from django.conf import settings
+from django.db import transaction
 from django.urls import reverse
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
@@ -50,12 +53,14 @@ class NotificationsView(APIView):
         ticket, key = _ticket(request, caller, raw, body.idempotency_key)
         form = "single" if body.recipients is None else "several"
         try:
-            planned = _plan_all(caller, _items(body))
+            with _people_only_if_new(body.recipient is not None) as conclude:
+                planned = _plan_all(caller, body)
+                answered = conclude(services.accept(caller, ticket, form, list(enumerate(planned)), []))
         except Problem as problem:
             if (earlier := services.replayed(ticket)) is None:
                 raise problem from None
             return _answer(request, earlier, key)
-        return _answer(request, services.accept(caller, ticket, form, list(enumerate(planned)), []), key)
+        return _answer(request, answered, key)
 
     def decoded(self, raw: bytes) -> NotificationBody:
         return decode_bytes(raw, NotificationBody)
@@ -103,17 +108,34 @@ class NotificationBatchView(APIView):
         caller = caller_of(request)
         charge(request, len(body.notifications))
         ticket, key = _ticket(request, caller, raw, body.idempotency_key)
-        planned, problems = _plan_each(caller, body.notifications)
-        refused = [
-            (place, problem.code.value, problem.detail, msgspec.to_builtins(problem.errors))
-            for place, problem in sorted(problems.items())
-        ]
-        if not planned:
-            if (earlier := services.replayed(ticket)) is not None:
-                return _answer(request, earlier, key)
-            errors = [error for _, problem in sorted(problems.items()) for error in problem.errors]
-            raise Problem(Code.VALIDATION_ERROR, "None of the notifications is valid.", errors=errors)
-        return _answer(request, services.accept(caller, ticket, "batch", planned, refused), key)
+        drafts, problems = _draft_each(caller, body.notifications)
+        with _people_only_if_new(any(d.item.recipient for _, d in drafts)) as conclude:
+            planned = _plan_each(caller, drafts, problems)
+            refused = [
+                (place, problem.code.value, problem.detail, msgspec.to_builtins(problem.errors))
+                for place, problem in sorted(problems.items())
+            ]
+            if not planned:
+                if (earlier := services.replayed(ticket)) is not None:
+                    return _answer(request, earlier, key)
+                errors = [error for _, problem in sorted(problems.items()) for error in problem.errors]
+                raise Problem(Code.VALIDATION_ERROR, "None of the notifications is valid.", errors=errors)
+            answered = conclude(services.accept(caller, ticket, "batch", planned, refused))
+        return _answer(request, answered, key)
+
+
+@contextmanager
+def _people_only_if_new(has_people: bool) -> Iterator[Callable[[services.Answered], services.Answered]]:
+    """People sent along are stored together with their notifications, or not at all: neither a refusal nor a replay
+    changes a profile. Without people acceptance is one statement and needs no transaction around it."""
+
+    def conclude(answered: services.Answered) -> services.Answered:
+        if has_people and answered.is_replay:
+            transaction.set_rollback(True)
+        return answered
+
+    with transaction.atomic() if has_people else nullcontext():
+        yield conclude
 
 
 def _ticket(request: Request, caller: Caller, raw: bytes, in_body: str | None) -> tuple[services.Ticket, str]:
@@ -150,10 +172,14 @@ def _items(body: NotificationBody) -> list[tuple[str, NotificationItem]]:
     ]
 
 
-def _plan_all(caller: Caller, items: list[tuple[str, NotificationItem]]) -> list[Planned]:
+def _plan_all(caller: Caller, body: NotificationBody) -> list[Planned]:
     """All of them, or Problem."""
     now = clock.now()
-    planned, problems = plan(caller, [draft(caller, item, now, pointer) for pointer, item in items])
+    try:
+        drafts = [draft(caller, item, now, pointer) for pointer, item in _items(body)]
+    except Problem as problem:
+        raise _where_it_was_said(body, problem) from None
+    planned, problems = plan(caller, drafts)
     found = [problem for problem in problems if problem]
     if len(found) == 1:
         raise found[0]
@@ -163,7 +189,22 @@ def _plan_all(caller: Caller, items: list[tuple[str, NotificationItem]]) -> list
     return [p for p in planned if p]
 
 
-def _plan_each(caller: Caller, raws: list[msgspec.Raw]) -> tuple[list[tuple[int, Planned]], dict[int, Problem]]:
+def _where_it_was_said(body: NotificationBody, problem: Problem) -> Problem:
+    """What one of several recipients took from the request is shown where the request says it."""
+
+    def pointer(of: str) -> str:
+        match of.split("/", 4):
+            case ["", "recipients", place, name, *_] if (
+                getattr((body.recipients or [])[int(place)], name, None) is None
+            ):
+                return of.removeprefix(f"/recipients/{place}")
+        return of
+
+    errors = [msgspec.structs.replace(error, pointer=pointer(error.pointer)) for error in problem.errors]
+    return Problem(problem.code, problem.detail, errors=errors, headers=problem.headers)
+
+
+def _draft_each(caller: Caller, raws: list[msgspec.Raw]) -> tuple[list[tuple[int, Draft]], dict[int, Problem]]:
     now = clock.now()
     drafts: list[tuple[int, Draft]] = []
     problems: dict[int, Problem] = {}
@@ -172,11 +213,18 @@ def _plan_each(caller: Caller, raws: list[msgspec.Raw]) -> tuple[list[tuple[int,
             drafts.append((place, draft(caller, decode_bytes(bytes(raw), NotificationItem), now)))
         except Problem as problem:
             problems[place] = problem.below(f"/notifications/{place}")
+    return drafts, problems
+
+
+def _plan_each(
+    caller: Caller, drafts: list[tuple[int, Draft]], problems: dict[int, Problem]
+) -> list[tuple[int, Planned]]:
+    """Adds to `problems`, which are by position."""
     planned, unplanned = plan(caller, [d for _, d in drafts])
     for (place, _), refusal in zip(drafts, unplanned, strict=True):
         if refusal is not None:
             problems[place] = refusal.below(f"/notifications/{place}")
-    return [(place, p) for (place, _), p in zip(drafts, planned, strict=True) if p], problems
+    return [(place, p) for (place, _), p in zip(drafts, planned, strict=True) if p]
 
 
 def _answer(request: Request, answered: services.Answered, key: str) -> Response:
