@@ -40,7 +40,7 @@ bench: venv-dev ## measure throughput and latency on this machine
 	$(PY) -m tests.bench
 
 faults: venv-dev ## kill, freeze and starve parts of the system; count what was lost or doubled
-	$(PY) -m pytest tests/faults
+	$(PY) -m pytest tests/faults -m ""
 
 clean: ## remove everything that make has made, data included
 	@if [ -x $(PY) ]; then $(PY) -m notifier.local clean; fi

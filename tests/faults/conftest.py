@@ -1,0 +1,110 @@
+"""One system for all experiments, whole again before each; results in build/faults.json, one object a line."""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from notifier.local.processes import wait_until
+from tests.faults.checker import Balance, balance, is_settled
+from tests.faults.producer import Producer
+from tests.faults.system import CORE, PROJECT, System
+
+RESULTS = PROJECT / "build" / "faults.json"
+SIZE = 10 if os.environ.get("FAULTS_FULL") == "1" else 1
+_begun: set[Path] = set()
+
+
+class Experiment:
+    """A run of the system with its own producer. `check` balances the books, writes the figures and fails on any mistake."""
+
+    def __init__(self, system: System, name: str) -> None:
+        self.system = system
+        self.name = name
+        self.producer = Producer(system.url, system.token, name)
+        self.figures: dict[str, Any] = {}
+
+    def settle(self, seconds: float = 60) -> None:
+        """Producers have their 202s and no work is left, or the time is up; then the books will tell."""
+        self.system.wait(self.producer.is_done, seconds)
+        self.producer.join()
+        self.system.wait(lambda: is_settled(self.system, self.name), seconds)
+
+    def check(self, *, channels: tuple[str, ...] | None = None, unknown_at_most: int = 0, failed: int = 0) -> Balance:
+        found = balance(self.system, self.producer, **({} if channels is None else {"channels": channels}))
+        unknown, gone = found.statuses.get("unknown", 0), found.statuses.get("failed", 0)
+        mistakes = found.mistakes()
+        if unknown > unknown_at_most:
+            mistakes["too_many_in_doubt"] = unknown
+        if gone != failed:
+            mistakes["failed"] = gone
+        self.write(not mistakes, found.as_figures())
+        assert not mistakes, f"{mistakes}\n{found}"
+        return found
+
+    def write(self, is_pass: bool, figures: dict[str, Any]) -> None:
+        RESULTS.parent.mkdir(exist_ok=True)
+        result = {"experiment": self.name, "seed": SEED, "figures": {**figures, **self.figures}, "pass": is_pass}
+        with RESULTS.open("a" if RESULTS in _begun else "w") as file:
+            file.write(json.dumps(result) + "\n")
+        _begun.add(RESULTS)
+
+
+SEED = int(os.environ.get("FAULTS_SEED", "0")) or int.from_bytes(os.urandom(3))
+
+
+@pytest.fixture
+def seed() -> int:
+    """FAULTS_SEED=n repeats a run's random choices."""
+    return SEED
+
+
+@pytest.fixture
+def size() -> int:
+    """1, or 10 with FAULTS_FULL=1."""
+    return SIZE
+
+
+@pytest.fixture(scope="session")
+def whole_system() -> Iterator[System]:
+    directory = Path(tempfile.mkdtemp(prefix="ntf-faults-"))
+    system = System(directory)
+    try:
+        Producer(system.url, system.token, "people").make_people()
+        yield system
+    finally:
+        system.stop()
+        if os.environ.get("FAULTS_KEEP") != "1":
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture
+def system(whole_system: System) -> System:
+    """Everything runs and nothing is sabotaged."""
+    if not whole_system.servers.postgres.is_running():
+        whole_system.servers.postgres.restart()
+    if not whole_system.servers.redis.is_running():
+        whole_system.servers.redis.restart()
+    whole_system.keep(*CORE)
+    whole_system.faults()
+    return whole_system
+
+
+@pytest.fixture
+def experiment(system: System, request: pytest.FixtureRequest) -> Iterator[Experiment]:
+    name = request.node.name.removeprefix("test_")
+    running = Experiment(system, name)
+    try:
+        yield running
+    finally:
+        running.producer.close()
+
+
+def await_taken(system: System, count: int, seconds: float = 30) -> None:
+    """Until the provider's record has that many lines more than it would need for nothing."""
+    wait_until(lambda: system.record.exists() and system.record.read_bytes().count(b"\n") >= count, seconds)

@@ -1,0 +1,189 @@
+"""What makes a process misbehave, wrapped around the product's functions from outside. Each word is for one process only.
+
+FAULT="<point>:<kill|stop>:<n>"   the process gets SIGKILL or SIGSTOP when it passes the point for the n-th time
+MUTANT="<name>"                   one fence of the product is taken out (the suite must notice: test_the_suite_itself.py)
+BELLS="10"                        every bell is published that often, also while it rings
+DEADLINE="2"                      seconds a provider call may take, so that calls in flight lapse soon
+"""
+
+import os
+import signal
+from collections.abc import Callable
+from itertools import count
+from types import ModuleType
+from typing import Any
+
+from django.apps import AppConfig
+
+POINTS = (
+    "before_accept",
+    "after_accept",
+    "after_claim",
+    "before_route_commit",
+    "after_route_commit",
+    "after_send_claim",
+    "after_intent",
+    "after_call",
+    "before_settle_commit",
+    "after_settle",
+)
+MUTANTS = (
+    "intents_without_fence",
+    "rescue_takes_calling",
+    "no_idempotency_key",
+    "random_delivery_id",
+    "answer_before_commit",
+    "expiries_not_counted",
+)
+POISON = "poison"
+_hits = count(1)
+
+
+class SabotageConfig(AppConfig):
+    name = "tests.faults"
+    label = "faults"
+
+    def ready(self) -> None:
+        if deadline := os.environ.get("DEADLINE"):
+            _set_deadline(float(deadline))
+        if times := os.environ.get("BELLS"):
+            _ring_often(int(times))
+        if fault := os.environ.get("FAULT"):
+            _arm(*fault.split(":"))
+        if mutant := os.environ.get("MUTANT"):
+            _mutate(mutant)
+        _poison()
+
+
+def _arm(point: str, what: str, number: str) -> None:
+    from apps.dispatch import bells, draining, recording, route_batch, send_batch
+    from apps.ledger import accepting, work
+
+    def fire() -> None:
+        if next(_hits) == int(number):
+            os.kill(os.getpid(), {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}[what])
+
+    match point:
+        case "before_accept":
+            _wrap(accepting, "accept", before=fire)
+        case "after_accept":
+            _wrap(accepting, "accept", after=fire)
+        case "after_claim":
+            _wrap(work, "claim", after=fire, only=bool)
+        case "after_send_claim":
+            _wrap(draining, "send_batch", before=fire)
+        case "before_route_commit":
+            _wrap(route_batch, "write_deliveries", after=fire)
+        case "after_route_commit":
+            original = bells.ring
+
+            def ring(*queues: str) -> None:
+                if any(queue.startswith("send.") for queue in queues):
+                    fire()
+                original(*queues)
+
+            bells.ring = ring
+        case "after_intent":
+            _wrap(send_batch, "write_intents", after=fire)
+        case "after_call":
+            _wrap(send_batch, "_outcomes", after=fire)
+        case "before_settle_commit":
+            _wrap(recording, "settle", after=fire)
+        case "after_settle":
+            _wrap(send_batch, "record", after=fire)
+        case _:
+            raise ValueError(point)
+    assert draining
+
+
+def _wrap(
+    module: ModuleType,
+    name: str,
+    *,
+    before: Callable[[], None] | None = None,
+    after: Callable[[], None] | None = None,
+    only: Callable[[Any], bool] = lambda _: True,
+) -> None:
+    """`only`: after counts only for results of this kind."""
+    original = getattr(module, name)
+
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        if before:
+            before()
+        result = original(*args, **kwargs)
+        if after and only(result):
+            after()
+        return result
+
+    setattr(module, name, wrapped)
+
+
+def _set_deadline(seconds: float) -> None:
+    from apps.dispatch import send_batch
+
+    assert send_batch.DEADLINE and send_batch.DEADLINE_DEFAULT
+    send_batch.DEADLINE = {"critical": seconds}
+    send_batch.DEADLINE_DEFAULT = seconds
+
+
+def _ring_often(times: int) -> None:
+    from apps.dispatch import bells
+
+    assert bells._silent
+    bells._silent = lambda queues: list(queues) * times
+
+
+def _poison() -> None:
+    """A message whose rendering takes the process with it, and one whose rendering finds a bug."""
+    from apps.dispatch import send_batch
+
+    original = send_batch.render
+
+    def render(n: Any, *rest: Any) -> Any:
+        if n.content.get("title") == POISON:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if n.content.get("title") == "bug":
+            raise ZeroDivisionError("a bug in the middle of a batch")
+        return original(n, *rest)
+
+    send_batch.render = render
+
+
+def _mutate(name: str) -> None:
+    from apps.core import ids
+    from apps.ingest import idempotency
+    from apps.ingest import services as ingest
+    from apps.ledger import accepting, routing_results, sending_results, work
+
+    match name:
+        case "intents_without_fence":
+            sending_results._INTEND = _without(
+                sending_results._INTEND, f" AND w.lease_token = i.token AND w.phase = {work.CLAIMED}"
+            )
+        case "rescue_takes_calling":
+            _edit_sql(work, "CASE WHEN w.phase = 1 THEN 0 ELSE w.phase END", "0")
+        case "no_idempotency_key":
+            idempotency.scoped = lambda *_: os.urandom(32)
+        case "random_delivery_id":
+            routing_results.delivery_id = lambda *_: ids.new()
+        case "answer_before_commit":
+            ingest.accepting.accept = lambda request, _: accepting.Accepted(False, request.answer, False)
+        case "expiries_not_counted":
+            _edit_sql(work, "expiries = w.expiries + 1", "expiries = w.expiries")
+        case _:
+            raise ValueError(name)
+
+
+def _without(text: str, part: str) -> str:
+    assert part in text, f"the fence is not where it was: {part}"
+    return text.replace(part, "")
+
+
+def _edit_sql(module: ModuleType, part: str, instead: str) -> None:
+    """Edits statements that the module builds inside its functions, on their way to the database."""
+    original = module.fetch
+
+    def fetch(sql: str, parameters: Any) -> Any:
+        return original(sql.replace(part, instead), parameters)
+
+    module.fetch = fetch
