@@ -30,6 +30,7 @@ class EndpointInline(ReadOnly, TabularInline):
     fields = ("masked", "channel", "kind", "platform", "verified_at", "retired_at", "retired_reason", "last_seen_at")
     readonly_fields = fields
     extra = 0
+    hide_title = True
     per_page = 20
     ordering = ("-id",)
 

@@ -3,10 +3,10 @@
 import re
 
 from django import forms
-from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from apps.core.admin_bases import ModelForm
-from apps.core.enums import Channel
+from apps.core.enums import Category, Channel
 from apps.events import models
 
 _KEY = re.compile(r"[a-z0-9_]+([.-][a-z0-9_]+)*")
@@ -38,11 +38,16 @@ class EventTypeForm(ModelForm):
     )
     fallback = WordsField(
         required=False,
-        help_text="Channels to try one after another when one gives up, in order: push, sms, email. They are used only then.",
+        help_text="Channels to try one after another when one gives up, in order: push, sms, email.",
     )
     sensitive_keys = WordsField(
         required=False,
         help_text="Keys of `data` that are erased as soon as the message is over, e.g. code.",
+    )
+
+    category = forms.ChoiceField(
+        choices=[(category.value, f"{category.value}: {category.sentence}") for category in Category],
+        widget=UnfoldAdminSelectWidget,
     )
 
     class Meta:

@@ -98,7 +98,7 @@ class VariantForm(forms.Form):
         return {name: text for name, text in said if text.strip()}
 
     @property
-    def title(self) -> str:
+    def heading(self) -> str:
         return f"{self.channel.value.replace('_', '-')}, {self['locale'].value() or 'default'}"
 
 

@@ -145,7 +145,7 @@ class DeadLetterAdmin(ReadOnly, Columns, FeedAdmin):
             settle = replay_letters if is_replay else give_up_letters
             messages.info(request, settle(letters, by=operator(request)))
             return HttpResponseRedirect(back)
-        count = "this dead letter" if len(letters) == 1 and not of else f"{len(letters)} dead letters"
+        count = "one dead letter" if len(letters) == 1 else f"{len(letters)} dead letters"
         most = f" At most {AT_ONCE} at a time, the oldest first." if len(letters) == AT_ONCE else ""
         does = (
             "What failed gets a new try at once; what is in doubt is left alone."

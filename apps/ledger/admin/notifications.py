@@ -137,6 +137,7 @@ class NotificationAdmin(ReadOnly, Columns, FeedAdmin):
             "title": name,
             "opts": self.opts,
             "row": row,
+            "original": row,
             "id_shown": name,
             "summary": summary,
             "story": story(row, summary),

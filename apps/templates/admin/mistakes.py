@@ -35,7 +35,7 @@ def _mistake(error: FieldError, variants: Sequence[VariantForm]) -> Mistake:
     form = variants[place]
     text = str(form[name].value() or "") if name in form.fields else ""
     return Mistake(
-        where=f"{form.title}{f', {name}' if name else ''}",
+        where=f"{form.heading}{f', {name}' if name else ''}",
         said=error.detail,
         line=error.line,
         column=error.column,

@@ -103,6 +103,7 @@ class TemplateAdmin(TenantColumn, ModelAdmin):
             "title": template.key,
             "opts": self.opts,
             "template": template,
+            "original": template,
             "may_change": may_change,
         }
         return TemplateResponse(request, "admin/templates/editor.html", context)
@@ -116,6 +117,7 @@ class TemplateAdmin(TenantColumn, ModelAdmin):
             "title": f"{template.key}: preview",
             "opts": self.opts,
             "template": template,
+            "original": template,
         }
         return TemplateResponse(request, "admin/templates/preview.html", context)
 
@@ -128,6 +130,7 @@ class TemplateAdmin(TenantColumn, ModelAdmin):
             "title": f"{template.key}, version {number}",
             "opts": self.opts,
             "template": template,
+            "original": template,
             "version": version,
             "variants": list(
                 models.TemplateVariant.objects.of(template.tenant_id).filter(version=version).order_by("id")
