@@ -1,0 +1,70 @@
+"""`python -m tests.bench [--only NAME ...] [--quick]`: measure, print a table, write build/bench.json."""
+
+import argparse
+import os
+import sys
+import time
+
+from tests.bench.results import Result, table, write
+from tests.bench.world import PROJECT, World, service, world
+
+NAMES = ("decide", "end_to_end", "ledger", "accept_single", "accept_batch", "critical_latency", "memory")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--only", nargs="+", choices=NAMES, default=NAMES, help="measure these")
+    parser.add_argument("--quick", action="store_true", help="one short run each: to see that it works, not to quote")
+    options = parser.parse_args()
+    began = time.monotonic()
+    with world() as made:
+        results = _measured(made, options.only, options.quick)
+    results["machine"] = {"cores": os.cpu_count(), "load_average": os.getloadavg()[0]} | _EMPTY
+    write(PROJECT / "build" / "bench.json", results)
+    results.pop("machine")
+    sys.stdout.write(f"\n{table(results)}\n\n{time.monotonic() - began:.0f} s; load average {os.getloadavg()[0]:.1f}\n")
+    return 0
+
+
+_EMPTY: Result = {"ours": None, "baseline": None, "ratio": None, "unit": ""}
+
+
+def _measured(made: World, only: list[str], quick: bool) -> dict[str, Result]:
+    """In this order: what comes later works on what came before."""
+    import django
+
+    django.setup()
+    from django.core.management import call_command
+
+    from tests.bench import accepting, cast, delivering, sizes, urgent
+
+    call_command("migrate", interactive=False, verbosity=0)
+    invited = cast.invite()
+    results: dict[str, Result] = {}
+    if "decide" in only:
+        _say("decide", results, {"decide": sizes.decisions(quick)})
+    with made.running(*service(made)):
+        if "end_to_end" in only:
+            _say("end_to_end", results, {"end_to_end": delivering.end_to_end(made, invited, quick)})
+        if "ledger" in only:
+            _say("ledger", results, {"ledger": sizes.ledger_bytes()})
+        if "accept_single" in only:
+            _say("accept_single", results, {"accept_single": accepting.accept_single(made, invited, quick)})
+        if "accept_batch" in only:
+            _say("accept_batch", results, {"accept_batch": accepting.accept_batch(made, invited, quick)})
+        if "critical_latency" in only:
+            _say("critical_latency", results, urgent.critical_latency(made, invited, quick))
+        if "memory" in only:
+            _say("memory", results, {"memory": sizes.memory(made)})
+    return results
+
+
+def _say(name: str, results: dict[str, Result], found: dict[str, Result]) -> None:
+    results |= found
+    said = ", ".join(f"{key} {value['ours']:,} {value['unit']}" for key, value in found.items())
+    sys.stdout.write(f"{time.strftime('%H:%M:%S')} {said} (load {os.getloadavg()[0]:.1f})\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
