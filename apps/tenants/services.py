@@ -24,6 +24,8 @@ def create_tenant(
     locale: str = "en",
     timezone: str = "UTC",
     email_from: str = "",
+    rate_per_second: int = 2_000,
+    rate_burst: int = 10_000,
 ) -> Tenant:
     """Raises Problem: invalid_locale, invalid_timezone; ValidationError: a slug that is taken or not a slug."""
     canonical = canonical_locale(locale)
@@ -31,7 +33,15 @@ def create_tenant(
         raise Problem(Code.INVALID_LOCALE, f"`{locale}` is not a known locale.", pointer="/locale")
     if not is_timezone(timezone):
         raise Problem(Code.INVALID_TIMEZONE, f"`{timezone}` is not a known time zone.", pointer="/timezone")
-    row = models.Tenant(slug=slug, name=name, locale=canonical, timezone=timezone, email_from=email_from)
+    row = models.Tenant(
+        slug=slug,
+        name=name,
+        locale=canonical,
+        timezone=timezone,
+        email_from=email_from,
+        rate_per_second=rate_per_second,
+        rate_burst=rate_burst,
+    )
     row.full_clean()
     row.save(force_insert=True)
     forget_cached()
