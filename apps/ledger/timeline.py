@@ -52,7 +52,13 @@ def timeline(*, tenant_id: UUID, notification_id: UUID) -> list[Entry]:
 
 
 def _accepted(n: Notification) -> Iterator[Entry]:
-    what = f"event {n.event_type}" if n.event_type else f"template {n.template_key}" if n.template_key else "inline message"
+    what = (
+        f"event {n.event_type}"
+        if n.event_type
+        else f"template {n.template_key}"
+        if n.template_key
+        else "inline message"
+    )
     detail = {"request_id": n.request_id, "source": n.source, "mode": n.mode, "event_id": n.event_id}
     yield Entry(n.created_at, "accepted", f"Accepted: {what}, {n.category}, {n.mode} key.", detail=detail)
     if n.due_at is not None:
