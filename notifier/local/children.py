@@ -6,6 +6,11 @@ from pathlib import Path
 
 from notifier.pools import POOLS, Pool
 
+WEB = ("notifier.wsgi:application", "--worker-class", "gthread", "--workers", "2", "--threads", "8")
+STREAM = ("notifier.asgi:application", "--worker-class", "asgi", "--workers", "1")
+BEAT = ("beat", "--scheduler", "django_celery_beat.schedulers:DatabaseScheduler")
+_CELERY = (sys.executable, "-m", "celery", "-q", "-A", "notifier")
+
 
 @dataclass(frozen=True)
 class Child:
@@ -27,24 +32,14 @@ class Ports:
 
 def process_table(ports: Ports, scratch: Path) -> tuple[Child, ...]:
     """`scratch` is a directory for ready files and beat's state."""
+    sandbox = (sys.executable, "manage.py", "run_sandbox", "--bind", f"127.0.0.1:{ports.sandbox}")
     return (
-        _server("web", ports.web, "notifier.wsgi:application", "--worker-class", "gthread", "--workers", "2", "--threads", "8"),
-        _server("stream", ports.stream, "notifier.asgi:application", "--worker-class", "asgi", "--workers", "1"),
-        Child(
-            "sandbox",
-            (sys.executable, "manage.py", "run_sandbox", "--bind", f"127.0.0.1:{ports.sandbox}"),
-            health_url=f"http://127.0.0.1:{ports.sandbox}/healthz",
-        ),
+        _server("web", ports.web, WEB, grace=4),
+        _server("stream", ports.stream, STREAM, grace=2),
+        Child("sandbox", sandbox, health_url=f"http://127.0.0.1:{ports.sandbox}/healthz"),
         *(_worker(pool, scratch) for pool in POOLS),
-        Child(
-            "beat",
-            (
-                sys.executable, "-m", "celery", "-q", "-A", "notifier", "beat",
-                "--scheduler", "django_celery_beat.schedulers:DatabaseScheduler",
-                "--schedule", str(scratch / "beat"), "--pidfile", "", "--loglevel", "WARNING",
-            ),
-        ),
-    )  # fmt: skip
+        Child("beat", (*_CELERY, *BEAT, "--schedule", str(scratch / "beat"), "--pidfile=", "--loglevel", "WARNING")),
+    )
 
 
 def worker_arguments(pool: Pool) -> tuple[str, ...]:
@@ -57,13 +52,13 @@ def worker_arguments(pool: Pool) -> tuple[str, ...]:
 
 
 def _worker(pool: Pool, scratch: Path) -> Child:
-    command = (sys.executable, "-m", "celery", "-q", "-A", "notifier", *worker_arguments(pool))
+    command = (*_CELERY, *worker_arguments(pool))
     return Child(pool.name, command, ready_file=scratch / f"{pool.name}.ready", niceness=pool.nice)
 
 
-def _server(name: str, port: int, application: str, *options: str) -> Child:
+def _server(name: str, port: int, options: tuple[str, ...], grace: int) -> Child:
     command = (
-        sys.executable, "-m", "gunicorn", application, *options, "--bind", f"127.0.0.1:{port}",
-        "--preload", "--no-control-socket", "--graceful-timeout", "4", "--log-level", "warning",
+        sys.executable, "-m", "gunicorn", *options, "--bind", f"127.0.0.1:{port}",
+        "--preload", "--no-control-socket", "--graceful-timeout", str(grace), "--log-level", "warning",
     )  # fmt: skip
     return Child(name, command, health_url=f"http://127.0.0.1:{port}/healthz")
