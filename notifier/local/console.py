@@ -1,6 +1,5 @@
 """What the runner prints: one line at a time, each with the name of the process it came from."""
 
-import os
 from collections.abc import Mapping
 from io import TextIOWrapper
 from threading import Lock
@@ -14,7 +13,7 @@ class Console:
     """Prints whole lines from many threads; colours only when asked. A reader that went away is no error."""
 
     def __init__(self, stream: TextIO, colour: bool) -> None:
-        self._stream = stream
+        self._stream: TextIO | None = stream
         self._colour = colour
         self._lock = Lock()
         self._colours: dict[str, str] = {"notifier": "1"}
@@ -43,11 +42,12 @@ class Console:
         return f"\x1b[{code}m{text}\x1b[0m" if self._colour else text
 
     def _write(self, text: str) -> None:
-        try:
-            self._stream.write(text)
-            self._stream.flush()
-        except (BrokenPipeError, ValueError):
-            self._stream = open(os.devnull, "w")  # noqa: SIM115
+        if self._stream is not None:
+            try:
+                self._stream.write(text)
+                self._stream.flush()
+            except (BrokenPipeError, ValueError):
+                self._stream = None
 
 
 def console_for(stream: TextIO, environ: Mapping[str, str]) -> Console:
