@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import msgspec
@@ -78,7 +77,7 @@ def accept(
         earlier = msgspec.json.decode(accepted.answer, type=Stored)
         return Answered(earlier, _standing_ids(earlier), is_replay=True)
     queues = sorted({f"route.{n.category}" for n in notifications if n.due_at is None})
-    transaction.on_commit(partial(bells.ring, *queues), robust=True)
+    transaction.on_commit(lambda: bells.ring(*queues), robust=True)
     shown = _standing_ids(stored) if accepted.is_partial else [shown for _, _, shown, _, _ in items]
     return Answered(stored, shown, is_replay=False)
 
