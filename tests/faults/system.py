@@ -6,7 +6,6 @@ import secrets
 import signal
 import subprocess
 import sys
-import time
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -138,6 +137,12 @@ class System:
         process.extra = extra
         return self._start(process)
 
+    def mutate(self, mutant: str) -> None:
+        """Every process that starts from now on runs with this word for sabotage.py; those that run now end."""
+        self._env["MUTANT"] = mutant
+        for name in set(self.processes) - {"sandbox"}:
+            self.end(name)
+
     def keep(self, *names: str) -> None:
         """Exactly these run from now on (and the sandbox), unsabotaged; returns when all are ready."""
         wanted = {*names, "sandbox"}
@@ -223,7 +228,3 @@ class System:
         for name in list(self.processes):
             self.end(name)
         self.servers.stop()
-
-
-def now() -> float:
-    return time.monotonic()

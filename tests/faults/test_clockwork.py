@@ -9,7 +9,7 @@ import pytest
 
 from apps.channels.sandbox.record import read
 from apps.core import ids
-from tests.faults.conftest import Experiment
+from tests.faults.conftest import IN_FLIGHT, Experiment
 
 pytestmark = pytest.mark.faults
 
@@ -95,7 +95,7 @@ def test_e12_power_cut(experiment: Experiment, size: int) -> None:
         system.await_ready()
         experiment.figures["up_again_after"] = round(time.monotonic() - began, 1)
     experiment.settle()
-    experiment.check(unknown_at_most=3 * 8 * size)
+    experiment.check(unknown_at_most=IN_FLIGHT * size)
 
 
 def _is_asleep(pid: int) -> bool:

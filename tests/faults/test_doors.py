@@ -4,7 +4,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from notifier.local.processes import wait_until
 from tests.faults.conftest import Experiment
 
 
@@ -56,14 +55,3 @@ def test_e27_one_key_and_fifty_threads(experiment: Experiment) -> None:
         answers={str(status): n for status, n in producer.book.statuses.items()},
     )
     assert experiment.check().deliveries == 4
-
-
-def test_e02_kill_one_worker_under_load(experiment: Experiment) -> None:
-    """The short form of E02 that plain pytest runs."""
-    system, producer = experiment.system, experiment.producer
-    producer.batch([producer.body(n, category="critical") for n in range(100)])
-    assert wait_until(lambda: system.record.exists() and experiment.name.encode() is not None, 5)
-    system.kill("critical")
-    producer.batch([producer.body(n, category="critical") for n in range(100)])
-    experiment.settle()
-    experiment.check(unknown_at_most=300)

@@ -8,7 +8,7 @@ from contextlib import suppress
 import psycopg
 import pytest
 
-from tests.faults.conftest import Experiment
+from tests.faults.conftest import IN_FLIGHT, Experiment
 
 pytestmark = pytest.mark.faults
 
@@ -26,7 +26,7 @@ def test_e07_postgres_dies(experiment: Experiment, size: int) -> None:
     experiment.figures["first_202_after"] = round(time.monotonic() - came_back, 2)
     experiment.settle()
     experiment.figures["answers"] = {str(status): n for status, n in producer.book.statuses.items()}
-    experiment.check(unknown_at_most=3 * 8)
+    experiment.check(unknown_at_most=IN_FLIGHT)
 
 
 def test_e07_one_backend_dies(experiment: Experiment, size: int) -> None:
@@ -42,4 +42,4 @@ def test_e07_one_backend_dies(experiment: Experiment, size: int) -> None:
             os.kill(rows[0][0], signal.SIGKILL)
     experiment.settle()
     experiment.figures["answers"] = {str(status): n for status, n in producer.book.statuses.items()}
-    experiment.check(unknown_at_most=3 * 8)
+    experiment.check(unknown_at_most=IN_FLIGHT)

@@ -1,0 +1,60 @@
+"""A suite that never fails proves nothing: one fence of the product is taken out at a time, and an experiment must notice."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.faults.conftest import Experiment
+from tests.faults.sabotage import MUTANTS
+from tests.faults.system import CORE
+from tests.faults.test_bells import test_e28_every_bell_ten_times_and_routing_twice as e28
+from tests.faults.test_clockwork import test_e11_two_beats_two_rescuers_and_a_sleeper as e11
+from tests.faults.test_crashes import test_e01_kill_in_the_window as e01
+from tests.faults.test_crashes import test_e02_kill_one_worker_under_load as e02
+from tests.faults.test_crashes import test_e03_poison_is_set_aside_and_its_neighbours_are_delivered as e03
+from tests.faults.test_doors import test_e27_one_key_and_fifty_threads as e27
+
+pytestmark = pytest.mark.faults
+NOTICES: dict[str, tuple[str, Callable[[Experiment], None]]] = {
+    "intents_without_fence": ("doubled", lambda experiment: e11(experiment, 1)),
+    "rescue_takes_calling": ("doubled", lambda experiment: e01(experiment, "after_call", 1)),
+    "no_idempotency_key": ("", e27),
+    "random_delivery_id": ("uninvited", lambda experiment: e28(experiment, 1)),
+    "answer_before_commit": ("lost", e02),
+    "expiries_not_counted": ("left", e03),
+}
+
+
+def test_every_mutant_has_its_experiment() -> None:
+    assert set(NOTICES) == set(MUTANTS)
+
+
+@pytest.fixture
+def mutated(experiment: Experiment, request: pytest.FixtureRequest) -> Iterator[Experiment]:
+    """Every process runs with the mutant of this test, and none afterwards; the unfinished work of the run is removed."""
+    system = experiment.system
+    system.mutate(request.getfixturevalue("mutant"))
+    system.keep(*CORE)
+    experiment.patience = 30
+    experiment.is_rehearsal = True
+    try:
+        yield experiment
+    finally:
+        system.mutate("")
+        system.query(
+            """DELETE FROM ledger_work_item WHERE notification_id IN (
+                SELECT id FROM ledger_notification WHERE object_id = %(run)s)""",
+            {"run": experiment.name},
+        )
+
+
+@pytest.mark.parametrize("mutant", MUTANTS)
+def test_the_mutant_is_noticed(mutant: str, mutated: Experiment) -> None:
+    mistake, run = NOTICES[mutant]
+    with pytest.raises(AssertionError) as noticed:
+        run(mutated)
+    text = str(noticed.value)
+    mutated.is_rehearsal = False
+    mutated.figures = {"noticed": text.splitlines()[0][:200]}
+    mutated.write(mistake in text, {})
+    assert mistake in text
