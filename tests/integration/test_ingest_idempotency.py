@@ -1,18 +1,14 @@
 """The same request twice is one notification: by its key, and by its event."""
 
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
-import psycopg
 import pytest
 import time_machine
-from django.db import connection, connections
 
 from apps.audience.models import Endpoint, Recipient
 from apps.core import clock
 from apps.core.enums import KeyMode, Scope
-from apps.dispatch import bells
 from apps.ingest import checks, idempotency
 from apps.ledger.models import Notification, SeenKey, WorkItem
 from tests.integration import ingest_cast as cast
@@ -216,107 +212,6 @@ def test_neither_a_refusal_nor_a_replay_changes_a_profile(caller: Caller) -> Non
     batch["notifications"][0]["recipient"] = {"user_id": "dora"}
     assert refused(caller.post(BATCH, batch, key="k-3"))[1] == "idempotency_key_reused"
     assert not Recipient.objects.filter(user_id="dora").exists()
-
-
-@pytest.fixture
-def rung(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
-    """The queues of each call."""
-    found: list[tuple[str, ...]] = []
-    monkeypatch.setattr(bells, "ring", lambda *queues: found.append(queues))
-    return found
-
-
-@pytest.mark.django_db(transaction=True)
-def test_it_rings_for_what_is_due_and_only_after_the_commit(rung: list[tuple[str, ...]]) -> None:
-    caller = Caller(cast.acme(), Scope.NOTIFICATIONS_WRITE)
-    due = (clock.now() + timedelta(hours=1)).isoformat()
-    bea = {"recipient": {"user_id": "bea"}, "category": "critical", "message": {"body": "Hello"}}
-    caller.post(BATCH, {"notifications": [ROSA, ROSA, ROSA | {"schedule_at": due, "category": "marketing"}, bea]})
-    assert rung == [("route.critical", "route.social")]
-    rung.clear()
-    caller.send("k-1", schedule_at=due)
-    caller.post(SEND, bea, key="k-2")
-    caller.post(SEND, bea, key="k-2")
-    assert rung == [(), ("route.critical",)]
-    cast.clear()
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_bell_that_cannot_ring_takes_no_202_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*queues: str) -> None:
-        raise RuntimeError("no broker")
-
-    monkeypatch.setattr(bells, "ring", broken)
-    caller = Caller(cast.acme(), Scope.NOTIFICATIONS_WRITE)
-    assert caller.send().status_code == 202
-    bea = {"recipient": {"user_id": "bea"}, "category": "critical", "message": {"body": "Hello"}}
-    assert caller.post(SEND, bea).status_code == 202
-    assert written() == Written(2, 2, 2, 1)
-    cast.clear()
-
-
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.usefixtures("rung")
-def test_fifty_at_once_make_one() -> None:
-    caller = Caller(cast.acme(), Scope.NOTIFICATIONS_WRITE)
-
-    def send(place: int) -> Any:
-        try:
-            return caller.post(SEND, ROSA | {"event_id": "e-1"}, key="k-1")
-        finally:
-            connections.close_all()
-
-    with ThreadPoolExecutor(50) as pool:
-        answers = list(pool.map(send, range(50)))
-    assert {answer.status_code for answer in answers} == {202}
-    assert len({answer.content for answer in answers}) == 1
-    assert sum("Idempotent-Replayed" not in answer for answer in answers) == 1
-    assert written() == Written(1, 1, 2, 0)
-    cast.clear()
-
-
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.usefixtures("rung")
-def test_fifty_keys_for_one_event_make_one() -> None:
-    caller = Caller(cast.acme(), Scope.NOTIFICATIONS_WRITE)
-
-    def send(place: int) -> Any:
-        try:
-            return caller.post(SEND, ROSA | {"event_id": "e-1"}, key=f"k-{place}")
-        finally:
-            connections.close_all()
-
-    with ThreadPoolExecutor(50) as pool:
-        answers = list(pool.map(send, range(50)))
-    assert len({cast.id_of(answer) for answer in answers}) == 1
-    assert sum("duplicate" not in answer.json() for answer in answers) == 1
-    assert written() == Written(1, 1, 51, 0)
-    cast.clear()
-
-
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.usefixtures("rung")
-def test_while_the_first_is_running_the_second_is_told_to_come_again() -> None:
-    caller = Caller(cast.acme(), Scope.NOTIFICATIONS_WRITE)
-    caller.send("k-1")
-    held = SeenKey.objects.get()
-    cast.clear()
-    named = connection.get_connection_params()
-    with psycopg.connect(
-        **{k: v for k, v in named.items() if k in {"dbname", "user", "password", "host", "port"}}
-    ) as other:
-        other.execute(
-            "INSERT INTO ledger_seen_key (key, ref_id, fingerprint, answer, expires_at) VALUES (%s, %s, %s, %s, now() + '1h')",
-            [bytes(held.key), held.ref_id, bytes(held.fingerprint), bytes(held.answer)],
-        )
-        answer = caller.send("k-1")
-        assert refused(answer) == (409, "idempotency_in_progress", [])
-        assert answer["Retry-After"] == "1"
-        assert written() == NOTHING
-        other.rollback()
-    assert caller.send("k-1").status_code == 202
-    assert written() == ONE
-    cast.clear()
 
 
 def test_the_service_does_not_start_when_keys_die_before_retries(settings: Any) -> None:
