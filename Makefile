@@ -28,8 +28,8 @@ test: venv-dev ## the whole test suite
 	$(PY) -m pytest
 
 lint: venv-dev ## style, types, architecture, migrations, API schema
-	$(PY) -m ruff check .
-	$(PY) -m ruff format --check .
+	$(PY) -m ruff check apps notifier tests manage.py
+	$(PY) -m ruff format --check apps notifier tests manage.py
 	$(CHECK_ENV) $(PY) -m mypy
 	.venv/bin/lint-imports
 	$(CHECK_ENV) $(PY) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
