@@ -1,0 +1,40 @@
+"""Ringing beside the request."""
+
+import os
+from threading import Event
+
+import pytest
+
+from apps.dispatch import bells
+from apps.dispatch.ringer import Ringer
+
+
+def test_it_rings_for_everybody_who_asked_and_makes_nobody_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    rung: list[tuple[str, ...]] = []
+    may_ring, is_done = Event(), Event()
+
+    def ring(*queues: str) -> None:
+        rung.append(queues)
+        may_ring.wait(5)
+        if len(rung) == 2:
+            is_done.set()
+
+    monkeypatch.setattr(bells, "ring", ring)
+    ringer = Ringer()
+    ringer.ask("route.social")
+    while not rung:
+        pass
+    for _ in range(100):
+        ringer.ask("route.social", "route.critical")
+    may_ring.set()
+    assert is_done.wait(5)
+    assert rung == [("route.social",), ("route.critical", "route.social")]
+
+
+def test_a_forked_process_gets_a_thread_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard = Event()
+    monkeypatch.setattr(bells, "ring", lambda *queues: heard.set())
+    ringer = Ringer()
+    ringer._pid = os.getpid() + 1
+    ringer.ask("route.social")
+    assert heard.wait(5)
