@@ -32,8 +32,8 @@ LEDGER = (Notification, WorkItem, SeenKey, Delivery, DeliveryEvent, Attempt, Dea
 NOT_RUN = {
     "make run": "starts the whole system; tests/integration/test_local_runner.py runs its runner",
     "make test": "is this very run",
-    "sh notifier/local/secrets.sh": "makes the secrets of the containers",
-    "docker compose up --build": "needs Docker",
+    "sh notifier/local/secrets.sh": "makes the secrets of the containers; tests/unit/test_compose.py runs it",
+    "docker compose up --build": "needs Docker; tests/unit/test_compose.py compares the file with what `make run` starts",
 }
 
 
