@@ -83,7 +83,8 @@ WITH input AS MATERIALIZED (
     INSERT INTO ledger_work_item (
         id, lane, queue, kind, tenant_id, notification_id, priority, due_at, expires_at, ordering_key, order_at)
     SELECT id, category, 'route.' || category, 'route', %(tenant_id)s, id, priority, coalesce(due_at, now()),
-        expires_at, ordering_key, coalesce(due_at, now())
+        expires_at, CASE WHEN ordering_key <> '' THEN recipient_id || '/' || ordering_key ELSE '' END,
+        coalesce(due_at, now())
     FROM fresh
 )
 SELECT EXISTS (SELECT FROM request), (SELECT count(*) FROM fresh)

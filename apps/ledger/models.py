@@ -140,7 +140,8 @@ class SeenKey(models.Model):
 class WorkItem(LedgerTable):
     """One piece of unfinished work; its id is the notification's (route) or the delivery's (send). Deleted when done.
     `phase`: 0 ready, 1 claimed, 2 calling. `expiries`: how often its lease ran out. `calls`: provider calls
-    made, `tries`: those that count against the budget. `order_at`: its place among equal ordering keys."""
+    made, `tries`: those that count against the budget. `order_at`: its place among equal ordering keys, which are
+    a recipient's own (`<recipient>/<key>`)."""
 
     id = models.UUIDField(primary_key=True)
     lane = models.CharField(max_length=16)

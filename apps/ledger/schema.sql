@@ -122,7 +122,8 @@ CREATE TABLE ledger_work_item (
 CREATE INDEX ledger_work_item_claim ON ledger_work_item (queue, tenant_id, priority, due_at);
 CREATE INDEX ledger_work_item_lone ON ledger_work_item (queue, due_at) WHERE expiries > 0;
 CREATE INDEX ledger_work_item_lease ON ledger_work_item (lease_until) WHERE phase > 0;
-CREATE INDEX ledger_work_item_order ON ledger_work_item (tenant_id, ordering_key, order_at) WHERE ordering_key <> '';
+CREATE INDEX ledger_work_item_order ON ledger_work_item (queue, ordering_key, order_at, notification_id)
+    WHERE ordering_key <> '';
 
 DO $$
 DECLARE lane text;

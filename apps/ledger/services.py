@@ -147,7 +147,7 @@ def _add_work(notification: Notification, id_: UUID, queue: str, kind: str, chan
         expiries=0,
         tries=0,
         calls=0,
-        ordering_key=notification.ordering_key,
+        ordering_key=f"{notification.recipient_id}/{key}" if (key := notification.ordering_key) else "",
         order_at=now,
     )
 

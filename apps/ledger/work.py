@@ -20,10 +20,12 @@ LONE_EXPIRIES = 3
 _COLUMNS = """w.id, w.kind, w.queue, w.lane, w.channel, w.tenant_id, w.notification_id, w.lease_token, w.tries, w.calls,
     w.expiries, w.priority, w.expires_at, w.ordering_key, w.order_at"""
 
-_FIRST_OF_ITS_KEY = """(w.ordering_key = '' OR NOT EXISTS (
-    SELECT FROM ledger_work_item e
-    WHERE e.lane = w.lane AND e.tenant_id = w.tenant_id AND e.ordering_key = w.ordering_key AND e.queue = w.queue
-        AND (e.order_at, e.notification_id) < (w.order_at, w.notification_id)))"""
+# a comparison with the first one, not NOT EXISTS, for which the planner would read the whole table where a key has many
+_FIRST_OF_ITS_KEY = """(w.ordering_key = '' OR (w.order_at, w.notification_id) <= (
+    SELECT e.order_at, e.notification_id FROM ledger_work_item e
+    WHERE e.lane = %(lane)s AND e.queue = %(queue)s AND e.ordering_key = w.ordering_key AND e.ordering_key <> ''
+        AND e.tenant_id = w.tenant_id
+    ORDER BY e.order_at, e.notification_id LIMIT 1))"""
 
 _LEASE = f"""
 UPDATE ledger_work_item w
@@ -41,10 +43,11 @@ WITH RECURSIVE turn AS (
 ), due AS (
     SELECT t.tenant_id, coalesce(g.weight, 1) AS weight FROM turn t
     LEFT JOIN unnest(%(tenants)s::uuid[], %(weights)s::int[]) AS g(tenant_id, weight) USING (tenant_id)
-    WHERE EXISTS (
+    CROSS JOIN LATERAL (
         SELECT FROM ledger_work_item
         WHERE lane = %(lane)s AND queue = %(queue)s AND tenant_id = t.tenant_id AND priority = ANY('{{0,1,2}}')
-            AND due_at <= now() AND phase = {READY} AND expiries = 0)
+            AND due_at <= now() AND phase = {READY} AND expiries = 0
+        ORDER BY priority, due_at LIMIT 1) d
 ), share AS (
     SELECT tenant_id, ceil(%(limit)s::float * weight / (SELECT sum(weight) FROM due))::int AS most FROM due
 ), found AS MATERIALIZED (
@@ -57,7 +60,7 @@ WITH RECURSIVE turn AS (
 ), picked AS MATERIALIZED (
     SELECT id FROM (
         SELECT id, most, row_number() OVER (PARTITION BY tenant_id ORDER BY priority, due_at) AS place FROM found) x
-    WHERE place <= most LIMIT %(limit)s
+    WHERE place <= most ORDER BY random() LIMIT %(limit)s
 )
 {_LEASE}"""
 
@@ -72,7 +75,10 @@ WITH picked AS MATERIALIZED (
 
 
 def claim(*, queue: str, limit: int, lease: timedelta, weights: Mapping[UUID, int]) -> list[Work]:
-    """Up to `limit` due items of the queue, leased; each tenant with due work gets at most its share. High priority first."""
+    """Up to `limit` due items of the queue, leased, high priority first; each tenant with due work gets at most its share.
+
+    Where there are more such tenants than `limit`, chance picks among them: nobody is passed over for good.
+    """
     parameters = {
         **_place(queue),
         "limit": limit,
@@ -80,7 +86,7 @@ def claim(*, queue: str, limit: int, lease: timedelta, weights: Mapping[UUID, in
         "tenants": list(weights),
         "weights": list(weights.values()),
     }
-    return [_work(row) for row in fetch(_CLAIM, parameters)]
+    return sorted((_work(row) for row in fetch(_CLAIM, parameters)), key=lambda w: (w.priority, w.order_at))
 
 
 def claim_lone(*, queue: str, lease: timedelta) -> list[Work]:
