@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from time import monotonic
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
@@ -87,15 +88,20 @@ def account_by_id(account_id: UUID) -> Account | None:
 
 def sandbox_account(channel: Channel) -> Account:
     """The built-in account of every test key; it has no row."""
+    return _sandbox_account(channel, settings.SANDBOX_URL, settings.SANDBOX_SECRET)
+
+
+@cache
+def _sandbox_account(channel: Channel, url: str, secret: str) -> Account:
     return Account(
         id=uuid5(NAMESPACE_URL, f"notifier:sandbox:{channel}"),
         key=f"{SANDBOX_PREFIX}{channel}",
         provider="sandbox",
         channel=channel,
-        base_url=settings.SANDBOX_URL,
+        base_url=url,
         sender="",
-        credentials={"secret": settings.SANDBOX_SECRET},
-        webhook_secrets=(settings.SANDBOX_SECRET,),
+        credentials={"secret": secret},
+        webhook_secrets=(secret,),
     )
 
 

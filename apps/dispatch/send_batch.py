@@ -40,6 +40,7 @@ class Ready:
 
     work: Work
     notification: NotificationFacts
+    attempt_id: UUID
     endpoint_id: UUID | None
     account: Account | None
     rendered: Rendered
@@ -88,8 +89,9 @@ def _prepare(
         reason = Reason.NO_TEMPLATE if error.code == "no_template" else Reason.TEMPLATE_ERROR
         return Settlement(work, status=DeliveryStatus.FAILED, reason=reason, is_dead=True, context=context)
     endpoint = next((e for e in person.endpoints if e.id == endpoint_id), None)
-    reference = ids.show(ids.ATTEMPT, ids.new())
-    return Ready(work, n, endpoint_id, account, rendered, outbound(work, n, rendered, endpoint, account, reference))
+    attempt_id = ids.new()
+    message = outbound(work, n, rendered, endpoint, account, ids.show(ids.ATTEMPT, attempt_id))
+    return Ready(work, n, attempt_id, endpoint_id, account, rendered, message)
 
 
 def _withheld(work: Work, decision: Decision, now: datetime) -> Settlement:
@@ -135,7 +137,7 @@ def _calls(ready: Sequence[Ready]) -> Iterator[tuple[Account, list[Ready]]]:
 
 def _call(account: Account, call: Sequence[Ready]) -> None:
     deadline = DEADLINE.get(call[0].work.lane.value, DEADLINE_DEFAULT)
-    intents = [Intent(r.work, _attempt_id(r), account.key, r.rendered) for r in call]
+    intents = [Intent(r.work, r.attempt_id, account.key, r.rendered) for r in call]
     mine = write_intents(intents, lease=timedelta(seconds=deadline + settings.LEASE_SECONDS / 2))
     ours = [r for r in call if r.work.id in mine]
     if not ours:
@@ -153,7 +155,7 @@ def _call(account: Account, call: Sequence[Ready]) -> None:
     results = [
         Settlement(
             work=r.work,
-            attempt_id=_attempt_id(r),
+            attempt_id=r.attempt_id,
             outcome=outcome,
             account=account.key,
             status=step.status,
@@ -175,9 +177,3 @@ def _outcomes(account: Account, messages: Sequence[OutboundMessage], deadline: f
     except Exception as error:
         log.error("provider failed", extra={"account": account.key}, exc_info=error)
         return [Outcome(OutcomeKind.AMBIGUOUS, "provider_bug", type(error).__name__)] * len(messages)
-
-
-def _attempt_id(r: Ready) -> UUID:
-    attempt = ids.read(ids.ATTEMPT, r.message.reference)
-    assert attempt is not None
-    return attempt

@@ -52,7 +52,7 @@ def switches(recipient_ids: Iterable[UUID]) -> dict[UUID, tuple[Switch, ...]]:
     if not wanted:
         return wanted
     found: defaultdict[UUID, list[Switch]] = defaultdict(list)
-    rows = Preference.objects.all_tenants().filter(recipient_id__in=list(wanted)).order_by("topic", "channel")
+    rows = Preference.objects.all_tenants().filter(recipient_id__any=list(wanted)).order_by("topic", "channel")
     for recipient_id, *switch in rows.values_list("recipient_id", "topic", "channel", "is_on"):
         found[recipient_id].append(Switch(*switch))
     return wanted | {recipient_id: tuple(rows) for recipient_id, rows in found.items()}
