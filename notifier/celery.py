@@ -4,10 +4,15 @@ import os
 
 from celery import Celery
 from kombu.entity import Queue
+from kombu.transport.redis import Transport
+from redis.exceptions import OutOfMemoryError
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "notifier.settings")
 
 from notifier.pools import QUEUES
+
+# a full Redis is like one that is away: without this a worker ends with "Unrecoverable error", again at each start
+Transport.connection_errors += (OutOfMemoryError,)
 
 app = Celery("notifier")
 app.config_from_object("django.conf:settings", namespace="CELERY")

@@ -40,10 +40,10 @@ def lateness(experiment: Experiment) -> list[float]:
 def test_e10_kill_beat(experiment: Experiment, seed: int, size: int) -> None:
     """Each planned notification goes out once, never before its time, late by no more than beat was away."""
     system, chance = experiment.system, random.Random(seed)
-    plan_sends(experiment, 40 * size, within=8 * size)
+    plan_sends(experiment, 40 * size, within=12 * size)
     longest = 0.0
-    for _ in range(3 * size):
-        time.sleep(chance.uniform(0.5, 1.5))
+    for _ in range(2 * size):
+        time.sleep(chance.uniform(3, 5))
         system.kill("beat")
         gap = chance.uniform(0.2, 1.5)
         longest = max(longest, gap)
@@ -51,7 +51,7 @@ def test_e10_kill_beat(experiment: Experiment, seed: int, size: int) -> None:
         system.revive()
     experiment.settle()
     late = lateness(experiment)
-    experiment.figures.update(latest=round(late[-1], 2), longest_gap=round(longest, 2))
+    experiment.figures.update(latest=round(late[-1], 2), longest_gap_before_restart=round(longest, 2))
     experiment.check(channels=("push",))
     assert late[0] >= 0
 
