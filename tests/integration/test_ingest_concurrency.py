@@ -11,7 +11,7 @@ from django.db import connection, connections
 
 from apps.core import clock
 from apps.core.enums import Scope
-from apps.dispatch import bells
+from apps.dispatch.ringer import ringer
 from apps.ledger.models import SeenKey
 from tests.integration import ingest_cast as cast
 from tests.integration.ingest_cast import BATCH, NOTHING, ROSA, SEND, Caller, Written, refused, written
@@ -29,7 +29,7 @@ def clean() -> Iterator[None]:
 def rung(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
     """The queues of each call."""
     found: list[tuple[str, ...]] = []
-    monkeypatch.setattr(bells, "ring", lambda *queues: found.append(queues))
+    monkeypatch.setattr(ringer, "ask", lambda *queues: found.append(queues))
     return found
 
 
@@ -50,7 +50,7 @@ def test_a_bell_that_cannot_ring_takes_no_202_back(monkeypatch: pytest.MonkeyPat
     def broken(*queues: str) -> None:
         raise RuntimeError("no broker")
 
-    monkeypatch.setattr(bells, "ring", broken)
+    monkeypatch.setattr(ringer, "ask", broken)
     caller = Caller(cast.acme(), Scope.NOTIFICATIONS_WRITE)
     assert caller.send().status_code == 202
     bea = {"recipient": {"user_id": "bea"}, "category": "critical", "message": {"body": "Hello"}}

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -41,7 +42,7 @@ class NotificationsView(APIView):
         description="Accepts an event for one recipient, or for several of one event. `202` means that it is stored durably; the "
         "channels are a wish, and each channel's decision is on the timeline.",
         request=NotificationBody,
-        responses={202: Accepted | SeveralAccepted, 409: ProblemBody, 422: ProblemBody},
+        responses={202: Accepted | SeveralAccepted, 404: ProblemBody, 409: ProblemBody, 422: ProblemBody},
         tags=TAGS,
         examples=examples.SEND,
     )
@@ -74,7 +75,7 @@ class ScheduledNotificationsView(NotificationsView):
         summary="Schedule a notification",
         description="The same as sending one, with `schedule_at` required.",
         request=NotificationBody,
-        responses={202: Accepted | SeveralAccepted, 409: ProblemBody, 422: ProblemBody},
+        responses={202: Accepted | SeveralAccepted, 404: ProblemBody, 409: ProblemBody, 422: ProblemBody},
         tags=TAGS,
         examples=examples.SCHEDULE,
     )
@@ -276,4 +277,12 @@ def _batch(stored: idempotency.Stored, accepted: list[Accepted]) -> BatchAccepte
 
 
 def _timeline_url(request: Request, shown: str) -> str:
-    return f"{settings.PUBLIC_URL}{reverse('notification-timeline', args=[shown])}"
+    before, after = _timeline_path()
+    return f"{settings.PUBLIC_URL}{before}{shown}{after}"
+
+
+@cache
+def _timeline_path() -> tuple[str, str]:
+    """What stands before and after the id: a batch of 1,000 would look the same route up as often."""
+    before, _, after = reverse("notification-timeline", args=["nt_id"]).partition("nt_id")
+    return before, after
