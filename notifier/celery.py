@@ -8,6 +8,8 @@ from kombu.transport.redis import Transport
 from redis.exceptions import OutOfMemoryError
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "notifier.settings")
+# system checks load every URL and with them the admin, 20 MB that no worker uses; `manage.py check` and `migrate` run them
+os.environ.setdefault("CELERY_SKIP_CHECKS", "1")
 
 from notifier.pools import QUEUES
 
