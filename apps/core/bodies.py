@@ -92,7 +92,9 @@ def decode_bytes(body: bytes, kind: type[T]) -> T:
     except RecursionError:
         raise Problem(Code.TOO_DEEP) from None
     if b"\\u0000" in body or body.count(b"{") + body.count(b"[") > MAX_DEPTH:
-        _refuse_hidden(msgspec.json.decode(body))
+        raw = msgspec.json.decode(body)
+        if _hides(raw):
+            _refuse_hidden(raw)
     return value
 
 
@@ -145,6 +147,23 @@ def _pointer(path: str) -> str:
 
 def _escape(name: str) -> str:
     return name.replace("~", "~0").replace("/", "~1")
+
+
+def _hides(value: Any, depth: int = 0) -> bool:
+    """Whether `_refuse_hidden` would refuse, without naming places: nearly every large body is innocent."""
+    if depth > MAX_DEPTH:
+        return True
+    if isinstance(value, str):
+        return "\x00" in value
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            if "\x00" in name or _hides(inner, depth + 1):
+                return True
+    elif isinstance(value, list):
+        for inner in value:
+            if _hides(inner, depth + 1):
+                return True
+    return False
 
 
 def _refuse_hidden(value: Any, pointer: str = "", depth: int = 0) -> None:
