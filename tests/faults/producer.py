@@ -84,8 +84,9 @@ class Producer:
         self._pool.shutdown(cancel_futures=True)
 
     def post(self, path: str, body: dict[str, Any], key: str) -> dict[str, Any]:
-        """Until 202, or until the end of the experiment."""
-        while not self._stop.is_set():
+        """Until 202, or until the end of the experiment, or for a minute."""
+        until = time.monotonic() + 60
+        while time.monotonic() < until and not self._stop.is_set():
             answer = self.post_once(path, body, key)
             if answer is not None and answer.status_code == 202:
                 told = answer.json()
@@ -96,7 +97,7 @@ class Producer:
                 return told
             assert answer is None or answer.status_code in {409, 429, 500, 502, 503}, answer.text
             time.sleep(0.05 + random.random() / 10)
-        raise RuntimeError("stopped")
+        raise RuntimeError(f"no 202 for {key}: {self.book.statuses}")
 
     def post_once(self, path: str, body: dict[str, Any], key: str) -> requests.Response | None:
         """None when the connection broke or nobody answered."""

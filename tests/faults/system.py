@@ -153,6 +153,11 @@ class System:
             if process is None or not process.is_running() or process.extra:
                 self.start(name)
         self.await_ready()
+        if not all(self.processes[name].is_running() for name in wanted):
+            self.revive()  # its port may have been somebody's own end of a connection at that moment
+            self.await_ready()
+        for name in wanted:
+            assert self.processes[name].is_running(), f"{name} does not start: {self.log(name)}"
 
     def await_ready(self) -> None:
         for process in list(self.processes.values()):

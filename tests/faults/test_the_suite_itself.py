@@ -10,17 +10,17 @@ from tests.faults.system import CORE
 from tests.faults.test_bells import test_e28_every_bell_ten_times_and_routing_twice as e28
 from tests.faults.test_clockwork import test_e11_two_beats_two_rescuers_and_a_sleeper as e11
 from tests.faults.test_crashes import test_e01_kill_in_the_window as e01
-from tests.faults.test_crashes import test_e02_kill_one_worker_under_load as e02
 from tests.faults.test_crashes import test_e03_poison_is_set_aside_and_its_neighbours_are_delivered as e03
+from tests.faults.test_doors import test_e09_kill_the_whole_web_server_at_any_time as e09
 from tests.faults.test_doors import test_e27_one_key_and_fifty_threads as e27
 
 pytestmark = pytest.mark.faults
 NOTICES: dict[str, tuple[str, Callable[[Experiment], None]]] = {
-    "intents_without_fence": ("doubled", lambda experiment: e11(experiment, 1)),
+    "intents_without_fence": ("doubled", e11),
     "rescue_takes_calling": ("doubled", lambda experiment: e01(experiment, "after_call", 1)),
     "no_idempotency_key": ("", e27),
     "random_delivery_id": ("uninvited", lambda experiment: e28(experiment, 1)),
-    "answer_before_commit": ("lost", e02),
+    "answer_before_commit": ("lost", lambda experiment: e09(experiment, 1)),
     "expiries_not_counted": ("left", e03),
 }
 
