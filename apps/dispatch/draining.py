@@ -6,8 +6,7 @@ from datetime import timedelta
 from time import monotonic
 
 from django.conf import settings
-from django.db import Error as DatabaseError
-from django.db import close_old_connections
+from django.db import InterfaceError, OperationalError, close_old_connections
 
 from apps.core.enums import DeliveryStatus, Reason
 from apps.core.types import Work
@@ -41,7 +40,7 @@ def drain(queue: str) -> int:
             if monotonic() > ends:
                 bells.ring(queue)
                 return handled
-    except DatabaseError as error:
+    except (OperationalError, InterfaceError) as error:
         log.warning("database away while draining", extra={"queue": queue, "error": type(error).__name__})
         return handled
     finally:
@@ -66,7 +65,7 @@ def _turn(queue: str, ends: float) -> int:
 def _work_on(queue: str, works: Sequence[Work], ends: float) -> int:
     try:
         (route_batch if queue.startswith("route.") else send_batch)(works, ends)
-    except DatabaseError:
+    except (OperationalError, InterfaceError):
         raise
     except Exception as error:
         log.error("batch failed", extra={"queue": queue, "ids": [str(w.id) for w in works[:20]]}, exc_info=error)

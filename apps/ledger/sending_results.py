@@ -97,7 +97,8 @@ WITH input AS MATERIALIZED (
     UPDATE ledger_attempt a
     SET ended_at = now(), kind = i.kind, code = i.code, detail = i.detail,
         provider_message_id = i.provider_message_id, retry_after = i.retry_after, exchange = i.exchange
-    FROM input i WHERE a.id = ANY(%(attempts)s) AND a.id = i.attempt_id AND a.ended_at IS NULL
+    FROM input i
+    WHERE a.id = ANY(%(attempts)s) AND a.id = i.attempt_id AND (a.ended_at IS NULL OR a.kind = 'ambiguous')
 ), gone AS (
     DELETE FROM ledger_work_item w USING input i
     WHERE w.lane = %(lane)s AND w.id = ANY(%(ids)s) AND w.id = i.id AND w.lease_token = i.token AND i.again IS NULL
@@ -112,7 +113,7 @@ WITH input AS MATERIALIZED (
 ), mine AS MATERIALIZED (SELECT id FROM gone UNION ALL SELECT id FROM again
 ), delivery AS (
     UPDATE ledger_delivery d
-    SET status = i.status, reason = i.reason, account = i.account,
+    SET status = i.status, reason = i.reason, account = CASE WHEN i.account = '' THEN d.account ELSE i.account END,
         provider_message_id = CASE WHEN i.provider_message_id = '' THEN d.provider_message_id ELSE i.provider_message_id END,
         sent_at = CASE WHEN i.status IN ('sent', 'delivered') THEN coalesce(d.sent_at, now()) ELSE d.sent_at END,
         delivered_at = CASE WHEN i.status = 'delivered' THEN now() ELSE d.delivered_at END,
@@ -132,7 +133,10 @@ SELECT id FROM mine
 
 
 def settle(settlements: Sequence[Settlement]) -> set[UUID]:
-    """One commit for settlements of one lane. Returns the ids whose work was still ours."""
+    """One commit for settlements of one lane. Returns the ids whose work was still ours.
+
+    An answer that comes after the rescue noted the attempt as in doubt takes the place of the doubt.
+    """
     if not settlements:
         return set()
     parameters = {

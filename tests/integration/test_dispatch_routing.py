@@ -165,7 +165,6 @@ def test_without_a_wish_the_event_types_channels_count() -> None:
 def test_without_those_the_templates_channels_count() -> None:
     rosa = person()
     endpoint(rosa)
-    tenants.forget_cached() if hasattr(tenants, "forget_cached") else None
     owner = tenant_by_id(tenant())
     assert owner is not None
     publish(owner, "shipped", sms("It is here."), email("<p>It is here.</p>"))
