@@ -57,7 +57,7 @@ def test_it_takes_the_request_as_it_is_printed(caller: Caller) -> None:
     assert (row.channels, row.priority, row.event_id) == (["push", "email"], 0, "order.shipped.42abc")
     assert (row.due_at, row.expires_at, row.source) == (None, None, "api")
     assert row.request_id == answer["X-Request-Id"]
-    assert b"ord_91827" not in bytes(row.sealed)
+    assert b"ord_91827" not in bytes(row.sealed or b"")
     assert facts([row.id])[row.id].data == body["data"]
     work = WorkItem.objects.get()
     assert (work.id, work.notification_id, work.lane) == (row.id, row.id, "transactional")

@@ -11,8 +11,11 @@ from django.db import connection, connections
 
 from apps.core import clock
 from apps.core.enums import Scope
+from apps.dispatch import bells
 from apps.dispatch.ringer import ringer
-from apps.ledger.models import SeenKey
+from apps.dispatch.route_batch import route_batch
+from apps.ledger import work
+from apps.ledger.models import Delivery, DeliveryEvent, SeenKey, WorkItem
 from tests.integration import ingest_cast as cast
 from tests.integration.ingest_cast import BATCH, NOTHING, ROSA, SEND, Caller, Written, refused, written
 
@@ -102,7 +105,7 @@ def test_while_the_first_is_running_the_second_is_told_to_come_again() -> None:
     with psycopg.connect(**_address()) as other:
         other.execute(
             "INSERT INTO ledger_seen_key (key, ref_id, fingerprint, answer, expires_at) VALUES (%s, %s, %s, %s, now() + '1h')",
-            [bytes(held.key), held.ref_id, bytes(held.fingerprint), bytes(held.answer)],
+            [bytes(held.key), held.ref_id, held.fingerprint, held.answer],
         )
         answer = caller.send("k-1")
         assert refused(answer) == (409, "idempotency_in_progress", [])
@@ -111,6 +114,37 @@ def test_while_the_first_is_running_the_second_is_told_to_come_again() -> None:
         other.rollback()
     assert caller.send("k-1").status_code == 202
     assert written() == Written(1, 1, 1, 0)
+
+
+@pytest.mark.usefixtures("rung")
+def test_cancelling_and_routing_at_once_have_one_winner(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bells, "ring", lambda *queues: None)
+    caller = Caller(cast.acme())
+    shown = [caller.send(channels=["in_app"]).json()["notification_id"] for _ in range(30)]
+    claimed = work.claim(queue="route.social", limit=100, lease=timedelta(seconds=30), weights={})
+
+    def cancel(place: int) -> int:
+        try:
+            return int(caller.delete(f"{SEND}/{shown[place]}").status_code)
+        finally:
+            connections.close_all()
+
+    def route(place: int) -> None:
+        try:
+            route_batch([claimed[place]], 0)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(8) as pool:
+        pairs = [(pool.submit(cancel, place), pool.submit(route, place)) for place in range(30)]
+        for cancelled, routed in pairs:
+            routed.result()
+            assert cancelled.result() == 200
+    assert WorkItem.objects.count() == 0
+    assert set(Delivery.objects.values_list("status", flat=True)) <= {"cancelled"}
+    statuses = {each["status"] for each in caller.get("/v1/users/rosa/notifications?limit=100").json()["data"]}
+    assert statuses == {"cancelled"}
+    assert DeliveryEvent.objects.filter(kind="cancelled").count() == 30
 
 
 @pytest.mark.usefixtures("rung")
