@@ -1,0 +1,175 @@
+"""Bells and the clockwork: cheap, harmless twice, harmless without Redis."""
+
+import socket
+from time import monotonic
+
+import pytest
+from django.conf import settings
+from kombu.exceptions import OperationalError as BrokerError
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+from apps.core.redis import quick
+from apps.dispatch import bells, tasks
+from notifier.celery import app
+from tests.integration.dispatch_cast import claimed, notify, people
+
+EMAIL = "send.transactional.email"
+
+
+@pytest.fixture
+def published(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    heard: list[tuple[str, str]] = []
+
+    class Message:
+        def __init__(self, task: str, kwargs: dict[str, str]) -> None:
+            self.task, self.kwargs = task, kwargs
+
+        def apply_async(self, *, queue: str, retry: bool, ignore_result: bool) -> None:
+            assert (retry, ignore_result, self.kwargs) == (False, True, {"queue": queue})
+            heard.append((self.task, queue))
+
+    monkeypatch.setattr(bells, "signature", Message)
+    monkeypatch.setattr(bells, "_quiet_until", 0.0)
+    quick().flushall()
+    return heard
+
+
+def test_a_bell_rings_once_a_second_however_often_it_is_pulled(published: list[tuple[str, str]]) -> None:
+    for _ in range(1_000):
+        bells.ring(EMAIL)
+    bells.ring(EMAIL, "receipts", "receipts", "route.social")
+    assert published == [("dispatch.drain", EMAIL), ("receipts.apply", "receipts"), ("dispatch.drain", "route.social")]
+    assert 0 < quick().pttl(f"bell:{EMAIL}") <= 1_000
+
+
+def test_a_bell_that_was_heard_rings_again(published: list[tuple[str, str]]) -> None:
+    bells.ring(EMAIL)
+    bells.answer(EMAIL)
+    bells.ring(EMAIL)
+    assert published == [("dispatch.drain", EMAIL)] * 2
+
+
+def test_a_bell_that_was_lost_rings_again_after_a_second(published: list[tuple[str, str]]) -> None:
+    bells.ring(EMAIL)
+    quick().pexpire(f"bell:{EMAIL}", 0)
+    bells.ring(EMAIL)
+    assert len(published) == 2
+
+
+@pytest.mark.parametrize("way", ["refuses", "is silent"])
+def test_without_redis_it_neither_waits_nor_raises_and_then_keeps_quiet(
+    monkeypatch: pytest.MonkeyPatch, published: list[tuple[str, str]], way: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with socket.socket() as door:
+        door.bind(("127.0.0.1", 0))
+        if way == "is silent":
+            door.listen()
+        asked: list[int] = []
+
+        def broken() -> Redis:
+            asked.append(1)
+            return Redis(
+                port=door.getsockname()[1], socket_connect_timeout=0.25, socket_timeout=0.5, retry=Retry(NoBackoff(), 0)
+            )
+
+        assert {
+            name: quick().connection_pool.connection_kwargs[name]
+            for name in ("socket_connect_timeout", "socket_timeout")
+        } == {
+            "socket_connect_timeout": 0.25,
+            "socket_timeout": 0.5,
+        }
+        monkeypatch.setattr(bells, "quick", broken)
+        started = monotonic()
+        bells.ring(EMAIL)
+        assert monotonic() - started < 1.0
+        for _ in range(100):
+            bells.ring(EMAIL)
+        assert (published, len(asked)) == ([], 1)
+        bells.answer(EMAIL)
+        assert not bells.is_reachable()
+    assert [r.message for r in caplog.records if r.name == bells.__name__] == ["bell not rung", "bell not stilled"]
+    assert 2.0 < bells._quiet_until - monotonic() <= bells.QUIET_SECONDS == 5.0
+    monkeypatch.setattr(bells, "quick", quick)
+    monkeypatch.setattr(bells, "_quiet_until", monotonic() - 0.1)
+    bells.ring(EMAIL)
+    assert published == [("dispatch.drain", EMAIL)]
+
+
+@pytest.mark.parametrize("error", [BrokerError("away"), OSError("reset"), RedisError("busy")])
+def test_a_broker_that_is_away_is_no_error_either(
+    monkeypatch: pytest.MonkeyPatch, published: list[tuple[str, str]], error: Exception
+) -> None:
+    def away(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(bells, "signature", away)
+    bells.ring(EMAIL)
+    assert published == []
+    assert bells._quiet_until > monotonic()
+
+
+@pytest.mark.django_db
+def test_a_tick_rings_what_is_due_and_two_at_once_ring_it_once(published: list[tuple[str, str]]) -> None:
+    tasks.tick()
+    assert published == []
+    notify(people(3))
+    tasks.tick()
+    tasks.tick()
+    assert published == [("dispatch.drain", "route.transactional")]
+    claimed("route.transactional")
+    bells.answer("route.transactional")
+    tasks.tick()
+    assert len(published) == 1
+
+
+def test_the_clockwork() -> None:
+    assert {
+        name: (entry["task"], entry["schedule"], entry["options"]) for name, entry in app.conf.beat_schedule.items()
+    } == {
+        "tick": ("dispatch.tick", 1.0, {"queue": "system"}),
+        "rescue": ("dispatch.rescue", 2.0, {"queue": "system"}),
+        "receipts": ("receipts.sweep", 5.0, {"queue": "system"}),
+        "partitions": ("ledger.keep_partitions", 3600.0, {"queue": "system"}),
+        "seen_keys": ("ledger.expire_seen_keys", 300.0, {"queue": "system"}),
+    }
+    app.loader.import_default_modules()
+    assert {entry["task"] for entry in app.conf.beat_schedule.values()} | {"dispatch.drain", "receipts.apply"} <= set(
+        app.tasks
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("worker_prefetch_multiplier", 1),
+        ("task_ignore_result", True),
+        ("result_backend", None),
+        ("task_serializer", "json"),
+        ("accept_content", ["json"]),
+        ("task_publish_retry", False),
+        ("task_create_missing_queues", False),
+        ("task_default_queue", "system"),
+        ("task_acks_late", False),
+        ("worker_enable_remote_control", False),
+        ("worker_send_task_events", False),
+        ("worker_soft_shutdown_timeout", 5),
+        ("broker_connection_retry_on_startup", True),
+        ("broker_connection_max_retries", None),
+        ("broker_pool_acquire_timeout", 2),
+        ("beat_scheduler", "django_celery_beat.schedulers:DatabaseScheduler"),
+        ("beat_max_loop_interval", 1),
+        ("timezone", "UTC"),
+    ],
+)
+def test_how_celery_is_set(name: str, value: object) -> None:
+    assert app.conf[name] == value
+
+
+def test_every_queue_is_declared_and_none_else() -> None:
+    assert {queue.name for queue in app.conf.task_queues} == set(settings.QUEUE_SHARES)
+    assert len(settings.WORK_QUEUES) == 20
+    assert set(settings.QUEUE_SHARES) - set(settings.WORK_QUEUES) == {"receipts", "system"}
