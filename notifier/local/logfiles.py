@@ -8,7 +8,7 @@ _LARGE = 4 * 1024 * 1024
 
 def open_log(path: Path) -> IO[bytes]:
     """Open for appending, making its directory; a file above 4 MiB begins anew."""
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(mode=0o700, exist_ok=True)
     mode = "wb" if path.exists() and path.stat().st_size > _LARGE else "ab"
     return path.open(mode)
 

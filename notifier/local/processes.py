@@ -39,7 +39,7 @@ def spawn(
     last_signal: signal.Signals = signal.SIGKILL,
     niceness: int = 0,
 ) -> subprocess.Popen[bytes]:
-    """Start `command` in a session of its own; stderr joins stdout in `output`.
+    """Start `command` in a session of its own; stderr joins stdout in `output`. What it writes only its account can read.
 
     On Linux the kernel sends it `last_signal` when this process ends in any way, kill -9 included. The kernel ties that
     to the *thread* that started the child, so a child started outside the main thread is not tied.
@@ -57,6 +57,7 @@ def spawn(
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            umask=0o077,
             user=account.uid if account else None,
             group=account.gid if account else None,
             extra_groups=[] if account else None,

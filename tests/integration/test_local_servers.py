@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -49,6 +50,13 @@ def postmasters(directory: Path) -> list[psutil.Process]:
         if command[1:2] == ["-D"] and command[2].startswith(homes) and is_alive(process):
             found.append(process)
     return found
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays_outside(tmp_path: Path) -> Iterator[None]:
+    yield
+    for directory in (tmp_path, tmp_path / ".local", *(tmp_path / name for name in ("killed", "running", "next"))):
+        places.forget_outside(directory)
 
 
 @pytest.fixture
@@ -151,7 +159,6 @@ def test_durable_data_survive_and_the_password_stays(tmp_path: Path) -> None:
     with Servers.start(tmp_path, durable=True) as servers:
         assert ask(servers, "select count(*) from kept") == (0,)
         assert servers.database_url.split("@")[0] == password
-    places.forget_outside(tmp_path)
 
 
 def test_a_pid_file_whose_number_belongs_to_another_program_is_no_obstacle(tmp_path: Path) -> None:
@@ -166,7 +173,6 @@ def test_a_pid_file_whose_number_belongs_to_another_program_is_no_obstacle(tmp_p
     finally:
         bystander.kill()
         bystander.wait()
-        places.forget_outside(tmp_path)
 
 
 def test_an_interrupted_first_start_is_begun_anew(tmp_path: Path) -> None:
@@ -178,7 +184,6 @@ def test_an_interrupted_first_start_is_begun_anew(tmp_path: Path) -> None:
     with Servers.start(tmp_path, durable=True) as servers:
         assert ask(servers, "select 1") == (1,)
     assert not data.with_name("data-unfinished").exists()
-    places.forget_outside(tmp_path)
 
 
 def test_leftovers_of_redis_are_not_loaded(tmp_path: Path) -> None:
@@ -199,7 +204,6 @@ def test_a_taken_port_is_said_and_another_one_used(tmp_path: Path, monkeypatch: 
         with Servers.start(tmp_path, durable=True, say=said.append) as servers:
             assert servers.postgres.port != taken
             assert f"Port {taken} is taken: PostgreSQL listens on {servers.postgres.port}" in said
-    places.forget_outside(tmp_path)
 
 
 def test_a_directory_serves_one_holder_at_a_time(tmp_path: Path) -> None:
@@ -245,7 +249,6 @@ def test_an_orphaned_server_of_a_killed_run_is_stopped(tmp_path: Path) -> None:
             f"A Redis server of an earlier run was left (process {orphans[1].pid}): stopping it",
             f"A PostgreSQL server of an earlier run was left (process {orphans[0].pid}): stopping it",
         ]
-    places.forget_outside(tmp_path)
 
 
 @AS_ROOT
@@ -281,7 +284,6 @@ def test_data_outside_go_when_the_directory_they_belong_to_was_removed(tmp_path:
         path.rmdir() if path.is_dir() else path.unlink()
     with Servers.start(directory, durable=True) as servers:
         assert ask(servers, "select to_regclass('old')") == (None,)
-    places.forget_outside(directory)
 
 
 @AS_ROOT
