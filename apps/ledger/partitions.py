@@ -9,7 +9,8 @@ from typing import Any
 from apps.core import ids
 
 TABLES = ("ledger_notification", "ledger_delivery", "ledger_attempt", "ledger_delivery_event")
-FILLFACTOR = {"ledger_delivery": 80, "ledger_attempt": 80}
+# a delivery is updated together with its neighbours: with less room the new versions go to other pages and into every index
+FILLFACTOR = {"ledger_delivery": 50, "ledger_attempt": 80}
 MONTHS_AHEAD = 3
 
 
