@@ -59,6 +59,7 @@ class System:
         self.url = f"http://127.0.0.1:{self._ports['web']}"
         self.sandbox_url = f"http://127.0.0.1:{self._ports['sandbox']}"
         self._env = self._environment()
+        self._receipts: tuple[str, ...] = ("--no-receipts",)
         self.processes: dict[str, Process] = {}
         (directory / "log").mkdir()
         self._prepare()
@@ -107,7 +108,7 @@ class System:
                 )  # fmt: skip
                 return Process(name, (sys.executable, *command), health_url=f"{self.url}/healthz")
             case "sandbox":
-                options = ("--bind", f"127.0.0.1:{port}", "--record", str(self.record), "--no-receipts")
+                options = ("--bind", f"127.0.0.1:{port}", "--record", str(self.record), *self._receipts)
                 command = ("manage.py", "run_sandbox", *options)
                 return Process(name, (sys.executable, *command), health_url=f"{self.sandbox_url}/healthz")
             case "beat":
@@ -228,6 +229,12 @@ class System:
         """What the provider does with each channel's messages (sandbox PUT /faults)."""
         secret = {"Authorization": f"Bearer {self._env['NOTIFIER_SANDBOX_SECRET']}"}
         requests.put(f"{self.sandbox_url}/faults", json=words, headers=secret, timeout=5).raise_for_status()
+
+    def receipts(self, after: float | None) -> None:
+        """From now on the provider reports what became of messages, that many seconds after it took them."""
+        self._receipts = ("--no-receipts",) if after is None else ("--receipts-after", str(after))
+        self.start("sandbox")
+        self.await_ready()
 
     def stop(self) -> None:
         for name in list(self.processes):

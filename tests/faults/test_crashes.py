@@ -6,6 +6,7 @@ import time
 import pytest
 
 from notifier.local.processes import wait_until
+from tests.faults.checker import balance
 from tests.faults.conftest import IN_FLIGHT, Experiment
 from tests.faults.sabotage import POISON
 
@@ -28,8 +29,26 @@ def test_e01_kill_in_the_window(experiment: Experiment, point: str, size: int) -
     system.await_death("critical")
     experiment.settle()
     experiment.figures["seconds_to_settle"] = round(time.monotonic() - began, 1)
-    balance = experiment.check(channels=("email",), unknown_at_most=count if point in AFTER_INTENT else 0)
-    assert (balance.statuses.get("unknown", 0) > 0) == (point in AFTER_INTENT)
+    books = experiment.check(channels=("email",), unknown_at_most=count if point in AFTER_INTENT else 0)
+    assert (books.statuses.get("unknown", 0) > 0) == (point in AFTER_INTENT)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("after", [0.2, 8.0])
+def test_e01_a_receipt_ends_the_doubt(experiment: Experiment, after: float) -> None:
+    """It comes while the call still counts as in flight, or when the delivery is in doubt already."""
+    system, producer = experiment.system, experiment.producer
+    system.end("critical")
+    system.receipts(after)
+    try:
+        producer.batch([producer.body(n, category="critical", channels=["email"]) for n in range(20)])
+        system.start("critical", FAULT="after_call:kill:1")
+        system.await_death("critical")
+        experiment.settle()
+        system.wait(lambda: balance(system, producer, channels=["email"]).statuses == {"delivered": 20}, 30)
+        assert experiment.check(channels=("email",)).statuses == {"delivered": 20}
+    finally:
+        system.receipts(None)
 
 
 @pytest.mark.faults
@@ -57,8 +76,8 @@ def test_e03_poison_is_set_aside_and_its_neighbours_are_delivered(experiment: Ex
     system.start("critical")
     experiment.settle(100)
     experiment.figures["worker_deaths"] = deaths = system.processes["critical"].deaths
-    balance = experiment.check(channels=("sms",), failed=1)
-    assert balance.statuses == {"sent": 19, "failed": 1}
+    books = experiment.check(channels=("sms",), failed=1)
+    assert books.statuses == {"sent": 19, "failed": 1}
     assert system.query(
         """SELECT d.reason, l.reason FROM ledger_delivery d JOIN ledger_dead_letter l ON l.delivery_id = d.id
         JOIN ledger_notification n ON n.id = d.notification_id WHERE n.object_id = %(run)s""",
