@@ -3,12 +3,14 @@
 A process that dies before its thread has rung costs what any lost bell costs: beat rings within a second.
 """
 
+import logging
 import os
 from threading import Condition, Thread
 from time import sleep
 
 from apps.dispatch import bells
 
+log = logging.getLogger(__name__)
 PAUSE_SECONDS = 0.005
 
 
@@ -35,7 +37,10 @@ class Ringer:
                 while not self._wanted:
                     self._asked.wait()
                 wanted, self._wanted = self._wanted, set()
-            bells.ring(*sorted(wanted))
+            try:
+                bells.ring(*sorted(wanted))
+            except Exception as error:
+                log.error("bell failed", extra={"queues": sorted(wanted)}, exc_info=error)
             sleep(PAUSE_SECONDS)
 
 

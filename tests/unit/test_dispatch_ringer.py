@@ -38,3 +38,23 @@ def test_a_forked_process_gets_a_thread_of_its_own(monkeypatch: pytest.MonkeyPat
     ringer._pid = os.getpid() + 1
     ringer.ask("route.social")
     assert heard.wait(5)
+
+
+def test_a_bug_in_ringing_does_not_silence_the_bells_for_good(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[tuple[str, ...]] = []
+    is_done = Event()
+
+    def ring(*queues: str) -> None:
+        heard.append(queues)
+        if len(heard) == 1:
+            raise KeyError("no such transport")
+        is_done.set()
+
+    monkeypatch.setattr(bells, "ring", ring)
+    ringer = Ringer()
+    ringer.ask("route.social")
+    while not heard:
+        pass
+    ringer.ask("route.critical")
+    assert is_done.wait(5)
+    assert heard == [("route.social",), ("route.critical",)]
