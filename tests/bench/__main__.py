@@ -20,8 +20,7 @@ def main() -> int:
     with world() as made:
         results = _measured(made, options.only, options.quick)
     results["machine"] = {"cores": os.cpu_count(), "load_average": os.getloadavg()[0]} | _EMPTY
-    write(PROJECT / "build" / "bench.json", results)
-    results.pop("machine")
+    write(PROJECT / "build" / "bench.json", {"machine": results.pop("machine")})
     sys.stdout.write(f"\n{table(results)}\n\n{time.monotonic() - began:.0f} s; load average {os.getloadavg()[0]:.1f}\n")
     return 0
 
@@ -61,6 +60,7 @@ def _measured(made: World, only: list[str], quick: bool) -> dict[str, Result]:
 
 def _say(name: str, results: dict[str, Result], found: dict[str, Result]) -> None:
     results |= found
+    write(PROJECT / "build" / "bench.json", found)
     said = ", ".join(f"{key} {value['ours']:,} {value['unit']}" for key, value in found.items())
     sys.stdout.write(f"{time.strftime('%H:%M:%S')} {said} (load {os.getloadavg()[0]:.1f})\n")
     sys.stdout.flush()

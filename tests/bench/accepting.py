@@ -25,7 +25,8 @@ def accept_single(made: World, cast: Cast, quick: bool) -> Result:
     ours: list[Seen] = []
     theirs: list[Seen] = []
     barest: list[Seen] = []
-    costs: list[dict[str, float]] = []
+    costs: list[float] = []
+    bare_costs: list[float] = []
     with connection.cursor() as cursor:
         cursor.execute(bare.TABLE)
     view, least = _bare("bare", ""), _bare("barest", "1")
@@ -35,8 +36,10 @@ def accept_single(made: World, cast: Cast, quick: bool) -> Result:
             ours.append(
                 run(Job(made.ports.web, "/v1/notifications", bodies, seconds=seconds, headers=_authorised(cast)))
             )
-            costs.append(spent(before, made.cpu()))
+            between = made.cpu()
             theirs.append(run(Job(_port(view), "/accept", bodies, seconds=seconds)))
+            costs.append(_each(before, between, ours[-1]))
+            bare_costs.append(_each(between, made.cpu(), theirs[-1]))
             barest.append(run(Job(_port(least), "/accept", bodies, seconds=seconds)))
     rates = [seen.count / seen.seconds for seen in ours]
     without = median(seen.count / seen.seconds for seen in barest)
@@ -50,9 +53,15 @@ def accept_single(made: World, cast: Cast, quick: bool) -> Result:
         baseline_p99_ms=round(median(seen.percentile(0.99) for seen in theirs), 1),
         without_middleware=round(without),
         ratio_without_middleware=round(median(rates) / without, 3),
-        cpu_seconds=costs,
-        client_cpu=round(median(seen.cpu for seen in ours), 2),
+        cpu_ms_each=median(costs),
+        baseline_cpu_ms_each=median(bare_costs),
+        ratio_by_cpu=round(median(bare_costs) / median(costs), 3),
     )
+
+
+def _each(before: dict[str, float], after: dict[str, float], seen: Seen) -> float:
+    """Milliseconds of CPU for a request, of all servers together; half a second of warm-up went before what was counted."""
+    return round(sum(spent(before, after, 0.0).values()) * 1000 / (seen.count * (seen.seconds + 0.5) / seen.seconds), 2)
 
 
 def accept_batch(made: World, cast: Cast, quick: bool) -> Result:

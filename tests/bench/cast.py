@@ -40,7 +40,9 @@ def invite() -> Cast:
     for start in range(0, PEOPLE, 500):
         upsert_recipients(tenant=tenant, inline=[_person(n) for n in range(start, start + 500)])
     variants = (
-        Source(Channel.PUSH, "", {"title": "Hello {{ recipient.first_name }}", "body": "Order {{ data.order }} is here."}),
+        Source(
+            Channel.PUSH, "", {"title": "Hello {{ recipient.first_name }}", "body": "Order {{ data.order }} is here."}
+        ),
         Source(Channel.SMS, "", {"body": "{{ recipient.first_name }}: order {{ data.order }} is here."}),
         Source(
             Channel.EMAIL,
