@@ -34,7 +34,9 @@ class Command(BaseCommand):
                 queues = replay(dead_letter_ids=[letter.id for letter in letters], by=by)
                 self.stdout.write(f"Replayed {len(letters)} dead letters into {', '.join(queues) or 'no queue'}.")
             case "give-up":
-                self.stdout.write(f"Gave up {give_up(dead_letter_ids=[letter.id for letter in letters], by=by)} dead letters.")
+                self.stdout.write(
+                    f"Gave up {give_up(dead_letter_ids=[letter.id for letter in letters], by=by)} dead letters."
+                )
             case _:
                 self._list(letters)
 
@@ -42,7 +44,9 @@ class Command(BaseCommand):
         for letter in letters:
             shown = ids.show(ids.DEAD_LETTER, letter.id)
             notification = ids.show(ids.NOTIFICATION, letter.notification_id)
-            self.stdout.write(f"{letter.created_at:%Y-%m-%d %H:%M:%S}  {shown}  {notification}  {letter.queue}  {letter.reason}")
+            self.stdout.write(
+                f"{letter.created_at:%Y-%m-%d %H:%M:%S}  {shown}  {notification}  {letter.queue}  {letter.reason}"
+            )
         for reason, count in Counter(letter.reason for letter in letters).most_common():
             self.stdout.write(f"{count} x {reason}: {Reason(reason).sentence}")
         if not letters:
