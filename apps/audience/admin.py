@@ -1,6 +1,7 @@
 """People and their addresses. Addresses are shown masked; nothing is decrypted for these pages."""
 
 from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -13,29 +14,16 @@ from apps.audience.finding import recipients_by
 from apps.audience.forms import RecipientForm
 from apps.audience.services import forget_recipient, upsert_user
 from apps.core import ids
-from apps.core.admin_bases import ReadOnly, TabularInline, display, moment
+from apps.core.admin_bases import display, moment
 from apps.core.admin_feeds import FeedAdmin
 from apps.core.admin_filters import states
-from apps.core.admin_panels import panels
+from apps.core.admin_panels import panel, panels
 from apps.core.types import InlineRecipient
 from apps.tenants.selectors import tenant_by_id, tenants
 from apps.tenants.tenant_filter import TenantColumn, TenantFilter
 
 SHOWN_ADDRESSES = 3
-
-
-class EndpointInline(ReadOnly, TabularInline):
-    model = models.Endpoint
-    verbose_name_plural = "addresses and devices"
-    fields = ("masked", "channel", "kind", "platform", "verified_at", "retired_at", "retired_reason", "last_seen_at")
-    readonly_fields = fields
-    extra = 0
-    hide_title = True
-    per_page = 20
-    ordering = ("-id",)
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return models.Endpoint.objects.all_tenants().defer("sealed", "address_hash").order_by("-id")
+MOST_ADDRESSES = 100
 
 
 @admin.register(models.Recipient)
@@ -53,7 +41,6 @@ class RecipientAdmin(TenantColumn, FeedAdmin):
         ("What templates know", {"fields": ("attributes", ("made_at", "updated_at"))}),
     )
     readonly_fields = ("user_id", "tenant", "attributes", "made_at", "updated_at")
-    inlines = (EndpointInline,)
     change_form_outer_after_template = "admin/panels.html"
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -125,3 +112,10 @@ class RecipientAdmin(TenantColumn, FeedAdmin):
         tenant = tenant_by_id(obj.tenant_id)
         assert tenant is not None
         forget_recipient(tenant=tenant, user_id=obj.user_id)
+
+
+@panel("recipient", order=0, template="admin/audience/addresses.html", permission="audience.view_recipient")
+def known_addresses(request: HttpRequest, subject: UUID | None) -> Mapping[str, Any] | None:
+    """Masked, the newest MOST_ADDRESSES."""
+    rows = models.Endpoint.objects.all_tenants().filter(recipient_id=subject).defer("sealed", "address_hash")
+    return {"endpoints": list(rows.order_by("-id")[:MOST_ADDRESSES])}

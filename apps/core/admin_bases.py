@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     ModelForm = forms.ModelForm[Any]
     ModelAdmin = admin.ModelAdmin[Any]
-    TabularInline = admin.TabularInline[Any, Any]
-    StackedInline = admin.StackedInline[Any, Any]
 
     def display(
         *, description: str, label: Mapping[str, str] | bool = False, boolean: bool = False
@@ -34,7 +32,7 @@ if TYPE_CHECKING:
 
 else:
     from django.forms import ModelForm
-    from unfold.admin import ModelAdmin, StackedInline, TabularInline
+    from unfold.admin import ModelAdmin
     from unfold.decorators import action, display
 
 __all__ = [
@@ -42,8 +40,6 @@ __all__ = [
     "ModelAdmin",
     "ModelForm",
     "ReadOnly",
-    "StackedInline",
-    "TabularInline",
     "action",
     "ago",
     "display",

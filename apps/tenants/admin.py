@@ -126,7 +126,7 @@ class ApiKeyAdmin(TenantColumn, ModelAdmin):
     @action(description="Rotate", url_path="rotate", icon="autorenew", permissions=("change",))
     def rotate(self, request: HttpRequest, object_id: str) -> HttpResponse:
         key = self._usable(object_id)
-        form = RotationForm(request.POST or None)
+        form = RotationForm(request.POST if request.method == "POST" else None)
         if request.method == "POST" and form.is_valid():
             issued = rotate_api_key(tenant=_tenant(key.tenant_id), key_id=key.id, overlap=form.overlap)
             self.log_change(request, key, "Rotated.")

@@ -116,7 +116,7 @@ class ProviderAccountAdmin(ModelAdmin):
     @action(description="Switch off", url_path="off", icon="toggle_off", permissions=("change",))
     def turn_off(self, request: HttpRequest, object_id: str) -> HttpResponse:
         account = get_object_or_404(models.ProviderAccount.objects.all_tenants(), id=object_id)
-        form = SwitchOffForm(request.POST or None)
+        form = SwitchOffForm(request.POST if request.method == "POST" else None)
         if request.method == "POST" and form.is_valid():
             reason = f"{form.cleaned_data['reason']} ({operator(request)})"
             if switch_off(account.id, reason):

@@ -172,7 +172,7 @@ class NotificationAdmin(ReadOnly, Columns, FeedAdmin):
         row = self._operable(request, object_id)
         if row is None:
             return HttpResponseRedirect(reverse("admin:ledger_notification_changelist"))
-        form = RetryForm(request.POST or None)
+        form = RetryForm(request.POST if request.method == "POST" else None)
         if request.method == "POST" and form.is_valid():
             said = _retried(row, by=operator(request), may_duplicate=form.cleaned_data["may_duplicate"])
             messages.info(request, said)
