@@ -7,7 +7,8 @@ from django.db import connection
 
 from apps.core import ids
 from apps.core.crypto import UndecipherableError, decrypt
-from apps.core.types import Engagement, EventKind
+from apps.core.enums import EventKind
+from apps.core.types import Engagement
 from apps.inbox import engagement, selectors, services
 from apps.inbox.models import InboxItem
 from tests.integration import inbox_cast as cast
