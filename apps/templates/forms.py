@@ -18,6 +18,7 @@ from apps.core.enums import Channel
 from apps.templates import models
 from apps.templates.content import FIELDS, LAYOUT_FIELDS, Field
 from apps.templates.selectors import VariantRow
+from apps.templates.services import KEY, KEY_RULE
 
 _CODE = {"spellcheck": "false", "class": "n-editor"}
 _ROWS = {"html": 20, "text": 6, "body": 4}
@@ -37,6 +38,12 @@ class NewTemplateForm(ModelForm):
             "key": "How requests name it: order-shipped.",
             "is_layout": "A layout has {{ content }} once; the mails of other templates wear it.",
         }
+
+    def clean_key(self) -> str:
+        key: str = self.cleaned_data["key"]
+        if not KEY.fullmatch(key):
+            raise forms.ValidationError(KEY_RULE)
+        return key
 
 
 class DraftForm(forms.Form):

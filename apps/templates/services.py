@@ -22,7 +22,8 @@ from apps.templates.selectors import compiled_variants
 __all__ = ["Source", "publish", "publish_changes", "rollback", "save_draft"]
 
 MOST_VARIANTS = 200
-_KEY = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
+KEY = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
+KEY_RULE = "A key has 1 to 100 lower-case letters, digits, `_`, `.` and `-`, and begins with a letter or digit."
 
 
 class Saved(NamedTuple):
@@ -46,9 +47,8 @@ def save_draft(
 
     Raises Problem: validation_error (or the single code) with pointers into the body of PUT /v1/templates/{key}; conflict.
     """
-    if not _KEY.fullmatch(key):
-        said = "A key has 1 to 100 lower-case letters, digits, `_`, `.` and `-`, and begins with a letter or digit."
-        raise Problem(Code.OUT_OF_RANGE, said, pointer="#path/key")
+    if not KEY.fullmatch(key):
+        raise Problem(Code.OUT_OF_RANGE, KEY_RULE, pointer="#path/key")
     rows = _checked(variants, is_layout=is_layout)
     if is_layout and layout:
         raise Problem(Code.CONTRADICTION, "A layout has no layout of its own.", pointer="/layout")

@@ -1,0 +1,101 @@
+"""Event types by hand, under the same rules as through the API; and the clockwork's tables."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django_celery_beat.models import IntervalSchedule, PeriodicTask
+
+from apps.core.types import Tenant
+from apps.events.models import EventType
+from apps.events.selectors import event_type, forget_cached
+from tests.integration import admin_cast as cast
+
+pytestmark = pytest.mark.django_db
+
+ADD = reverse("admin:events_eventtype_add")
+
+
+@pytest.fixture
+def acme() -> Tenant:
+    forget_cached()
+    return cast.acme()
+
+
+@pytest.fixture
+def mira() -> Client:
+    return cast.mira()
+
+
+def typed(tenant: Tenant, **fields: Any) -> dict[str, Any]:
+    known = {
+        "tenant": str(tenant.id),
+        "key": "order.shipped",
+        "name": "Order shipped",
+        "category": "transactional",
+        "template_key": "order",
+        "channels": ["push", "email"],
+        "fallback": "push, sms",
+        "dedup_window_seconds": "60",
+        "sensitive_keys": "code, otp",
+        "owner": "Logistics",
+    }
+    return known | fields
+
+
+def test_an_event_type_is_defined(acme: Tenant, mira: Client) -> None:
+    answer = mira.post(ADD, typed(acme))
+    assert answer.status_code == 302, answer.context_data["errors"]
+    found = event_type(acme.id, "order.shipped")
+    assert found is not None
+    assert [channel.value for channel in found.channels] == ["push", "email"]
+    assert [channel.value for channel in found.fallback] == ["push", "sms"]
+    assert (found.sensitive_keys, found.dedup_window.total_seconds()) == (("code", "otp"), 60)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("key", "Order Shipped"),
+        ("category", "vital"),
+        ("channels", ["pigeon"]),
+        ("fallback", "push, pigeon"),
+        ("fallback", "push, push"),
+        ("sensitive_keys", "code, code"),
+        ("sensitive_keys", "x" * 101),
+        ("dedup_window_seconds", "2592001"),
+    ],
+)
+def test_it_refuses_what_the_api_refuses(acme: Tenant, mira: Client, field: str, value: Any) -> None:
+    answer = mira.post(ADD, typed(acme, **{field: value}))
+    assert list(answer.context_data["adminform"].form.errors) == [field]
+    assert not EventType.objects.exists()
+
+
+def test_a_change_takes_effect_at_once_and_leaves_the_key(acme: Tenant, mira: Client) -> None:
+    mira.post(ADD, typed(acme))
+    assert event_type(acme.id, "order.shipped") is not None
+    page = reverse("admin:events_eventtype_change", args=[EventType.objects.get().id])
+    assert 'value="push, sms"' in mira.get(page).content.decode()
+    mira.post(page, typed(acme, key="order.other", fallback="", category="critical"))
+    found = event_type(acme.id, "order.shipped")
+    assert found is not None
+    assert (found.fallback, found.category) == ((), "critical")
+
+
+def test_removing_takes_effect_at_once(acme: Tenant, mira: Client) -> None:
+    mira.post(ADD, typed(acme))
+    assert event_type(acme.id, "order.shipped") is not None
+    mira.post(reverse("admin:events_eventtype_delete", args=[EventType.objects.get().id]), {"post": "yes"})
+    assert event_type(acme.id, "order.shipped") is None
+
+
+def test_the_clockwork_is_shown(mira: Client) -> None:
+    every = IntervalSchedule.objects.create(every=1, period="seconds")
+    task = PeriodicTask.objects.create(name="tick", task="dispatch.tick", interval=every)
+    assert "dispatch.tick" in mira.get(reverse("admin:django_celery_beat_periodictask_add")).content.decode()
+    for model, id_ in (("periodictask", task.id), ("intervalschedule", every.id)):
+        assert mira.get(reverse(f"admin:django_celery_beat_{model}_change", args=[id_])).status_code == 200
+    for model in ("intervalschedule", "crontabschedule", "clockedschedule", "solarschedule"):
+        assert mira.get(reverse(f"admin:django_celery_beat_{model}_add")).status_code == 200
