@@ -187,6 +187,8 @@ class Runner:
             verdict = story.play()
             if verdict.delivered:
                 story.afterword()
+            if not self._once:
+                self._console.say("Serving; Ctrl-C stops everything")
         except Exception as error:
             verdict = Verdict(False, f"The story could not be told: {error!r}")
         if not verdict.delivered:

@@ -35,7 +35,7 @@ make_venv() {
         say "$python can make no virtualenv: its module venv or ensurepip is missing. Try another: make PYTHON=/path/to/python3 ..."
         return 1
     }
-    $py -m pip install --quiet --disable-pip-version-check uv==0.13.8 || say "uv cannot be installed, pip does its work"
+    $py -m pip install -qq --disable-pip-version-check uv==0.13.8 || say "uv cannot be installed, pip does its work"
     pwd > $venv/.made-in
 }
 

@@ -248,7 +248,7 @@ def test_once_gives_up_on_a_process_that_cannot_start(start: Starter) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_ends_everything(start: Starter, number: signal.Signals) -> None:
     run = start()
-    run.says("The rider's inbox")
+    run.says("Serving; Ctrl-C stops everything")
     family = run.family()
     assert len(family) > 5
     began = time.monotonic()
@@ -268,7 +268,7 @@ def test_a_signal_during_the_start_ends_everything(start: Starter) -> None:
 
 def test_a_process_that_ignores_the_signal_is_killed_with_its_group(start: Starter) -> None:
     run = start(extra="trap '' TERM; sleep 1000 & sleep 1000")
-    run.says("The rider's inbox")
+    run.says("Serving; Ctrl-C stops everything")
     run.process.send_signal(signal.SIGTERM)
     run.says("Killing extra: still running after 3 s", within=12)
     assert run.ends() == 0
@@ -276,7 +276,7 @@ def test_a_process_that_ignores_the_signal_is_killed_with_its_group(start: Start
 
 def test_a_second_signal_means_at_once(start: Starter) -> None:
     run = start(extra="trap '' TERM; sleep 1000 & sleep 1000")
-    run.says("The rider's inbox")
+    run.says("Serving; Ctrl-C stops everything")
     began = time.monotonic()
     run.process.send_signal(signal.SIGTERM)
     time.sleep(0.5)
@@ -288,7 +288,7 @@ def test_a_second_signal_means_at_once(start: Starter) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel ties children to their parent only on Linux")
 def test_when_the_runner_is_killed_nothing_is_left_and_the_next_start_works(start: Starter) -> None:
     run = start()
-    run.says("The rider's inbox")
+    run.says("Serving; Ctrl-C stops everything")
     family = run.family()
     run.kill()
     assert wait_until(lambda: not any(is_alive(one) for one in family), seconds=5)
@@ -298,7 +298,7 @@ def test_when_the_runner_is_killed_nothing_is_left_and_the_next_start_works(star
 
 def test_what_a_killed_run_could_not_take_along_is_ended_by_the_next_start(start: Starter) -> None:
     run = start(extra="sleep 1000 & sleep 1000")
-    run.says("The rider's inbox")
+    run.says("Serving; Ctrl-C stops everything")
     grandchildren = [
         process for process in run.family() if process.name() == "sleep" and process.ppid() != run.process.pid
     ]
@@ -312,7 +312,7 @@ def test_what_a_killed_run_could_not_take_along_is_ended_by_the_next_start(start
 
 def test_a_second_runner_is_refused(start: Starter) -> None:
     first = start()
-    first.says("The rider's inbox")
+    first.says("Serving; Ctrl-C stops everything")
     second = start()
     assert second.ends() == 1
     assert f"in use by process {first.process.pid}. Stop it first." in "\n".join(second.lines)
@@ -322,7 +322,7 @@ def test_a_second_runner_is_refused(start: Starter) -> None:
 
 def test_a_dead_child_and_a_dead_server_are_started_again(start: Starter, project: Path) -> None:
     run = start()
-    run.says("The rider's inbox")
+    run.says("Serving; Ctrl-C stops everything")
     web, postgres = (
         next(p for p in run.family() if word in p.cmdline()) for word in (str(project / "service.py"), "-D")
     )
@@ -354,7 +354,7 @@ def test_a_taken_port_is_said_and_another_one_used(start: Starter) -> None:
 def test_given_addresses_are_used_and_no_server_is_started(start: Starter, project: Path, tmp_path: Path) -> None:
     with Servers.start(tmp_path, durable=False) as servers:
         run = start(DATABASE_URL=servers.database_url, REDIS_URL=servers.redis_url)
-        run.says("The rider's inbox")
+        run.says("Serving; Ctrl-C stops everything")
         assert [process for process in run.family() if process.name() in {"postgres", "redis-server"}] == []
         environment = (project / ".local" / "running.env").read_text().splitlines()
         assert f"DATABASE_URL={servers.database_url}" in environment
