@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Thread
 from time import sleep
 
+from celery import current_app
 from django.db import close_old_connections
 
 from apps.dispatch import bells
@@ -44,8 +45,17 @@ def _watch(queues: Sequence[str]) -> None:
 
 def _poll(queue: str) -> None:
     try:
-        rescue() if queue == RESCUE else drain(queue)
+        _look(queue)
     except Exception as error:
         log.error("poll failed", extra={"queue": queue}, exc_info=error)
     finally:
         close_old_connections()
+
+
+def _look(queue: str) -> None:
+    if queue == RESCUE:
+        rescue()
+    elif queue in bells.TASKS:
+        current_app.tasks[bells.TASKS[queue]](queue=queue)
+    else:
+        drain(queue)

@@ -33,4 +33,5 @@ def rescue(**_: object) -> None:
 @celeryd_after_setup.connect
 def start_polling(instance: Any = None, **_: object) -> None:
     """Each worker process can do without bells: see polling.py."""
-    polling.start([queue for queue in instance.app.amqp.queues.consume_from if queue in settings.WORK_QUEUES])
+    polled = {*settings.WORK_QUEUES, *bells.TASKS}
+    polling.start([queue for queue in instance.app.amqp.queues.consume_from if queue in polled])
