@@ -74,7 +74,7 @@ class TemplateView(APIView):
         tags=TAGS,
         parameters=[KEY],
         request=bodies.TemplateBody,
-        responses={200: bodies.TemplateAnswer, 201: bodies.TemplateAnswer, 409: ProblemBody},
+        responses={200: bodies.TemplateAnswer, 201: bodies.TemplateAnswer, 404: ProblemBody, 409: ProblemBody},
         examples=[OpenApiExample("order shipped", value=examples.TEMPLATE, request_only=True)],
     )
     def put(self, request: Request, key: str) -> Response:

@@ -1,0 +1,13 @@
+"""For every test: nothing that an earlier test left in this process's caches."""
+
+import pytest
+
+from apps.channels import selectors as channels
+from apps.events import selectors as events
+from apps.tenants import selectors as tenants
+
+
+@pytest.fixture(autouse=True)
+def _fresh_caches() -> None:
+    for app in (channels, events, tenants):
+        app.forget_cached()
