@@ -26,6 +26,7 @@ def acme(slug: str = "acme") -> Tenant:
 
 def mira() -> Client:
     """May do everything."""
+    forget_cached()
     client = Client()
     client.force_login(User.objects.create(username="mira", is_staff=True, is_superuser=True))
     return client
@@ -128,11 +129,17 @@ def letter(of: Delivery, reason: str = "rejected", **fields: Any) -> DeadLetter:
 def work(of: Notification, *, due: timedelta = timedelta(0), **fields: Any) -> WorkItem:
     """To be routed; `due` from now."""
     now = datetime.now(UTC)
-    known = {"lane": of.category, "queue": f"route.{of.category}", "kind": "route", "channel": "", "id": of.id}
+    known: dict[str, Any] = {
+        "lane": of.category,
+        "queue": f"route.{of.category}",
+        "kind": "route",
+        "channel": "",
+        "id": of.id,
+        "priority": 1,
+    }
     return WorkItem.objects.create(
         tenant_id=of.tenant_id,
         notification_id=of.id,
-        priority=1,
         due_at=now + due,
         phase=0,
         lease_token=0,

@@ -115,6 +115,19 @@ def test_waiting_work_is_told_by_lane(acme: Tenant, mira: Client) -> None:
     assert "social 2 9 min 1" in words(mira)
 
 
+def test_waiting_work_of_every_queue_tenant_and_priority_counts(acme: Tenant) -> None:
+    for tenant, minutes in ((acme, 1), (cast.acme("other"), 7)):
+        rosa = cast.person(tenant)
+        cast.work(cast.notification(tenant, rosa), due=timedelta(minutes=-minutes))
+        note = cast.notification(tenant, rosa)
+        sent = {"queue": "send.transactional.sms", "kind": "send", "channel": "sms"}
+        cast.work(note, due=timedelta(seconds=-5), priority=0, **sent)
+        cast.work(note, due=timedelta(minutes=5), priority=2, id=cast.delivery(note).id, **sent)
+    (lane,) = [lane for lane in figures.lanes() if lane.name == "transactional"]
+    assert (lane.due, lane.planned) == (4, 2)
+    assert lane.waits == pytest.approx(420, abs=5)
+
+
 def test_counting_waiting_work_stops(acme: Tenant, mira: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(figures, "MOST_COUNTED", 2)
     rosa = cast.person(acme)

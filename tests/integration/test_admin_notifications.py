@@ -10,9 +10,12 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from apps.audience.models import Endpoint
 from apps.core import admin_feeds, clock, ids
 from apps.core.types import Tenant
+from apps.ledger.admin import finding
 from apps.ledger.models import Delivery, DeliveryEvent, Notification, WorkItem
+from apps.ledger.rows import fetch
 from tests.integration import admin_cast as cast
 from tests.integration.ingest_cast import statements
 
@@ -172,21 +175,28 @@ class TestSearch:
 
     def test_every_way_to_look_has_an_index(self, note: Notification) -> None:
         """With sequential scans forbidden nothing but them is left where an index is missing."""
-        from apps.ledger.admin import finding
-        from apps.ledger.rows import fetch
-
         fetch("SET LOCAL enable_seqscan = off", {})
         known = {
             "id": note.id,
             "text": "ev-1",
             "most": 5,
             "since": note.id,
-            "until": note.id,
+            "until": ids.bound(clock.now() + timedelta(minutes=1)),
             "people": [note.recipient_id],
         }
-        for sql in (finding._BY_ID, finding._BY_TEXT, finding._BY_REQUEST, finding._NEWEST_OF):
-            plan = "\n".join(row[0] for row in fetch(f"EXPLAIN {sql}", known))
-            assert "Seq Scan" not in plan, plan
+        plans = {sql: "\n".join(row[0] for row in fetch(f"EXPLAIN {sql}", known)) for sql in _QUESTIONS}
+        for sql, indexes in _QUESTIONS.items():
+            assert "Seq Scan" not in plans[sql], plans[sql]
+            for index in indexes:
+                assert index in plans[sql], plans[sql]
+
+
+_QUESTIONS = {
+    finding._BY_ID: ("ledger_dead_letter_pkey",),
+    finding._BY_TEXT: ("provider_message_id_idx", "event_id_idx", "request_id_idx"),
+    finding._BY_REQUEST: ("_pkey",),
+    finding._NEWEST_OF: ("recipient_id_id_idx",),
+}
 
 
 class TestStory:
@@ -197,8 +207,6 @@ class TestStory:
     def test_it_tells_what_happened_and_shows_neither_content_nor_address(
         self, note: Notification, mira: Client
     ) -> None:
-        from apps.audience.models import Endpoint
-
         endpoint = Endpoint.objects.get(recipient_id=note.recipient_id)
         sent = cast.delivery(note, endpoint_id=endpoint.id, sent_at=clock.now(), provider_message_id="m-1")
         cast.attempt(sent, provider_message_id="m-1")
