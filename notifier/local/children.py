@@ -1,7 +1,7 @@
 """The process table: what runs beside the servers, one row a process. docker-compose.yml is the same table."""
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from notifier.pools import POOLS, Pool
@@ -9,18 +9,21 @@ from notifier.pools import POOLS, Pool
 WEB = ("notifier.wsgi:application", "--worker-class", "gthread", "--workers", "2", "--threads", "8")
 STREAM = ("notifier.asgi:application", "--worker-class", "asgi", "--workers", "1")
 BEAT = ("beat", "--scheduler", "django_celery_beat.schedulers:DatabaseScheduler")
+_EARLY_POOLS = frozenset({"transactional", "system"})
 _CELERY = (sys.executable, "-m", "celery", "-q", "-A", "notifier")
 
 
 @dataclass(frozen=True)
 class Child:
-    """One process. It is ready when `health_url` answers 200, when `ready_file` exists, or, with neither, when it has run for a second."""
+    """One process. It is ready when `health_url` answers 200, when `ready_file` exists, or, with neither, when it has run for a second.
+    `early`: the first notification needs it, so it starts before the others."""
 
     name: str
     command: tuple[str, ...]
     health_url: str = ""
     ready_file: Path | None = None
     niceness: int = 0
+    early: bool = False
 
 
 @dataclass(frozen=True)
@@ -34,9 +37,9 @@ def process_table(ports: Ports, scratch: Path) -> tuple[Child, ...]:
     """`scratch` is a directory for ready files and beat's state."""
     sandbox = (sys.executable, "manage.py", "run_sandbox", "--bind", f"127.0.0.1:{ports.sandbox}")
     return (
-        _server("web", ports.web, WEB, grace=4),
+        replace(_server("web", ports.web, WEB, grace=4), early=True),
         _server("stream", ports.stream, STREAM, grace=2),
-        Child("sandbox", sandbox, health_url=f"http://127.0.0.1:{ports.sandbox}/healthz"),
+        Child("sandbox", sandbox, health_url=f"http://127.0.0.1:{ports.sandbox}/healthz", early=True),
         *(_worker(pool, scratch) for pool in POOLS),
         Child("beat", (*_CELERY, *BEAT, "--schedule", str(scratch / "beat"), "--pidfile=", "--loglevel", "WARNING")),
     )
@@ -53,7 +56,8 @@ def worker_arguments(pool: Pool) -> tuple[str, ...]:
 
 def _worker(pool: Pool, scratch: Path) -> Child:
     command = (*_CELERY, *worker_arguments(pool))
-    return Child(pool.name, command, ready_file=scratch / f"{pool.name}.ready", niceness=pool.nice)
+    ready_file = scratch / f"{pool.name}.ready"
+    return Child(pool.name, command, ready_file=ready_file, niceness=pool.nice, early=pool.name in _EARLY_POOLS)
 
 
 def _server(name: str, port: int, options: tuple[str, ...], grace: int) -> Child:

@@ -3,13 +3,33 @@
 import os
 import sys
 from collections.abc import Iterable
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Self
+from urllib.parse import urlsplit
 
 
-def schema_fingerprint(project: Path) -> str:
-    """Changes when a migration or a dependency does."""
-    return _fingerprint([project / "requirements.txt", *project.glob("apps/*/migrations/*")])
+@dataclass(frozen=True)
+class Stamp:
+    """Remembers for which database which schema was prepared. Only for a server of our own; another's may change unseen."""
+
+    path: Path
+    text: str
+
+    @classmethod
+    def of(cls, project: Path, path: Path, database_url: str) -> Self:
+        """`database_url` is empty for a database of somebody else. Changes with the database, a migration or a dependency."""
+        password = urlsplit(database_url).password or ""
+        schema = _fingerprint([project / "requirements.txt", *project.glob("apps/*/migrations/*")])
+        return cls(path, sha256(f"{password} {schema}".encode()).hexdigest() if password else "")
+
+    def is_current(self) -> bool:
+        return bool(self.text) and self.path.exists() and self.path.read_text() == self.text
+
+    def write(self) -> None:
+        if self.text:
+            self.path.write_text(self.text)
 
 
 def main(demo_file: str) -> None:

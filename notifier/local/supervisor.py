@@ -33,6 +33,7 @@ class Running:
     started_at: float = 0.0
     restart_at: float = 0.0
     deaths: int = 0
+    wanted: bool = False
     ready: bool = False
     was_ready: bool = False
     lines: deque[str] = field(default_factory=lambda: deque(maxlen=_KEPT_LINES))
@@ -59,7 +60,7 @@ class Running:
 
 
 class Supervisor:
-    """Call `start` once, `tick` several times a second from the same (main) thread, `stop` at the end."""
+    """Call `start`, then `tick` several times a second from the same (main) thread, `stop` at the end."""
 
     def __init__(self, table: Sequence[Child], *, env: Mapping[str, str], cwd: Path, console: Console) -> None:
         self.running = [Running(child) for child in table]
@@ -69,14 +70,17 @@ class Supervisor:
         self._console = console
         self._began = time.monotonic()
 
-    def start(self) -> None:
+    def start(self, *, only_early: bool = False) -> None:
+        """Start all that were not started yet, or the early ones of them."""
         for one in self.running:
-            self._launch(one)
+            if not one.wanted and (one.child.early or not only_early):
+                one.wanted = True
+                self._launch(one)
 
     def tick(self) -> None:
         """Notice deaths, restart what is due, ask those that are not ready yet."""
         now = time.monotonic()
-        for one in self.running:
+        for one in (one for one in self.running if one.wanted):
             if one.process is None:
                 if now >= one.restart_at:
                     self._launch(one)
@@ -86,9 +90,9 @@ class Supervisor:
                 one.ready = one.was_ready = True
                 self._console.say(f"{one.child.name} is ready ({now - self._began:.1f} s)")
 
-    def waiting_for(self) -> list[str]:
-        """Names of those that are not ready."""
-        return [one.child.name for one in self.running if not one.ready]
+    def waiting_for(self, *, only_early: bool = False) -> list[str]:
+        """Names of those that are not ready, started or not."""
+        return [one.child.name for one in self.running if not one.ready and (one.child.early or not only_early)]
 
     def broken(self) -> list[str]:
         """Names of those that died three times without ever being ready in between."""

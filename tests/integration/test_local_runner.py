@@ -87,7 +87,7 @@ RUN = textwrap.dedent(
         healthy = {"health_url": f"http://127.0.0.1:{ports.web}/healthz"}
         touching = 'touch "$NOTIFIER_READY_FILE"; exec sleep 1000'
         rows = [
-            Child("web", (*service, str(ports.web), status), **healthy),
+            Child("web", (*service, str(ports.web), status), early=True, **healthy),
             Child("worker", ("/bin/sh", "-c", touching), ready_file=scratch / "worker.ready", niceness=5),
         ]
         if extra:
