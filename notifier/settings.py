@@ -186,6 +186,7 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["apps.tenants.authentication.ApiKeyAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["apps.tenants.permissions.HasScope"],
     "DEFAULT_THROTTLE_CLASSES": ["apps.tenants.throttles.KeyAndTenantThrottle"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "apps.core.bodies.JsonOnly",
     "DEFAULT_PARSER_CLASSES": ["apps.core.bodies.RawBodyParser"],
     "DEFAULT_RENDERER_CLASSES": ["apps.core.bodies.JsonRenderer"],
     "DEFAULT_SCHEMA_CLASS": "apps.core.openapi.Schema",

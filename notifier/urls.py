@@ -9,12 +9,13 @@ handler404 = "apps.core.problems.not_found"
 handler500 = "apps.core.problems.server_error"
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    # first, because most requests are for it
+    path("v1/", include("apps.ingest.urls")),
     path("", include("apps.core.urls")),
     path("", include("apps.channels.urls")),
     path("admin/", admin.site.urls),
     path("v1/", include("apps.audience.urls")),
     path("v1/", include("apps.events.urls")),
-    path("v1/", include("apps.ingest.urls")),
     path("v1/", include("apps.inbox.urls")),
     path("v1/", include("apps.preferences.urls")),
     path("v1/", include("apps.templates.urls")),

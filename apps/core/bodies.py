@@ -5,11 +5,12 @@ each with its own code and a JSON pointer to every place.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import IO, Any, TypeVar
 
 import msgspec
 from django.conf import settings
+from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
@@ -30,6 +31,19 @@ class Body(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True
 
 class Answer(msgspec.Struct, kw_only=True):
     """Base of all answers."""
+
+
+class JsonOnly(BaseContentNegotiation):
+    """The API speaks JSON whatever `Accept` says: there is nothing to choose."""
+
+    def select_parser(self, request: Request, parsers: Iterable[BaseParser]) -> BaseParser:
+        return next(iter(parsers))
+
+    def select_renderer(
+        self, request: Request, renderers: Any, format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        renderer = next(iter(renderers))
+        return renderer, renderer.media_type
 
 
 class RawBodyParser(BaseParser):
