@@ -7,6 +7,7 @@ filter that no index serves looks at no more than LOOK_BACK rows, says so, and g
 from typing import Any
 from uuid import UUID
 
+from django.contrib.admin import ShowFacets
 from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
@@ -86,6 +87,7 @@ class FeedAdmin(ModelAdmin):
 
     list_per_page = 50
     show_full_result_count = False
+    show_facets = ShowFacets.NEVER
     sortable_by = ()
     list_filter_submit = True
 
