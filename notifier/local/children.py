@@ -1,5 +1,6 @@
 """The process table: what runs beside the servers, one row a process. docker-compose.yml is the same table."""
 
+import signal
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +25,7 @@ class Child:
     ready_file: Path | None = None
     niceness: int = 0
     early: bool = False
+    stop_signal: signal.Signals = signal.SIGTERM
 
 
 @dataclass(frozen=True)
@@ -36,12 +38,14 @@ class Ports:
 def process_table(ports: Ports, scratch: Path) -> tuple[Child, ...]:
     """`scratch` is a directory for ready files and beat's state."""
     sandbox = (sys.executable, "manage.py", "run_sandbox", "--bind", f"127.0.0.1:{ports.sandbox}")
+    beat_files = ("--schedule", str(scratch / "beat"), "--pidfile=", "--loglevel", "WARNING")
+    # beat's own handler saves to the database from within whatever query it interrupts, and then hangs; it has no state to save
     return (
         replace(_server("web", ports.web, WEB, grace=4), early=True),
         _server("stream", ports.stream, STREAM, grace=2),
         Child("sandbox", sandbox, health_url=f"http://127.0.0.1:{ports.sandbox}/healthz", early=True),
         *(_worker(pool, scratch) for pool in POOLS),
-        Child("beat", (*_CELERY, *BEAT, "--schedule", str(scratch / "beat"), "--pidfile=", "--loglevel", "WARNING")),
+        Child("beat", (*_CELERY, *BEAT, *beat_files), stop_signal=signal.SIGKILL),
     )
 
 

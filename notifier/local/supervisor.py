@@ -99,11 +99,11 @@ class Supervisor:
         return [one.child.name for one in self.running if one.deaths >= 3 and not one.was_ready]
 
     def stop(self, patience: float) -> None:
-        """SIGTERM to all at once; after `patience` seconds SIGKILL to the groups of those that still run."""
+        """Each one's stop signal to all at once; after `patience` seconds SIGKILL to the groups of those that still run."""
         alive = [one for one in self._all() if one.process is not None and one.process.poll() is None]
         for one in alive:
             with suppress(ProcessLookupError):
-                _process(one).terminate()
+                _process(one).send_signal(one.child.stop_signal)
         end = time.monotonic() + patience
         while (late := [one for one in alive if _process(one).poll() is None]) and time.monotonic() < end:
             time.sleep(0.02)
