@@ -47,7 +47,9 @@ def test_every_variable_that_the_service_reads_has_a_row() -> None:
 
 
 def test_every_variable_that_the_runner_and_the_tests_read_has_a_row() -> None:
-    names = {name for path in SURROUNDINGS for name in called_with_a_name(path, "os.environ", "environ", "self._environ")}
+    names = {
+        name for path in SURROUNDINGS for name in called_with_a_name(path, "os.environ", "environ", "self._environ")
+    }
     ours = {name for name in names if name.isupper()} - NOT_OURS - set(SERVICE)
     assert set(rows("The local runner and the tests")) == ours
 
