@@ -2,13 +2,19 @@
 
 A subclass says `name`, `channels`, `max_batch`, and writes `build` and `parse` (pure, no clock, no socket). Its own error words
 are data: `kinds` and `statuses`. If it has receipts: `has_receipts`, `verify`, `parse_receipts`. See docs/adding-a-provider.md.
+
+Where a provider has an SDK, the SDK writes the letter and reads its own words; the letter is posted here, so that no SDK can
+send twice, wait for ever or hide an answer.
 """
 
 import logging
+import os
 from abc import ABC
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
+from functools import cache
 from time import monotonic
 from typing import ClassVar
 
@@ -19,11 +25,12 @@ from apps.channels.deadlines import Deadline
 from apps.channels.transport import Fault, HttpRequest, HttpResponse, exchange
 from apps.core import clock
 from apps.core.enums import Channel, OutcomeKind
-from apps.core.types import Account, OutboundMessage, Outcome, Receipt
+from apps.core.types import Account, OutboundMessage, Outcome, ProviderCall, Receipt
 
-__all__ = ["HttpRequest", "HttpResponse", "Provider", "UnreadableError", "UntranslatableError"]
+__all__ = ["HttpRequest", "HttpResponse", "NotSentError", "Provider", "UnreadableError", "UntranslatableError"]
 log = logging.getLogger(__name__)
 Messages = Sequence[OutboundMessage]
+AT_ONCE = 128
 
 
 class UntranslatableError(ValueError):
@@ -34,37 +41,60 @@ class UnreadableError(ValueError):
     """Raised by `parse` and `parse_receipts` for a body that makes no sense; a failed decoding will do as well."""
 
 
+class NotSentError(Exception):
+    """Raised by `authorize` when the request cannot be made: nothing was sent, and this is each message's outcome."""
+
+    def __init__(self, kind: OutcomeKind, code: str, detail: str = "") -> None:
+        super().__init__(code)
+        self.outcome = Outcome(kind, code[:64], detail[:500])
+
+
 class Provider(ABC):
     name: ClassVar[str]
     channels: ClassVar[frozenset[Channel]]
     has_receipts: ClassVar[bool] = False
+    # messages in one request, and requests made at the same time by one `send`
     max_batch: ClassVar[int] = 1
+    fan_out: ClassVar[int] = 1
     # the provider's error codes, and HTTP statuses where it departs from answers.STATUS_KINDS
     kinds: ClassVar[Mapping[str, OutcomeKind]] = {}
     statuses: ClassVar[Mapping[int, OutcomeKind]] = {}
 
     def split(self, account: Account, messages: Messages) -> list[list[OutboundMessage]]:
         """The calls these messages take, in order; each is what one `send` takes."""
-        size = min(account.batch_size or self.max_batch, self.max_batch)
-        return [list(messages[start : start + size]) for start in range(0, len(messages), size)]
+        return _chunks(messages, self._batch(account) * min(self.fan_out, account.pool_size))
 
     def send(self, account: Account, messages: Messages, *, deadline: float) -> list[Outcome]:
-        """One Outcome per message, in order, after exactly one request (none, if no message can be translated).
+        """One Outcome per message, in order, after exactly one request for each (none for one that cannot be translated).
 
         `deadline`: seconds for everything. Never raises for what a provider said or a socket did.
         Raises ValueError for more messages than one call takes.
         """
-        if not 0 < len(messages) <= self.max_batch:
-            raise ValueError(f"{self.name} takes 1 to {self.max_batch} messages a call, not {len(messages)}.")
+        most = self.max_batch * self.fan_out
+        if not 0 < len(messages) <= most:
+            raise ValueError(f"{self.name} takes 1 to {most} messages a call, not {len(messages)}.")
         return self.call(account, messages, Deadline(deadline, account.connect_timeout, account.read_timeout))
 
     def call(self, account: Account, messages: Messages, deadline: Deadline) -> list[Outcome]:
-        """HTTP. A provider that speaks another protocol has its own."""
+        """HTTP: as many requests as it takes, side by side. A provider that speaks another protocol has its own."""
+        first, *others = _chunks(messages, self._batch(account))
+        running = [_requests().submit(self._request, account, some, deadline) for some in others]
+        outcomes = self._request(account, first, deadline)
+        for one in running:
+            outcomes += one.result()
+        return outcomes
+
+    def _request(self, account: Account, messages: Messages, deadline: Deadline) -> list[Outcome]:
         started = monotonic()
         request, refused = self._translate(account, messages)
         if request is None:
             return [refused[place] for place in range(len(messages))]
         sent = [message for place, message in enumerate(messages) if place not in refused]
+        try:
+            request = self.authorize(account, request, deadline)
+        except NotSentError as error:
+            outcome = replace(error.outcome, exchange={"status": 0, "ms": _ms(started), "code": error.outcome.code})
+            return [refused.get(place, outcome) for place in range(len(messages))]
         answer = exchange(account, request, deadline)
         seen = {"status": answer.status if isinstance(answer, HttpResponse) else 0, "ms": _ms(started)}
         answers = iter(
@@ -75,6 +105,10 @@ class Provider(ABC):
     def build(self, account: Account, messages: Messages) -> HttpRequest:
         """The one request for these messages. Raises UntranslatableError."""
         raise NotImplementedError
+
+    def authorize(self, account: Account, request: HttpRequest, deadline: Deadline) -> HttpRequest:
+        """The request with what needs a clock or a request of its own: a signature, a token. Raises NotSentError."""
+        return request
 
     def parse(self, messages: Messages, response: HttpResponse) -> list[Outcome]:
         """One Outcome per message of a 2xx answer, in order. Raises UnreadableError."""
@@ -89,11 +123,11 @@ class Provider(ABC):
         """The provider's own code in an error answer, or an empty string."""
         return ""
 
-    def verify(self, account: Account, headers: Mapping[str, str], body: bytes, now: datetime) -> bool:
-        """Whether the provider sent this call of ours. `headers` by lower-case name."""
+    def verify(self, account: Account, call: ProviderCall, now: datetime) -> bool:
+        """Whether the provider sent this call of ours."""
         return False
 
-    def parse_receipts(self, account: Account, headers: Mapping[str, str], body: bytes) -> list[Receipt]:
+    def parse_receipts(self, account: Account, call: ProviderCall) -> list[Receipt]:
         """What a verified call says. Raises UnreadableError."""
         raise NotImplementedError
 
@@ -102,6 +136,9 @@ class Provider(ABC):
         kind = self.kinds.get(code) or self.statuses.get(response.status) or kind_of_status(response.status)
         wait = retry_after(response.headers.get("retry-after"), clock.now())
         return Outcome(kind, code[:64], detail[:500], retry_after=wait)
+
+    def _batch(self, account: Account) -> int:
+        return min(account.batch_size or self.max_batch, self.max_batch)
 
     def _translate(self, account: Account, messages: Messages) -> tuple[HttpRequest | None, dict[int, Outcome]]:
         """The request, and refusals by place. One message that cannot be translated does not take the others with it."""
@@ -136,6 +173,18 @@ class Provider(ABC):
                 return [Outcome(FAULT_KINDS["answer_unreadable"], "answer_unreadable")] * len(messages)
             return [self.outcome(str(answer.status), answer)] * len(messages)
         return outcomes
+
+
+@cache
+def _requests() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(AT_ONCE, thread_name_prefix="request")
+
+
+os.register_at_fork(after_in_child=_requests.cache_clear)
+
+
+def _chunks(messages: Messages, size: int) -> list[list[OutboundMessage]]:
+    return [list(messages[start : start + size]) for start in range(0, len(messages), size)]
 
 
 def _untranslatable(provider: str, error: Exception) -> Outcome:

@@ -1,8 +1,11 @@
-"""Which providers there are: every module of apps/channels/providers, and every entry point of the group `notifier.providers`."""
+"""Which providers there are: every module of apps/channels/providers, and every entry point of the group `notifier.providers`.
+
+The module's or the entry point's name is the provider's. A provider is imported when it is first used: its SDK may be large.
+"""
 
 import pkgutil
-from collections.abc import Iterator, Mapping
-from functools import cache
+from collections.abc import Callable, Mapping
+from functools import cache, partial
 from importlib import import_module
 from importlib.metadata import entry_points
 
@@ -12,42 +15,47 @@ from apps.channels import providers as package
 from apps.channels.base import Provider
 
 GROUP = "notifier.providers"
-
-
-@cache
-def providers() -> Mapping[str, Provider]:
-    """All providers by name. Raises ImproperlyConfigured when two share a name or one is not a provider."""
-    found: dict[str, Provider] = {}
-    for kind in _kinds():
-        if kind.name in found:
-            raise ImproperlyConfigured(f"Two providers are called {kind.name}.")
-        found[kind.name] = kind()
-    return found
+_made: dict[str, Provider] = {}
 
 
 def provider(name: str) -> Provider:
-    """Raises LookupError when there is none of that name."""
-    try:
-        return providers()[name]
-    except KeyError:
-        raise LookupError(f"There is no provider called {name}.") from None
+    """Raises LookupError when there is none of that name, ImproperlyConfigured when what is found is no provider."""
+    found = _made.get(name)
+    if found is None:
+        if name not in _places():
+            raise LookupError(f"There is no provider called {name}.")
+        found = _made[name] = _checked(name, _places()[name]())
+    return found
 
 
-def _kinds() -> Iterator[type[Provider]]:
-    for module in sorted(pkgutil.iter_modules(package.__path__), key=lambda module: module.name):
-        loaded = import_module(f"{package.__name__}.{module.name}")
-        yield from (value for value in vars(loaded).values() if _is_provider(value, loaded.__name__))
+def names() -> frozenset[str]:
+    """Of all providers, imported or not. Raises ImproperlyConfigured when two share a name."""
+    return frozenset(_places())
+
+
+def providers() -> Mapping[str, Provider]:
+    """All providers by name, imported now."""
+    return {name: provider(name) for name in sorted(_places())}
+
+
+@cache
+def _places() -> Mapping[str, Callable[[], object]]:
+    found: dict[str, Callable[[], object]] = {
+        module.name: partial(_class_in, module.name) for module in pkgutil.iter_modules(package.__path__)
+    }
     for point in entry_points(group=GROUP):
-        value = point.load()
-        if not _is_provider(value, None):
-            raise ImproperlyConfigured(f"The entry point {point.name} of {GROUP} is not a provider.")
-        yield value
+        if point.name in found:
+            raise ImproperlyConfigured(f"Two providers are called {point.name}.")
+        found[point.name] = point.load
+    return found
 
 
-def _is_provider(value: object, module: str | None) -> bool:
-    return (
-        isinstance(value, type)
-        and issubclass(value, Provider)
-        and hasattr(value, "name")
-        and (module is None or value.__module__ == module)
-    )
+def _class_in(module: str) -> object:
+    values = vars(import_module(f"{package.__name__}.{module}")).values()
+    return next((value for value in values if getattr(value, "name", None) == module), None)
+
+
+def _checked(name: str, kind: object) -> Provider:
+    if not (isinstance(kind, type) and issubclass(kind, Provider) and getattr(kind, "name", None) == name):
+        raise ImproperlyConfigured(f"{name} of {GROUP} is not a provider of that name.")
+    return kind()

@@ -12,8 +12,7 @@ import msgspec
 from django.conf import settings
 from django.db.models import Q
 
-from apps.channels import models
-from apps.channels.registry import providers
+from apps.channels import models, registry
 from apps.core import crypto
 from apps.core.enums import Channel, KeyMode
 from apps.core.types import Account
@@ -135,7 +134,7 @@ def _keep(cache: dict[Any, Any], key: Any, value: Any) -> tuple[float, Any]:
 def _loaded(rows: Iterable[Any]) -> Iterable[_Entry]:
     """Rows whose provider is not installed any more or whose credentials cannot be opened are left out, and said so."""
     for row in rows:
-        if row.provider not in providers():
+        if row.provider not in registry.names():
             log.error("account of an unknown provider", extra={"account": row.key, "provider": row.provider})
             continue
         try:

@@ -9,8 +9,7 @@ from uuid import UUID
 import msgspec
 from django.db import IntegrityError, transaction
 
-from apps.channels import models
-from apps.channels.registry import providers
+from apps.channels import models, registry
 from apps.channels.selectors import NUMBERS, SANDBOX_PREFIX, Secrets, account_of, forget_cached, opened
 from apps.core import clock, crypto
 from apps.core.enums import Channel
@@ -111,10 +110,9 @@ def check_account(key: str, provider: str, channel: Channel, settings: Mapping[s
     if not _KEY.fullmatch(key) or key.startswith(SANDBOX_PREFIX):
         detail = f"Use 1 to 63 of a-z, 0-9, - and _, not beginning with {SANDBOX_PREFIX}."
         raise Problem(Code.OUT_OF_RANGE, detail, pointer="/key")
-    known = providers().get(provider)
-    if known is None:
+    if provider not in registry.names():
         raise Problem(Code.OUT_OF_RANGE, f"There is no provider called {provider}.", pointer="/provider")
-    if channel not in known.channels:
+    if channel not in registry.provider(provider).channels:
         raise Problem(Code.OUT_OF_RANGE, f"{provider} does not carry {channel}.", pointer="/channel")
     check_settings(settings)
 

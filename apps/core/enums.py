@@ -161,6 +161,8 @@ class OutcomeKind(Worded):
 class EventKind(Worded):
     """What happened to a delivery or a notification after acceptance (DeliveryEvent)."""
 
+    SENT = "sent", "The provider passed it on."
+    DEFERRED = "deferred", "The provider still tries."
     DELIVERED = "delivered", "The provider reported delivery."
     BOUNCED = "bounced", "The provider reported a permanent bounce."
     SOFT_BOUNCED = "soft_bounced", "The provider reported a temporary refusal."

@@ -1,5 +1,6 @@
 """From a notification to what one provider gets."""
 
+from datetime import datetime
 from typing import Any
 
 from apps.core import ids
@@ -49,6 +50,7 @@ def outbound(
     endpoint: Endpoint | None,
     account: Account | None,
     reference: str,
+    now: datetime,
 ) -> OutboundMessage:
     tenant = tenants.tenant_by_id(n.tenant_id)
     assert tenant is not None and work.channel is not None
@@ -66,4 +68,5 @@ def outbound(
         sender=sender,
         content=rendered.content,
         expires_at=n.expires_at,
+        ttl=max(1, int((n.expires_at - now).total_seconds())) if n.expires_at else None,
     )

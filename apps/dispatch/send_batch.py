@@ -90,7 +90,7 @@ def _prepare(
         return Settlement(work, status=DeliveryStatus.FAILED, reason=reason, is_dead=True, context=context)
     endpoint = next((e for e in person.endpoints if e.id == endpoint_id), None)
     attempt_id = ids.new()
-    message = outbound(work, n, rendered, endpoint, account, ids.show(ids.ATTEMPT, attempt_id))
+    message = outbound(work, n, rendered, endpoint, account, ids.show(ids.ATTEMPT, attempt_id), now)
     return Ready(work, n, attempt_id, endpoint_id, account, rendered, message)
 
 

@@ -31,6 +31,8 @@ BEFORE: dict[D, frozenset[D]] = {
 }
 
 AFTER_EVENT: dict[EventKind, D] = {
+    EventKind.SENT: D.SENT,
+    EventKind.DEFERRED: D.SENT,
     EventKind.DELIVERED: D.DELIVERED,
     EventKind.BOUNCED: D.BOUNCED,
     EventKind.FAILED: D.FAILED,

@@ -129,7 +129,8 @@ def _fold(change: dict[str, Any], receipt: Receipt) -> None:
 _ADVANCE = """
 UPDATE ledger_delivery d
 SET status = i.status, reason = CASE WHEN d.status = i.status THEN d.reason ELSE i.reason END,
-    ended_at = CASE WHEN d.status = i.status THEN d.ended_at ELSE now() END,
+    ended_at = CASE WHEN d.status = i.status THEN d.ended_at WHEN i.status = 'sent' THEN NULL ELSE now() END,
+    sent_at = CASE WHEN i.status = 'sent' THEN coalesce(d.sent_at, now()) ELSE d.sent_at END,
     delivered_at = coalesce(d.delivered_at, i.delivered_at), seen_at = coalesce(d.seen_at, i.seen_at),
     read_at = coalesce(d.read_at, i.read_at), opened_at = coalesce(d.opened_at, i.opened_at),
     clicked_at = coalesce(d.clicked_at, i.clicked_at), complained_at = coalesce(d.complained_at, i.complained_at),

@@ -8,7 +8,7 @@ from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
-from apps.channels.registry import providers
+from apps.channels.registry import names
 from apps.channels.selectors import account_by_id
 from apps.core.admin_bases import TONES, ReadOnly, display, moment
 from apps.core.admin_feeds import FeedAdmin
@@ -42,7 +42,7 @@ class StateFilter(states("state", _STATES)):  # type: ignore[misc]
 @admin.register(ReceiptCall)
 class ReceiptCallAdmin(ReadOnly, FeedAdmin):
     list_display = ("received", "provider", "account", "state", "tries", "error", "next_try", "applied")
-    list_filter = (StateFilter, one_of("provider", sorted(providers())))
+    list_filter = (StateFilter, one_of("provider", sorted(names())))
     actions = ("replay_selected",)
     empty_sentence = "Providers report deliveries, bounces and complaints to /v1/receipts/<account key>."
     fields = ("provider", "account", "state", "tries", "error", "received", "next_try", "applied", "parked")

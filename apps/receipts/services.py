@@ -1,7 +1,7 @@
 """Calls stored, then applied: in batches while all goes well, one by one when something in a batch does not."""
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from time import monotonic
 from uuid import UUID
@@ -14,7 +14,7 @@ from django.db.models.functions import Now
 from apps.channels import registry
 from apps.channels import selectors as channels
 from apps.core import clock, crypto, ids
-from apps.core.types import Account, Receipt
+from apps.core.types import Account, ProviderCall, Receipt
 from apps.ledger.receipts import record
 from apps.receipts import follow_ups
 from apps.receipts.models import ReceiptCall
@@ -36,15 +36,17 @@ class StoredCall(msgspec.Struct, frozen=True):
 
     headers: dict[str, str]
     body: bytes
+    url: str = ""
 
 
-def store_call(*, account: Account, headers: Mapping[str, str], body: bytes) -> UUID:
+def store_call(*, account: Account, call: ProviderCall) -> UUID:
     """One INSERT."""
-    kept = {name: value for name, value in headers.items() if name not in _LEFT_OUT}
-    call = ReceiptCall(account_id=account.id, provider=account.provider)
-    call.sealed = crypto.encrypt(msgspec.msgpack.encode(StoredCall(kept, body)), bound_to=call.id.bytes)
-    call.save(force_insert=True)
-    return call.id
+    kept = {name: value for name, value in call.headers.items() if name not in _LEFT_OUT}
+    row = ReceiptCall(account_id=account.id, provider=account.provider)
+    stored = msgspec.msgpack.encode(StoredCall(kept, call.body, call.url))
+    row.sealed = crypto.encrypt(stored, bound_to=row.id.bytes)
+    row.save(force_insert=True)
+    return row.id
 
 
 def apply_due(*, ends: float) -> bool:
@@ -119,7 +121,8 @@ def _apply(calls: Sequence[ReceiptCall]) -> None:
 def _receipts(call: ReceiptCall, account: Account) -> list[Receipt]:
     """Raises ValueError and whatever else a provider's parser does with what it does not know."""
     stored = msgspec.msgpack.decode(crypto.decrypt(bytes(call.sealed), bound_to=call.id.bytes), type=StoredCall)
-    return registry.provider(account.provider).parse_receipts(account, stored.headers, stored.body)
+    said = ProviderCall(stored.url, stored.headers, stored.body)
+    return registry.provider(account.provider).parse_receipts(account, said)
 
 
 def _keep_unmatched(calls: Sequence[ReceiptCall]) -> None:

@@ -1,5 +1,6 @@
 """The receipts door: the signature is the key. Stores the call as it came and answers; workers read it later."""
 
+from django.conf import settings
 from django.db import DatabaseError, transaction
 from django.http import HttpRequest, HttpResponse
 from django.http.request import UnreadablePostError
@@ -10,7 +11,7 @@ from apps.channels import selectors as channels
 from apps.core import clock
 from apps.core.problem_codes import Code
 from apps.core.problems import Problem, problem_of, problem_response
-from apps.core.types import Account
+from apps.core.types import Account, ProviderCall
 from apps.dispatch import bells
 from apps.receipts import services
 from apps.receipts.tasks import QUEUE
@@ -32,11 +33,11 @@ def _receive(request: HttpRequest, key: str) -> None:
     if request.method != "POST":
         raise Problem(Code.METHOD_NOT_ALLOWED, headers={"Allow": "POST"})
     account = _account(key)
-    body = _body(request)
     headers = {name.lower(): value for name, value in request.headers.items()}
-    if not registry.provider(account.provider).verify(account, headers, body, clock.now()):
+    call = ProviderCall(settings.PUBLIC_URL + request.get_full_path(), headers, _body(request))
+    if not registry.provider(account.provider).verify(account, call, clock.now()):
         raise Problem(Code.SIGNATURE_INVALID)
-    services.store_call(account=account, headers=headers, body=body)
+    services.store_call(account=account, call=call)
     transaction.on_commit(lambda: bells.ring(QUEUE), robust=True)
 
 

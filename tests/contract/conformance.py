@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from time import monotonic
+from time import monotonic, sleep
 from typing import ClassVar
 from uuid import UUID
 
@@ -18,7 +18,7 @@ from apps.channels.base import Provider
 from apps.channels.registry import provider
 from apps.core import ids
 from apps.core.enums import Category, Channel, OutcomeKind
-from apps.core.types import Account, OutboundMessage, Outcome, Receipt
+from apps.core.types import Account, OutboundMessage, Outcome, ProviderCall, Receipt
 from tests.contract.scripted import Seen, answer, drip, drop, hang, raw, reset, scripted
 
 NOW = datetime(2027, 3, 1, 12, 0, tzinfo=UTC)
@@ -121,13 +121,42 @@ class HttpConformance(ProviderCase):
         assert [outcome.provider_message_id for outcome in outcomes] == ids_given
         assert len(server.requests) == 1
 
+    def test_it_makes_its_requests_side_by_side(self) -> None:
+        """One for each message, or for each batch; the outcomes in the messages' order whatever the requests' order."""
+        if self.provider.fan_out == 1:
+            return
+        messages = self.messages(3 * self.provider.max_batch)
+        given: dict[int, list[str]] = {}
+
+        def script(seen: Seen, peer: object) -> bool:
+            status, body, ids_given = self.accepted(seen)
+            given[self.place(seen, messages)] = ids_given
+            sleep(0.2)
+            return answer(status, body)(seen, peer)  # type: ignore[arg-type]
+
+        started = monotonic()
+        with scripted(script) as server:
+            outcomes = self.provider.send(self.account(server.url), messages, deadline=3.0)
+            took = monotonic() - started
+        assert self.kinds(outcomes) == [OutcomeKind.ACCEPTED] * len(messages)
+        assert [o.provider_message_id for o in outcomes] == [id_ for place in sorted(given) for id_ in given[place]]
+        assert len(server.requests) == 3
+        assert took < 0.55
+
+    def place(self, seen: Seen, messages: list[OutboundMessage]) -> int:
+        """Which of the messages comes first in this request."""
+        text = seen.path.encode() + repr(seen.headers).encode() + seen.body
+        return next(place for place, m in enumerate(messages) if m.reference.encode() in text)
+
     def test_it_splits_into_calls_that_it_takes(self) -> None:
-        messages = self.messages(2 * self.provider.max_batch + 1)
-        calls = self.provider.split(self.account("http://127.0.0.1:9"), messages)
+        most = self.provider.max_batch * self.provider.fan_out
+        account = replace(self.account("http://127.0.0.1:9"), pool_size=self.provider.fan_out)
+        messages = self.messages(2 * most + 1)
+        calls = self.provider.split(account, messages)
         assert [message for call in calls for message in call] == messages
-        assert [len(call) for call in calls] == [self.provider.max_batch, self.provider.max_batch, 1]
+        assert [len(call) for call in calls] == [most, most, 1]
         with pytest.raises(ValueError, match="messages a call"):
-            self.send("http://127.0.0.1:9", self.provider.max_batch + 1)
+            self.send("http://127.0.0.1:9", most + 1)
 
     def test_it_says_down_when_the_connection_is_refused(self) -> None:
         with scripted(drop) as server:
@@ -245,7 +274,9 @@ class HttpConformance(ProviderCase):
 
 
 class ReceiptConformance(ProviderCase):
-    def call(self, now: datetime) -> tuple[dict[str, str], bytes, list[Receipt]]:
+    url: ClassVar[str] = "https://notify.acme.test/v1/receipts/acme-first"
+
+    def call(self, now: datetime) -> tuple[ProviderCall, list[Receipt]]:
         """A call as the provider would make it at that time, signed for `account()`, and what it says."""
         raise NotImplementedError
 
@@ -253,38 +284,48 @@ class ReceiptConformance(ProviderCase):
         return self.account("http://127.0.0.1:9")
 
     def test_it_verifies_what_the_provider_signed(self) -> None:
-        headers, body, _ = self.call(NOW)
+        call, _ = self.call(NOW)
         assert self.provider.has_receipts
-        assert self.provider.verify(self.own(), headers, body, NOW)
+        assert self.provider.verify(self.own(), call, NOW)
 
     def test_it_refuses_a_changed_body(self) -> None:
-        headers, body, _ = self.call(NOW)
-        assert not self.provider.verify(self.own(), headers, body + b" ", NOW)
+        call, _ = self.call(NOW)
+        assert not self.provider.verify(self.own(), replace(call, body=self.changed(call.body)), NOW)
+
+    def changed(self, body: bytes) -> bytes:
+        return body + b" "
 
     def test_it_refuses_the_signature_of_another_secret(self) -> None:
-        headers, body, _ = self.call(NOW)
+        call, _ = self.call(NOW)
         credentials = {name: f"{value}-other" for name, value in self.credentials.items()}
         secrets = tuple(f"{secret}-other" for secret in self.webhook_secrets)
         other = replace(self.own(), credentials=credentials, webhook_secrets=secrets)
-        assert not self.provider.verify(other, headers, body, NOW)
-        assert not self.provider.verify(replace(other, credentials={}, webhook_secrets=()), headers, body, NOW)
+        assert not self.provider.verify(other, call, NOW)
+        assert not self.provider.verify(replace(other, credentials={}, webhook_secrets=()), call, NOW)
+
+    def test_it_takes_any_of_several_secrets(self) -> None:
+        """Secrets are changed while calls signed with the old one are under way."""
+        call, _ = self.call(NOW)
+        if self.webhook_secrets:
+            both = (f"{self.webhook_secrets[0]}-new", *self.webhook_secrets)
+            assert self.provider.verify(replace(self.own(), webhook_secrets=both), call, NOW)
 
     def test_it_refuses_a_call_without_any_of_its_headers(self) -> None:
-        _, body, _ = self.call(NOW)
-        assert not self.provider.verify(self.own(), {}, body, NOW)
+        call, _ = self.call(NOW)
+        assert not self.provider.verify(self.own(), replace(call, headers={}), NOW)
 
     @pytest.mark.parametrize("age", [timedelta(hours=25), timedelta(days=-2)])
     def test_it_refuses_a_replay_of_old(self, age: timedelta) -> None:
-        headers, body, _ = self.call(NOW)
-        assert not self.provider.verify(self.own(), headers, body, NOW + age)
+        call, _ = self.call(NOW)
+        assert not self.provider.verify(self.own(), call, NOW + age)
 
     def test_it_reads_receipts_with_stable_ids(self) -> None:
-        headers, body, expected = self.call(NOW)
-        assert self.provider.parse_receipts(self.own(), headers, body) == expected
-        assert self.provider.parse_receipts(self.own(), headers, body) == expected
+        call, expected = self.call(NOW)
+        assert self.provider.parse_receipts(self.own(), call) == expected
+        assert self.provider.parse_receipts(self.own(), call) == expected
         assert len({receipt.event_id for receipt in expected}) == len(expected) > 0
 
     def test_it_raises_for_a_body_that_makes_no_sense(self) -> None:
-        headers, _, _ = self.call(NOW)
+        call, _ = self.call(NOW)
         with pytest.raises(ValueError):
-            self.provider.parse_receipts(self.own(), headers, b"<html>")
+            self.provider.parse_receipts(self.own(), replace(call, body=b"<html>"))

@@ -218,7 +218,7 @@ class Carrier(Provider):
 @pytest.fixture
 def carrier(monkeypatch: pytest.MonkeyPatch) -> Carrier:
     taken = Carrier()
-    monkeypatch.setitem(registry.providers(), "sandbox", taken)  # type: ignore[arg-type]
+    monkeypatch.setitem(registry._made, "sandbox", taken)  # type: ignore[arg-type]
     selectors.forget_cached()
     return taken
 

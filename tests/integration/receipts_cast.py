@@ -10,6 +10,7 @@ from apps.channels.sandbox.wire import SandboxEvent, SandboxEvents, encode
 from apps.channels.selectors import sandbox_account
 from apps.core import crypto, ids
 from apps.core.enums import Channel
+from apps.core.types import ProviderCall
 from apps.ledger.models import Attempt, Delivery
 from apps.receipts.services import store_call
 from apps.tenants.models import Tenant
@@ -112,6 +113,5 @@ def event(one: Sent, kind: str = "delivered", *, event_id: str = "", code: str =
 
 def call(*events: SandboxEvent, body: bytes = b"") -> UUID:
     """A verified call, stored."""
-    return store_call(
-        account=sandbox_account(Channel.EMAIL), headers={}, body=body or encode(SandboxEvents(list(events)))
-    )
+    said = ProviderCall("", {}, body or encode(SandboxEvents(list(events))))
+    return store_call(account=sandbox_account(Channel.EMAIL), call=said)

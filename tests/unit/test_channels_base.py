@@ -8,9 +8,17 @@ from uuid import uuid4
 import pytest
 
 from apps.channels import base
-from apps.channels.base import HttpRequest, HttpResponse, Messages, Provider, UnreadableError, UntranslatableError
+from apps.channels.base import (
+    HttpRequest,
+    HttpResponse,
+    Messages,
+    NotSentError,
+    Provider,
+    UnreadableError,
+    UntranslatableError,
+)
 from apps.core.enums import Category, Channel, OutcomeKind
-from apps.core.types import Account, OutboundMessage, Outcome
+from apps.core.types import Account, OutboundMessage, Outcome, ProviderCall
 
 ACCOUNT = Account(uuid4(), "acme-first", "paper", Channel.SMS, "http://paper.test", "", {})
 
@@ -139,4 +147,42 @@ def test_it_honours_a_smaller_batch_of_the_account_but_no_larger_one() -> None:
 
 def test_it_has_no_receipts_unless_it_says_how_to_verify_them() -> None:
     assert not Paper.has_receipts
-    assert not Paper().verify(ACCOUNT, {}, b"", base.clock.now())
+    assert not Paper().verify(ACCOUNT, ProviderCall("", {}, b""), base.clock.now())
+
+
+class Pen(Provider):
+    """One letter a request, three at a time; needs a stamp first."""
+
+    name = "pen"
+    channels = frozenset({Channel.SMS})
+    fan_out = 3
+
+    def build(self, account: Account, messages: Messages) -> HttpRequest:
+        return HttpRequest("http://pen.test", messages[0].address.encode())
+
+    def authorize(self, account: Account, request: HttpRequest, deadline: Any) -> HttpRequest:
+        if request.body == b"no-stamp":
+            raise NotSentError(OutcomeKind.MISCONFIGURED, "no_stamp", "The stamps are used up.")
+        return HttpRequest(request.url, request.body + b" stamped")
+
+    def parse(self, messages: Messages, response: HttpResponse) -> list[Outcome]:
+        return [Outcome(OutcomeKind.ACCEPTED, provider_message_id=response.body.decode())]
+
+
+def test_it_makes_several_requests_for_one_send(monkeypatch: pytest.MonkeyPatch) -> None:
+    posted: list[bytes] = []
+
+    def exchange(account: Account, request: HttpRequest, deadline: Any) -> HttpResponse:
+        posted.append(request.body)
+        return HttpResponse(200, {}, b"id of " + request.body)
+
+    monkeypatch.setattr(base, "exchange", exchange)
+    outcomes = Pen().send(ACCOUNT, [message("a"), message("no-stamp"), message("c")], deadline=5)
+    assert [(o.kind, o.code, o.provider_message_id) for o in outcomes] == [
+        (OutcomeKind.ACCEPTED, "", "id of a stamped"),
+        (OutcomeKind.MISCONFIGURED, "no_stamp", ""),
+        (OutcomeKind.ACCEPTED, "", "id of c stamped"),
+    ]
+    assert sorted(posted) == [b"a stamped", b"c stamped"]
+    with pytest.raises(ValueError, match="pen takes 1 to 3 messages a call, not 4"):
+        Pen().send(ACCOUNT, [message("a")] * 4, deadline=5)

@@ -19,13 +19,15 @@ class Pigeon(Provider):
 
 @pytest.fixture(autouse=True)
 def _undiscovered() -> Iterator[None]:
-    registry.providers.cache_clear()
+    registry._places.cache_clear()
+    registry._made.clear()
     yield
-    registry.providers.cache_clear()
+    registry._places.cache_clear()
+    registry._made.clear()
 
 
 def _entry_points(monkeypatch: pytest.MonkeyPatch, *values: object) -> None:
-    points = [SimpleNamespace(name="other", load=lambda value=value: value) for value in values]
+    points = [SimpleNamespace(name="pigeon", load=lambda value=value: value) for value in values]
     monkeypatch.setattr(registry, "entry_points", lambda group: points if group == "notifier.providers" else [])
 
 
@@ -42,6 +44,11 @@ def test_it_says_so_when_there_is_none_of_that_name() -> None:
 def test_it_finds_those_of_other_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     _entry_points(monkeypatch, Pigeon)
     assert isinstance(registry.provider("pigeon"), Pigeon)
+
+
+def test_it_imports_none_before_it_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "import_module", lambda name: pytest.fail(f"{name} was imported"))
+    assert {"sandbox", "smtp"} <= registry.names()
 
 
 def test_it_refuses_two_of_one_name(monkeypatch: pytest.MonkeyPatch) -> None:

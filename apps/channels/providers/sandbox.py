@@ -1,6 +1,5 @@
 """The sandbox: every channel, nothing leaves the house. What happens to a message is written in its address (sandbox/behaviour.py)."""
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from itertools import groupby
 
@@ -20,7 +19,7 @@ from apps.channels.sandbox.wire import (
 )
 from apps.channels.standard_webhooks import is_signed
 from apps.core.enums import Channel, EventKind, OutcomeKind
-from apps.core.types import Account, OutboundMessage, Outcome, Receipt
+from apps.core.types import Account, OutboundMessage, Outcome, ProviderCall, Receipt
 
 _answer = msgspec.json.Decoder(SandboxAnswer)
 _events = msgspec.json.Decoder(SandboxEvents)
@@ -75,11 +74,11 @@ class SandboxProvider(Provider):
     def error_code(self, response: HttpResponse) -> str:
         return msgspec.json.decode(response.body, type=SandboxRefusal).error
 
-    def verify(self, account: Account, headers: Mapping[str, str], body: bytes, now: datetime) -> bool:
+    def verify(self, account: Account, call: ProviderCall, now: datetime) -> bool:
         secrets = account.webhook_secrets or (account.credentials.get("secret", ""),)
-        return is_signed(secrets, headers, body, now)
+        return is_signed(secrets, call.headers, call.body, now)
 
-    def parse_receipts(self, account: Account, headers: Mapping[str, str], body: bytes) -> list[Receipt]:
+    def parse_receipts(self, account: Account, call: ProviderCall) -> list[Receipt]:
         return [
             Receipt(
                 event_id=event.event_id,
@@ -89,7 +88,7 @@ class SandboxProvider(Provider):
                 provider_message_id=event.message_id,
                 code=event.code,
             )
-            for event in _events.decode(body).events
+            for event in _events.decode(call.body).events
         ]
 
     def _outcome(self, result: SandboxResult) -> Outcome:

@@ -33,7 +33,8 @@ class Account:
 @dataclass(frozen=True, slots=True)
 class OutboundMessage:
     """One message for one address, as a provider gets it. `reference` (the attempt's id as shown) travels with it and comes back
-    in receipts; `delivery` stays the same over all attempts of a delivery (Message-ID, collapse id)."""
+    in receipts; `delivery` stays the same over all attempts of a delivery (Message-ID, collapse id). `ttl`: whole seconds until
+    `expires_at`, at least 1, as of when it was made ready to be sent."""
 
     reference: str
     delivery: str
@@ -45,11 +46,13 @@ class OutboundMessage:
     sender: str
     content: Mapping[str, str]
     expires_at: datetime | None = None
+    ttl: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A provider's immediate answer for one message. `retry_after` in seconds; `exchange` redacted: no address, no content."""
+    """A provider's immediate answer for one message. `retry_after` in seconds; `exchange` redacted: no address, no content.
+    `dead_since`: with INVALID_ADDRESS, when the provider knows it to be dead from (None: it is dead now)."""
 
     kind: OutcomeKind
     code: str = ""
@@ -57,6 +60,16 @@ class Outcome:
     provider_message_id: str = ""
     retry_after: float | None = None
     exchange: Mapping[str, Any] = field(default_factory=dict)
+    dead_since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderCall:
+    """A provider's call of ours, as it came in. `url`: whole, as the provider sees us, with the query; `headers` by lower-case name."""
+
+    url: str
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from apps.channels.sandbox.wire import (
 )
 from apps.channels.standard_webhooks import sign
 from apps.core.enums import Channel, EventKind, OutcomeKind
-from apps.core.types import Receipt
+from apps.core.types import ProviderCall, Receipt
 from tests.contract.conformance import NOW, HttpConformance, ReceiptConformance
 from tests.contract.scripted import Seen, answer, scripted
 
@@ -38,7 +38,7 @@ class TestSandbox(HttpConformance, ReceiptConformance):
         results = [SandboxResult(m.reference, own) for m, own in zip(batch.messages, given, strict=True)]
         return 200, encode(SandboxAnswer(results)), given
 
-    def call(self, now: datetime) -> tuple[dict[str, str], bytes, list[Receipt]]:
+    def call(self, now: datetime) -> tuple[ProviderCall, list[Receipt]]:
         at = now - timedelta(seconds=3)
         body = encode(
             SandboxEvents(
@@ -48,9 +48,9 @@ class TestSandbox(HttpConformance, ReceiptConformance):
                 ]
             )
         )
+        headers = sign("open-sesame", message_id="msg_1", timestamp=int(now.timestamp()), body=body)
         return (
-            sign("open-sesame", message_id="msg_1", timestamp=int(now.timestamp()), body=body),
-            body,
+            ProviderCall(self.url, headers, body),
             [
                 Receipt("sbx1-1", EventKind.DELIVERED, at, "at_1", "sbx1"),
                 Receipt("sbx2-1", EventKind.BOUNCED, at, "at_2", "sbx2", "unknown"),
@@ -104,6 +104,6 @@ class TestSandbox(HttpConformance, ReceiptConformance):
         ]
 
     def test_it_refuses_a_call_signed_five_minutes_ago(self) -> None:
-        headers, body, _ = self.call(NOW)
-        assert self.provider.verify(self.own(), headers, body, NOW + timedelta(seconds=300))
-        assert not self.provider.verify(self.own(), headers, body, NOW + timedelta(seconds=301))
+        call, _ = self.call(NOW)
+        assert self.provider.verify(self.own(), call, NOW + timedelta(seconds=300))
+        assert not self.provider.verify(self.own(), call, NOW + timedelta(seconds=301))
