@@ -25,7 +25,7 @@ from apps.channels.deadlines import Deadline
 from apps.channels.transport import Fault, HttpRequest, HttpResponse, exchange
 from apps.core import clock
 from apps.core.enums import Channel, OutcomeKind
-from apps.core.types import Account, OutboundMessage, Outcome, ProviderCall, Receipt
+from apps.core.types import Account, InboundText, OutboundMessage, Outcome, ProviderCall, Receipt
 
 __all__ = ["HttpRequest", "HttpResponse", "NotSentError", "Provider", "UnreadableError", "UntranslatableError"]
 log = logging.getLogger(__name__)
@@ -53,6 +53,7 @@ class Provider(ABC):
     name: ClassVar[str]
     channels: ClassVar[frozenset[Channel]]
     has_receipts: ClassVar[bool] = False
+    has_look_up: ClassVar[bool] = False
     # messages in one request, and requests made at the same time by one `send`
     max_batch: ClassVar[int] = 1
     fan_out: ClassVar[int] = 1
@@ -130,6 +131,15 @@ class Provider(ABC):
     def parse_receipts(self, account: Account, call: ProviderCall) -> list[Receipt]:
         """What a verified call says. Raises UnreadableError."""
         raise NotImplementedError
+
+    def parse_inbound(self, account: Account, call: ProviderCall) -> list[InboundText]:
+        """The texts that people sent to us, in a verified call."""
+        return []
+
+    def look_up(self, account: Account, message: OutboundMessage, since: datetime, deadline: Deadline) -> str | None:
+        """The provider's id of a message in doubt, which it was given after `since`: "" when it has none such, None when it
+        cannot say."""
+        return None
 
     def outcome(self, code: str, response: HttpResponse, *, detail: str = "") -> Outcome:
         """A refusal by the tables: the code's kind, else the status's."""

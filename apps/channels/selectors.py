@@ -101,7 +101,13 @@ def _sandbox_account(channel: Channel, url: str, secret: str) -> Account:
         sender="",
         credentials={"secret": secret},
         webhook_secrets=(secret,),
+        receipts_url=receipts_url(f"{SANDBOX_PREFIX}{channel}"),
     )
+
+
+def receipts_url(key: str) -> str:
+    """Our door for an account's receipts, as the world sees it."""
+    return f"{settings.PUBLIC_URL}/v1/receipts/{key}"
 
 
 def forget_cached() -> None:
@@ -163,6 +169,7 @@ def account_of(row: models.ProviderAccount) -> Account:
         batch_size=int(numbers["batch_size"]),
         rate=numbers["rate"],
         ca_bundle=str(row.settings.get("ca_bundle", "")),
+        receipts_url=receipts_url(row.key),
     )
 
 

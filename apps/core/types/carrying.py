@@ -11,7 +11,8 @@ from apps.core.enums import Category, Channel, EventKind, OutcomeKind
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A provider account, credentials in clear: never log it. Time-outs in seconds, `rate` in messages a second (0: no limit)."""
+    """A provider account, credentials in clear: never log it. Time-outs in seconds, `rate` in messages a second (0: no limit).
+    `receipts_url`: our door for its receipts, as the world sees it."""
 
     id: UUID
     key: str
@@ -28,6 +29,7 @@ class Account:
     batch_size: int = 0
     rate: float = 0.0
     ca_bundle: str = ""
+    receipts_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,18 @@ class ProviderCall:
     url: str
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class InboundText:
+    """A text that somebody sent to one of our numbers. `address`: theirs, E.164. `keyword`: stop, start or help where the provider
+    has recognised one itself."""
+
+    event_id: str
+    at: datetime
+    address: str = field(repr=False)
+    text: str = field(repr=False)
+    keyword: str = ""
 
 
 @dataclass(frozen=True, slots=True)
