@@ -54,12 +54,22 @@ class Provider(ABC):
     channels: ClassVar[frozenset[Channel]]
     has_receipts: ClassVar[bool] = False
     has_look_up: ClassVar[bool] = False
+    # what it reaches on a channel of many kinds of device: Endpoint.carried_as; empty: everything
+    platforms: ClassVar[frozenset[str]] = frozenset()
     # messages in one request, and requests made at the same time by one `send`
     max_batch: ClassVar[int] = 1
     fan_out: ClassVar[int] = 1
     # the provider's error codes, and HTTP statuses where it departs from answers.STATUS_KINDS
     kinds: ClassVar[Mapping[str, OutcomeKind]] = {}
     statuses: ClassVar[Mapping[int, OutcomeKind]] = {}
+
+    def carries(self, platform: str, account: Account | None = None) -> bool:
+        """Whether it reaches this kind of device (`ios`, `android`, `web`, `web_push`). The account's setting `platforms` narrows
+        it: two providers may both reach a platform, but a token belongs to one of them."""
+        narrowed = account.settings.get("platforms") if account else None
+        if narrowed and platform and platform not in narrowed:
+            return False
+        return not self.platforms or platform in self.platforms
 
     def split(self, account: Account, messages: Messages) -> list[list[OutboundMessage]]:
         """The calls these messages take, in order; each is what one `send` takes."""

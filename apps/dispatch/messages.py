@@ -64,7 +64,7 @@ def outbound(
         channel=work.channel,
         category=n.category,
         address=endpoint.address if endpoint else "",
-        platform=endpoint.platform if endpoint else "",
+        platform=endpoint.carried_as if endpoint else "",
         sender=sender,
         content=rendered.content,
         expires_at=n.expires_at,

@@ -65,6 +65,12 @@ class Endpoint:
     def hashes(self) -> tuple[bytes, ...]:
         return (self.address_hash, *self.other_hashes)
 
+    @property
+    def carried_as(self) -> str:
+        """What a provider must be able to carry: the platform, and `web_push` for a browser's own subscription, which is no
+        token of anybody's. Empty for what is no device."""
+        return EndpointKind.WEB_PUSH.value if self.kind is EndpointKind.WEB_PUSH else self.platform
+
 
 @dataclass(frozen=True, slots=True)
 class Switch:
