@@ -1,6 +1,6 @@
 """People and their endpoints: created, changed, retired, forgotten."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -10,6 +10,7 @@ from apps.audience import models
 from apps.audience.forgetting import run_callbacks
 from apps.audience.people import Written, write_people
 from apps.audience.registering import Registered, register
+from apps.audience.retiring import retire
 from apps.audience.selectors import recipient_ids
 from apps.core import clock
 from apps.core.types import Address, InlineRecipient, Tenant
@@ -45,10 +46,12 @@ def register_endpoint(*, tenant: Tenant, recipient_id: UUID, address: Address) -
         return register(tenant.id, [(recipient_id, address)], revive=True, now=clock.now())[0]
 
 
-def retire_endpoints(*, endpoint_ids: Iterable[UUID], reason: str, now: datetime) -> int:
-    """Takes addresses out of use that a provider refused for good, of whatever tenant. How many were in use."""
-    rows = models.Endpoint.objects.all_tenants().filter(id__in=list(endpoint_ids), retired_at=None)
-    return rows.update(retired_at=now, retired_reason=reason, updated_at=now)
+def retire_endpoints(*, dead: Mapping[UUID, datetime | None], reason: str, now: datetime) -> int:
+    """Takes addresses out of use that a provider refused for good, of whatever tenant. How many were taken.
+
+    `dead`: by endpoint id, since when (None: now). One that was registered again after that moment stays in use.
+    """
+    return retire(dead, reason, now)
 
 
 def delete_endpoint(*, tenant: Tenant, recipient_id: UUID, endpoint_id: UUID) -> bool:

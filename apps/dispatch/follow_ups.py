@@ -17,9 +17,13 @@ from apps.routing.retrying import Step
 
 def apply(results: Sequence[Settlement], steps: Sequence[tuple[UUID | None, Step]], account: Account) -> None:
     """Retires addresses that do not exist, suppresses those that opted out."""
-    dead = [endpoint_id for endpoint_id, step in steps if step.retires_endpoint and endpoint_id]
+    dead = {
+        endpoint_id: result.outcome.dead_since if result.outcome else None
+        for result, (endpoint_id, step) in zip(results, steps, strict=True)
+        if step.retires_endpoint and endpoint_id
+    }
     if dead:
-        audience_services.retire_endpoints(endpoint_ids=dead, reason=Reason.INVALID_ADDRESS, now=clock.now())
+        audience_services.retire_endpoints(dead=dead, reason=Reason.INVALID_ADDRESS, now=clock.now())
     vetoed = {
         endpoint_id: result.work.tenant_id
         for result, (endpoint_id, step) in zip(results, steps, strict=True)

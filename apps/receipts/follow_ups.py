@@ -33,7 +33,7 @@ def act_on(applied: Iterable[Applied]) -> None:
     if vetoed:
         _suppress(vetoed)
     if dead:
-        audience_services.retire_endpoints(endpoint_ids=sorted(dead), reason=Reason.INVALID_ADDRESS, now=clock.now())
+        audience_services.retire_endpoints(dead=dict.fromkeys(dead), reason=Reason.INVALID_ADDRESS, now=clock.now())
 
 
 def _suppress(vetoed: Mapping[UUID, tuple[UUID, SuppressionReason]]) -> None:

@@ -153,8 +153,8 @@ def test_a_retired_address_comes_back_only_when_it_is_registered(acme: Tenant) -
     rosa = services.upsert_recipients(tenant=acme, inline=[ROSA])["rosa"]
     email, phone = selectors.endpoints_of([rosa])[rosa]
     now = clock.now()
-    assert services.retire_endpoints(endpoint_ids=[email.id], reason="hard_bounce", now=now) == 1
-    assert services.retire_endpoints(endpoint_ids=[email.id], reason="opted_out", now=now + timedelta(1)) == 0
+    assert services.retire_endpoints(dead={email.id: None}, reason="hard_bounce", now=now) == 1
+    assert services.retire_endpoints(dead={email.id: None}, reason="opted_out", now=now + timedelta(1)) == 0
     assert models.Endpoint.objects.of(acme).get(id=email.id).retired_reason == "hard_bounce"
     services.upsert_recipients(tenant=acme, inline=[ROSA])
     assert [row.is_retired for row in selectors.endpoints_of([rosa])[rosa]] == [True, False]
