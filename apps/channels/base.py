@@ -53,6 +53,8 @@ class Provider(ABC):
     name: ClassVar[str]
     channels: ClassVar[frozenset[Channel]]
     has_receipts: ClassVar[bool] = False
+    # what a stored call of the provider is answered with: status, content type, body
+    thanks: ClassVar[tuple[int, str, bytes]] = (202, "application/json", b'{"status":"stored"}')
     has_look_up: ClassVar[bool] = False
     # what it reaches on a channel of many kinds of device: Endpoint.carried_as; empty: everything
     platforms: ClassVar[frozenset[str]] = frozenset()

@@ -121,7 +121,7 @@ def _apply(calls: Sequence[ReceiptCall]) -> None:
 def _receipts(call: ReceiptCall, account: Account) -> list[Receipt]:
     """Raises ValueError and whatever else a provider's parser does with what it does not know."""
     stored = msgspec.msgpack.decode(crypto.decrypt(bytes(call.sealed), bound_to=call.id.bytes), type=StoredCall)
-    said = ProviderCall(stored.url, stored.headers, stored.body)
+    said = ProviderCall(stored.url, stored.headers, stored.body, call.received_at)
     return registry.provider(account.provider).parse_receipts(account, said)
 
 

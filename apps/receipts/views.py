@@ -21,24 +21,27 @@ BODY_LIMIT = 1024 * 1024
 
 @csrf_exempt
 def receive(request: HttpRequest, key: str) -> HttpResponse:
-    """202 once the call is committed. 401 without a valid signature, 404 for an account that has no receipts."""
+    """What the provider takes for a yes (202 if it is not particular) once the call is committed. 401 without a valid signature,
+    404 for an account that has no receipts."""
     try:
-        _receive(request, key)
+        status, content_type, body = _receive(request, key)
     except (Problem, DatabaseError) as error:
         return problem_response(request, problem_of(error))
-    return HttpResponse(b'{"status":"stored"}', status=202, content_type="application/json")
+    return HttpResponse(body, status=status, content_type=content_type)
 
 
-def _receive(request: HttpRequest, key: str) -> None:
+def _receive(request: HttpRequest, key: str) -> tuple[int, str, bytes]:
     if request.method != "POST":
         raise Problem(Code.METHOD_NOT_ALLOWED, headers={"Allow": "POST"})
     account = _account(key)
     headers = {name.lower(): value for name, value in request.headers.items()}
     call = ProviderCall(settings.PUBLIC_URL + request.get_full_path(), headers, _body(request))
-    if not registry.provider(account.provider).verify(account, call, clock.now()):
+    provider = registry.provider(account.provider)
+    if not provider.verify(account, call, clock.now()):
         raise Problem(Code.SIGNATURE_INVALID)
     services.store_call(account=account, call=call)
     transaction.on_commit(lambda: bells.ring(QUEUE), robust=True)
+    return provider.thanks
 
 
 def _account(key: str) -> Account:

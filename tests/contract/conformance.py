@@ -275,6 +275,8 @@ class HttpConformance(ProviderCase):
 
 class ReceiptConformance(ProviderCase):
     url: ClassVar[str] = "https://notify.acme.test/v1/receipts/acme-first"
+    has_age: ClassVar[bool] = True
+    """False for a scheme that signs no time: then the receipts' own ids, which count once, are what stops a replay."""
 
     def call(self, now: datetime) -> tuple[ProviderCall, list[Receipt]]:
         """A call as the provider would make it at that time, signed for `account()`, and what it says."""
@@ -317,7 +319,7 @@ class ReceiptConformance(ProviderCase):
     @pytest.mark.parametrize("age", [timedelta(hours=25), timedelta(days=-2)])
     def test_it_refuses_a_replay_of_old(self, age: timedelta) -> None:
         call, _ = self.call(NOW)
-        assert not self.provider.verify(self.own(), call, NOW + age)
+        assert self.provider.verify(self.own(), call, NOW + age) is not self.has_age
 
     def test_it_reads_receipts_with_stable_ids(self) -> None:
         call, expected = self.call(NOW)

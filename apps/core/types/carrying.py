@@ -67,11 +67,13 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class ProviderCall:
-    """A provider's call of ours, as it came in. `url`: whole, as the provider sees us, with the query; `headers` by lower-case name."""
+    """A provider's call of ours, as it came in. `url`: whole, as the provider sees us, with the query; `headers` by lower-case name.
+    `received_at`: the time of events that say none themselves; known once the call is stored."""
 
     url: str
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
+    received_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
