@@ -6,13 +6,13 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection
 from django.db.models import Q
 
 from apps.audience import models
 from apps.audience.addresses import address_hashes, hashed_form
 from apps.core import crypto
 from apps.core.enums import Channel, EndpointKind
+from apps.core.rows import fetch
 from apps.core.types import Endpoint, Recipient
 
 # truth values are made by PostgreSQL: a timestamp costs more to read than all else of a row together
@@ -24,7 +24,9 @@ _ENDPOINT = (
     *("masked", "platform", "is_verified", "is_retired"),
 )
 # asked with every request: building the query would cost more than all else of it
-_RECIPIENT_IDS = "SELECT user_id, id FROM audience_recipient WHERE tenant_id = %s AND user_id = ANY(%s)"
+_RECIPIENT_IDS = (
+    "SELECT user_id, id FROM audience_recipient WHERE tenant_id = %(tenant)s AND user_id = ANY(%(user_ids)s)"
+)
 _CHANNELS = {channel.value: channel for channel in Channel}
 _KINDS = {kind.value: kind for kind in EndpointKind}
 
@@ -32,11 +34,7 @@ _KINDS = {kind.value: kind for kind in EndpointKind}
 def recipient_ids(tenant_id: UUID, user_ids: Iterable[str]) -> dict[str, UUID]:
     """By user_id; unknown ones are left out, and so is what PostgreSQL could not store (NUL)."""
     wanted = [user_id for user_id in user_ids if "\x00" not in user_id]
-    if not wanted:
-        return {}
-    with connection.cursor() as cursor:
-        cursor.execute(_RECIPIENT_IDS, [tenant_id, wanted])
-        return dict(cursor.fetchall())
+    return dict(fetch(_RECIPIENT_IDS, {"tenant": tenant_id, "user_ids": wanted})) if wanted else {}
 
 
 def recipients(ids: Iterable[UUID]) -> dict[UUID, Recipient]:

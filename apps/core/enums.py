@@ -174,10 +174,15 @@ class EventKind(Worded):
     SEEN = "seen", "The recipient saw it in the feed."
     READ = "read", "The recipient read it."
     ARCHIVED = "archived", "The recipient archived it."
+    DISMISSED = "dismissed", "The recipient put it away."
     CANCELLED = "cancelled", "It was cancelled."
     RETRIED = "retried", "An operator asked for another try."
     GIVEN_UP = "given_up", "An operator gave it up."
     DEAD_LETTERED = "dead_lettered", "It was set aside for an operator."
+
+
+# the code of an open or a click that a machine made: a mail program that fetches ahead, a scanner that follows links
+MACHINE = "machine"
 
 
 class WorkKind(StrEnum):
@@ -197,4 +202,5 @@ class SuppressionReason(Worded):
     HARD_BOUNCE = "hard_bounce", "It bounced for good."
     COMPLAINT = "complaint", "Its owner reported a message as unwanted."
     OPTED_OUT = "opted_out", "Its owner opted out at the provider."
+    SOFT_BOUNCE = "soft_bounce", "It refused message after message, for days."
     MANUAL = "manual", "It was added by hand."

@@ -1,12 +1,17 @@
-"""Request ids: one per request, in the logs, in every answer and in every error.
+"""Request ids: one per request, in the logs, in every answer and in every error; and what only pages need.
 
 Whatever a door puts into `request.META["notifier.headers"]` (a dict) goes into the answer too, be it an error.
 """
 
 import re
 from collections.abc import Callable
+from typing import Any
 
+from django.contrib.auth.middleware import AuthenticationMiddleware
+from django.contrib.messages.middleware import MessageMiddleware
+from django.contrib.sessions.middleware import SessionMiddleware
 from django.http import HttpRequest, HttpResponse
+from django.middleware.csrf import CsrfViewMiddleware
 
 from apps.core import ids, logs
 
@@ -30,3 +35,31 @@ class RequestIdMiddleware:
         for name, value in request.META.get("notifier.headers", {}).items():
             response[name] = value
         return response
+
+
+class PagesOnly:
+    """Mixed into middleware that only pages need. Requests of the API carry a key, never a cookie."""
+
+    def __call__(self, request: HttpRequest) -> Any:
+        return self.get_response(request) if _is_api(request) else super().__call__(request)  # type: ignore[misc, attr-defined]
+
+
+class PageSessions(PagesOnly, SessionMiddleware):
+    pass
+
+
+class PageCsrf(PagesOnly, CsrfViewMiddleware):
+    def process_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        return None if _is_api(request) else super().process_view(request, *args, **kwargs)
+
+
+class PageUsers(PagesOnly, AuthenticationMiddleware):
+    pass
+
+
+class PageMessages(PagesOnly, MessageMiddleware):
+    pass
+
+
+def _is_api(request: HttpRequest) -> bool:
+    return request.path_info.startswith("/v1/")

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from apps.core import ids
 from apps.core.enums import DeliveryStatus, OutcomeKind
+from apps.core.rows import atomic
 from apps.core.types import NewInboxItem, NotificationFacts, Outcome, Rendered, Work
 from apps.inbox import services as inbox
-from apps.ledger.rows import atomic
 from apps.ledger.sending_results import Settlement, settle, write_completed
 
 ACCOUNT = "inbox"

@@ -11,9 +11,9 @@ from uuid import UUID
 from django.db import InterfaceError, OperationalError, connection
 
 from apps.channels import services as channels
+from apps.core.rows import atomic
 from apps.core.types import Account
 from apps.dispatch import follow_ups
-from apps.ledger.rows import atomic
 from apps.ledger.sending_results import Settlement, settle
 from apps.routing.retrying import Step
 

@@ -4,9 +4,9 @@ import logging
 from itertools import groupby
 
 from apps.core.enums import DeliveryStatus, OutcomeKind, Reason
+from apps.core.rows import atomic
 from apps.core.types import Outcome
 from apps.dispatch import bells
-from apps.ledger.rows import atomic
 from apps.ledger.sending_results import Settlement, settle
 from apps.ledger.work import LONE_EXPIRIES, Lapsed, lapse
 

@@ -7,13 +7,13 @@ from uuid import UUID
 
 from apps.core import clock, crypto
 from apps.core.enums import Channel, DeliveryStatus, Reason
+from apps.core.rows import atomic
 from apps.core.types import NotificationFacts, Work
 from apps.dispatch import bells
 from apps.dispatch.facts import Facts, load
 from apps.ledger import selectors as ledger
 from apps.ledger import work as items
 from apps.ledger.routing_results import Decided, claim_keys, write_deliveries
-from apps.ledger.rows import atomic
 from apps.ledger.sensitive import erase_where_over
 from apps.routing.deciding import decide
 from apps.routing.decisions import Bundle, Decision, Hold, Send, Skip

@@ -12,8 +12,8 @@ from psycopg import errors
 
 from apps.core import crypto
 from apps.core.enums import KeyMode
+from apps.core.rows import fetch, recordset
 from apps.core.types import NewNotification
-from apps.ledger.rows import fetch, recordset
 
 
 class StillRunningError(Exception):

@@ -6,8 +6,8 @@ from datetime import datetime
 from django.conf import settings
 from django.db import connection, transaction
 
+from apps.core.rows import execute
 from apps.ledger.partitions import create_ahead, drop_expired
-from apps.ledger.rows import execute
 
 log = logging.getLogger(__name__)
 _LOCK = 7_264_001

@@ -8,10 +8,10 @@ from uuid import UUID
 
 from apps.core import crypto, ids
 from apps.core.enums import Channel, DeliveryStatus, EventKind, Reason
+from apps.core.rows import execute, fetch, recordset
 from apps.core.types import Receipt
 from apps.ledger.lifecycle import AFTER_EVENT, ENGAGEMENT, advance
 from apps.ledger.routing_results import claim_keys
-from apps.ledger.rows import execute, fetch, recordset
 
 REMEMBERED = timedelta(days=30)
 REASONS = {

@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from apps.core.enums import Channel, KeyMode
-from apps.ledger.rows import fetch
+from apps.core.rows import fetch
 
 LOOK_BACK = 5_000
 

@@ -8,9 +8,9 @@ from uuid import UUID
 
 from apps.core import ids
 from apps.core.enums import Channel, DeliveryStatus, Reason
+from apps.core.rows import fetch, recordset
 from apps.core.types import NotificationFacts, Work
 from apps.ledger.lifecycle import WAITING
-from apps.ledger.rows import fetch, recordset
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,10 +19,10 @@ from apps.core.enums import (
     Priority,
     WorkPhase,
 )
+from apps.core.rows import fetch
 from apps.core.types import NotificationFacts
 from apps.ledger.lifecycle import notification_status
 from apps.ledger.models import DeadLetter, Delivery, DeliveryEvent, Notification, WorkItem
-from apps.ledger.rows import fetch
 
 PRIORITIES = tuple(Priority)
 

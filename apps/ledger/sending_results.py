@@ -11,9 +11,9 @@ from typing import Any
 from uuid import UUID
 
 from apps.core.enums import DeliveryStatus, Reason
+from apps.core.rows import execute, fetch, recordset
 from apps.core.types import Outcome, Rendered, Work
 from apps.ledger.lifecycle import BEFORE
-from apps.ledger.rows import execute, fetch, recordset
 from apps.ledger.work import CALLING, CLAIMED, READY
 
 

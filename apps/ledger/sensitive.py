@@ -6,9 +6,9 @@ from uuid import UUID
 import msgspec
 
 from apps.core import crypto
+from apps.core.rows import execute, fetch, recordset
 from apps.ledger.accepting import seal
 from apps.ledger.lifecycle import OPEN
-from apps.ledger.rows import execute, fetch, recordset
 
 ERASED = "[erased]"
 

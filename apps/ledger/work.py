@@ -11,8 +11,8 @@ from typing import Any
 from uuid import UUID
 
 from apps.core.enums import Category, Channel, WorkKind
+from apps.core.rows import execute, fetch
 from apps.core.types import Work
-from apps.ledger.rows import execute, fetch
 
 READY, CLAIMED, CALLING = 0, 1, 2
 LONE_EXPIRIES = 3

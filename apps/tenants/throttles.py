@@ -1,4 +1,4 @@
-"""How much a caller may: one bucket per key and one per tenant, asked in one step (core/buckets.py).
+"""How much a caller may: one bucket per key and one per tenant, asked in one step (core/buckets.py, core/prepaid.py).
 
 A view costs 1 unless it says otherwise. A batch view sets `throttle_cost = "deferred"` and calls `charge(request, cost)`
 once it knows how many it was sent.
@@ -10,7 +10,8 @@ from typing import Any
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
-from apps.core.buckets import Bucket, take
+from apps.core.buckets import Bucket
+from apps.core.prepaid import take
 from apps.core.problem_codes import Code
 from apps.core.problems import Problem
 from apps.core.types import Caller

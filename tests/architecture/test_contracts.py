@@ -16,7 +16,7 @@ PLANTED = {
     "One way through the house": ("apps/core/ids.py", "import apps.tenants.keys"),
     ROOMS: ("apps/events/models.py", "import apps.events.services"),
     "The brain is pure": ("apps/routing/rules.py", "import django.db"),
-    "Providers know only the provider contract": ("apps/channels/providers/smtp.py", "import apps.ledger.rows"),
+    "Providers know only the provider contract": ("apps/channels/providers/smtp.py", "import apps.ledger.work"),
 }
 PLANTED |= {
     contract["name"]: ("notifier/urls.py", f"import {contract['protected_modules'][0]}")

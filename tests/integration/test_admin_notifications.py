@@ -12,10 +12,10 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from apps.core import admin_feeds, clock, ids
+from apps.core.rows import fetch
 from apps.core.types import Tenant
 from apps.ledger.admin import finding
 from apps.ledger.models import Delivery, Notification
-from apps.ledger.rows import fetch
 from tests.integration import admin_cast as cast
 from tests.integration.ingest_cast import statements
 

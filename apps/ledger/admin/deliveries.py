@@ -14,13 +14,13 @@ from apps.core.admin_bases import TONES, ReadOnly, display, shown
 from apps.core.admin_feeds import FeedAdmin
 from apps.core.admin_filters import DropdownFilter, one_of, states
 from apps.core.enums import Category, Channel, DeliveryStatus
+from apps.core.rows import fetch
 from apps.ledger.admin import finding
 from apps.ledger.admin.columns import Columns
 from apps.ledger.admin.figures import FAILED, SENT
 from apps.ledger.admin.looks import channel_name
 from apps.ledger.admin.notifications import page_of
 from apps.ledger.models import Delivery
-from apps.ledger.rows import fetch
 from apps.ledger.selectors import calling_deliveries
 from apps.tenants.tenant_filter import TenantFilter
 

@@ -12,7 +12,7 @@ from typing import Any
 from apps.core import ids
 from apps.core.enums import Category
 from apps.core.enums import DeliveryStatus as D
-from apps.ledger.rows import fetch
+from apps.core.rows import fetch
 
 EXACT = 50_000
 MOST_COUNTED = 10_000

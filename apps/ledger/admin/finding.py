@@ -8,7 +8,7 @@ from django.db.models import Q
 
 from apps.audience.finding import recipients_by
 from apps.core import ids
-from apps.ledger.rows import fetch
+from apps.core.rows import fetch
 from apps.tenants.selectors import tenants
 
 HELP = "Any id, user, email, phone"

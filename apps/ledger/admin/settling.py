@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from apps.core.rows import fetch
 from apps.ledger.admin.looks import words
 from apps.ledger.models import DeadLetter
-from apps.ledger.rows import fetch
 from apps.ledger.services import give_up, replay
 
 AT_ONCE = 500

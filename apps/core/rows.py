@@ -1,4 +1,4 @@
-"""Many rows in one parameter: JSON text that PostgreSQL reads back as a typed record set.
+"""SQL by hand: prepared statements, and many rows in one parameter: JSON text that PostgreSQL reads back as a typed record set.
 
 One parameter whatever the number of rows and columns: one statement text, prepared once.
 """
