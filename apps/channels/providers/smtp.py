@@ -8,15 +8,15 @@ import re
 import smtplib
 import socket
 import ssl
-from collections.abc import Iterator, Mapping
-from email.utils import parseaddr
+from collections.abc import Mapping
 from time import monotonic
 from typing import ClassVar
 from urllib.parse import urlsplit
 
-from django.core.mail import EmailMultiAlternatives
+from django.utils.encoding import punycode
 
-from apps.channels.base import Messages, Provider
+from apps.channels import mail
+from apps.channels.base import Messages, Provider, UntranslatableError
 from apps.channels.deadlines import Deadline
 from apps.channels.smtp_line import SmtpBackend
 from apps.core.enums import Channel, OutcomeKind
@@ -89,7 +89,7 @@ def _backend(account: Account, messages: Messages, deadline: Deadline) -> SmtpBa
     return SmtpBackend(
         deadline=deadline,
         ca_bundle=account.ca_bundle,
-        helo=str(account.settings.get("helo") or _domain(_sender(account, messages[0]))),
+        helo=str(account.settings.get("helo") or _greeting(account, messages[0])),
         host=url.hostname,
         port=url.port or PORTS[url.scheme],
         username=account.credentials.get("username", ""),
@@ -100,12 +100,14 @@ def _backend(account: Account, messages: Messages, deadline: Deadline) -> SmtpBa
 
 
 def _send(backend: SmtpBackend, account: Account, message: OutboundMessage, started: float) -> Outcome:
-    mail = _mail(account, message)
     backend.begin_message()
     try:
-        backend.send_messages([mail])
+        letter = mail.letter(account, message)
+        backend.send_messages([letter])
+    except UntranslatableError as error:
+        return Outcome(OutcomeKind.REJECTED, "untranslatable", str(error))
     except ValueError as error:
-        # Django refuses line breaks in headers, and addresses that are more than one
+        # Django's words may name the address
         return Outcome(OutcomeKind.REJECTED, "untranslatable", type(error).__name__)
     except smtplib.SMTPRecipientsRefused as error:
         ((code, text),) = error.recipients.values()
@@ -120,41 +122,16 @@ def _send(backend: SmtpBackend, account: Account, message: OutboundMessage, star
         return _outcome(OutcomeKind.PROVIDER_DOWN, "write_failed", started)
     return Outcome(
         OutcomeKind.ACCEPTED,
-        provider_message_id=str(mail.extra_headers["Message-ID"]),
+        provider_message_id=mail.message_id(letter),
         exchange={"status": 250, "ms": _ms(started), "code": ""},
     )
 
 
-def _mail(account: Account, message: OutboundMessage) -> EmailMultiAlternatives:
-    sender = _sender(account, message)
-    mail = EmailMultiAlternatives(
-        subject=message.content.get("subject", ""),
-        body=message.content.get("text", ""),
-        from_email=sender,
-        to=[message.address],
-        headers=dict(_headers(message, _domain(sender))),
-    )
-    if html := message.content.get("html"):
-        mail.attach_alternative(html, "text/html")
-    return mail
-
-
-def _headers(message: OutboundMessage, domain: str) -> Iterator[tuple[str, str]]:
-    """The Message-ID stays the same over all attempts, so that a receiver can tell a repetition (RFC 5322 section 3.6.4).
-    The unsubscribe headers are RFC 8058's, section 3.1."""
-    yield "Message-ID", f"<{message.delivery}@{domain}>"
-    yield "X-Notifier-Reference", message.reference
-    if url := message.content.get("unsubscribe_url"):
-        yield "List-Unsubscribe", f"<{url}>"
-        yield "List-Unsubscribe-Post", "List-Unsubscribe=One-Click"
-
-
-def _sender(account: Account, message: OutboundMessage) -> str:
-    return message.sender or account.sender
-
-
-def _domain(sender: str) -> str:
-    return parseaddr(sender)[1].rpartition("@")[2] or "localhost"
+def _greeting(account: Account, message: OutboundMessage) -> str:
+    try:
+        return punycode(mail.sender_of(account, message).domain)
+    except UntranslatableError:
+        return "localhost"
 
 
 def _unopened(error: Exception, started: float) -> Outcome:
