@@ -29,6 +29,7 @@ FAULT_KINDS: Mapping[str, OutcomeKind] = {
     # nothing was sent
     "bad_url": OutcomeKind.MISCONFIGURED,
     "bad_header": OutcomeKind.REJECTED,
+    "forbidden_address": OutcomeKind.REJECTED,
     "pool_exhausted": OutcomeKind.PROVIDER_DOWN,
     "dns": OutcomeKind.PROVIDER_DOWN,
     "connect_refused": OutcomeKind.PROVIDER_DOWN,

@@ -110,9 +110,8 @@ class Provider(ABC):
             return [refused.get(place, outcome) for place in range(len(messages))]
         answer = exchange(account, request, deadline)
         seen = {"status": answer.status if isinstance(answer, HttpResponse) else 0, "ms": _ms(started)}
-        answers = iter(
-            [replace(outcome, exchange=seen | {"code": outcome.code}) for outcome in self._read(sent, answer)]
-        )
+        outcomes = self.reconsider(account, request, self._read(sent, answer))
+        answers = iter([replace(outcome, exchange=seen | {"code": outcome.code}) for outcome in outcomes])
         return [refused[place] if place in refused else next(answers) for place in range(len(messages))]
 
     def build(self, account: Account, messages: Messages) -> HttpRequest:
@@ -135,6 +134,11 @@ class Provider(ABC):
     def error_code(self, response: HttpResponse) -> str:
         """The provider's own code in an error answer, or an empty string."""
         return ""
+
+    def reconsider(self, account: Account, request: HttpRequest, outcomes: list[Outcome]) -> list[Outcome]:
+        """Second thoughts about what was read, with the account and the request at hand: a token to forget, a refusal that
+        speaks of us rather than of the address (blame.py). Never raises, never sends."""
+        return outcomes
 
     def verify(self, account: Account, call: ProviderCall, now: datetime) -> bool:
         """Whether the provider sent this call of ours."""

@@ -18,6 +18,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
 from apps.channels.deadlines import Deadline, Resolved, clocked, connect, resolve
+from apps.channels.foreign import is_public
 
 PIECE = 16 * 1024
 
@@ -26,6 +27,7 @@ class Step(StrEnum):
     QUEUE = "queue"
     RESOLVE = "resolve"
     CONNECT = "connect"
+    FORBIDDEN = "forbidden"
     TLS = "tls"
     WRITE = "write"
     ANSWER = "answer"
@@ -33,10 +35,12 @@ class Step(StrEnum):
 
 @dataclass(slots=True)
 class Wire:
-    """One call under way. `max_idle`: seconds a kept connection may have been idle to be used again."""
+    """One call under way. `max_idle`: seconds a kept connection may have been idle to be used again. `is_foreign`: the URL came
+    from outside, so that only public addresses may be connected to (foreign.py)."""
 
     deadline: Deadline
     max_idle: float
+    is_foreign: bool = False
     step: Step = Step.QUEUE
 
 
@@ -53,12 +57,16 @@ class _Answer(http.client.HTTPResponse):
 class _Connection(HTTPConnection):
     response_class = _Answer
     idle_since = 0.0
+    is_public = False
 
     @property
     def is_connected(self) -> bool:
         """A kept connection is used again only while it is young and silent. The peer's own idle time-out (5 s with many
         servers) could otherwise close it in the very moment in which we write, and that looks like an answer lost."""
-        return monotonic() - self.idle_since <= current.get().max_idle and super().is_connected
+        wire = current.get()
+        if wire.is_foreign and not self.is_public:
+            return False
+        return monotonic() - self.idle_since <= wire.max_idle and super().is_connected
 
     def connect(self) -> None:
         super().connect()
@@ -69,6 +77,10 @@ class _Connection(HTTPConnection):
         wire.step = Step.RESOLVE
         try:
             found = self._addresses(wire.deadline)
+            self.is_public = all(is_public(address[0]) for *_, address in found)
+            if wire.is_foreign and not self.is_public:
+                wire.step = Step.FORBIDDEN
+                raise OSError("an address that is not public")
             wire.step = Step.CONNECT
             sock = connect(found, wire.deadline, self.socket_options or ())
         except socket.gaierror as error:

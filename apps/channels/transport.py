@@ -33,10 +33,13 @@ _HEADERS = {"User-Agent": "notifier", "Accept-Encoding": "identity"}
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
+    """`is_foreign`: the URL came from outside, and must not lead into our own network (foreign.py)."""
+
     url: str
     body: bytes = field(repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     method: str = "POST"
+    is_foreign: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,8 @@ os.register_at_fork(after_in_child=_lines.clear)
 
 def exchange(account: Account, request: HttpRequest, deadline: Deadline) -> HttpResponse | Fault:
     """Sends the request once and reads the answer, all within the deadline."""
-    wire = Wire(deadline, float(account.settings.get("keepalive_seconds", KEEPALIVE_SECONDS)))
+    keepalive = float(account.settings.get("keepalive_seconds", KEEPALIVE_SECONDS))
+    wire = Wire(deadline, keepalive, request.is_foreign)
     try:
         prepared = requests.Request(
             request.method, request.url, {**_HEADERS, **request.headers}, data=request.body
@@ -154,7 +158,13 @@ def _read(answer: requests.Response, wire: Wire) -> HttpResponse | Fault:
     return HttpResponse(status, headers, b"".join(pieces)[:ANSWER_LIMIT])
 
 
-_CODES = {Step.RESOLVE: "dns", Step.TLS: "tls", Step.WRITE: "write_failed", Step.ANSWER: "connection_dropped"}
+_CODES = {
+    Step.RESOLVE: "dns",
+    Step.FORBIDDEN: "forbidden_address",
+    Step.TLS: "tls",
+    Step.WRITE: "write_failed",
+    Step.ANSWER: "connection_dropped",
+}
 
 
 def _code(wire: Wire, error: Exception) -> str:
