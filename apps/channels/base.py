@@ -157,6 +157,19 @@ class Provider(ABC):
         cannot say."""
         return None
 
+    def acknowledge(self, account: Account, call: ProviderCall, deadline: Deadline) -> None:
+        """What a verified call asks of us besides being read: the confirmation of a subscription. By a worker, before
+        `parse_receipts`, and again whenever the call is applied again. Raises NotSentError when it must be tried later."""
+
+    def check_credentials(self, account: Account, deadline: Deadline) -> Outcome | None:
+        """Whether the provider knows us, asked without sending anything: ACCEPTED, or what stands in the way; None when it
+        cannot be asked. `detail`: what is true of the account, or the fix, in words."""
+        return None
+
+    def reported_rate(self, account: Account, deadline: Deadline) -> float | None:
+        """Messages a second that the provider itself says it takes from this account; None when it does not say."""
+        return None
+
     def outcome(self, code: str, response: HttpResponse, *, detail: str = "") -> Outcome:
         """A refusal by the tables: the code's kind, else the status's."""
         kind = self.kinds.get(code) or self.statuses.get(response.status) or kind_of_status(response.status)
