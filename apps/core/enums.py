@@ -142,6 +142,8 @@ class Reason(Worded):
     POISONED = "poisoned", "Workers died on it three times, so it was set aside."
     GIVEN_UP = "given_up", "An operator gave it up."
     INTERNAL_ERROR = "internal_error", "A fault of ours stopped it; it was set aside for an operator."
+    NO_PROOF = "no_proof", "No proof of arrival came in time."
+    ERASED = "erased", "Its sensitive data was erased before this channel's turn came."
 
 
 class OutcomeKind(Worded):
@@ -179,15 +181,47 @@ class EventKind(Worded):
     RETRIED = "retried", "An operator asked for another try."
     GIVEN_UP = "given_up", "An operator gave it up."
     DEAD_LETTERED = "dead_lettered", "It was set aside for an operator."
+    RESENT = "resent", "It was sent once more because the first attempt's fate is not known."
+    FOUND = "found", "The provider was asked and has it."
+    MISSING = "missing", "The provider was asked and does not have it."
+    LEFT_IN_DOUBT = "left_in_doubt", "Its fate stays unknown and it is not sent again; a receipt may still settle it."
+    FELL_BACK = "fell_back", "This channel gave up; the next one is tried."
 
 
 # the code of an open or a click that a machine made: a mail program that fetches ahead, a scanner that follows links
 MACHINE = "machine"
 
 
+class ResendInDoubt(Worded):
+    """What an event type says about a delivery in doubt (routing/doubting.py). Marketing is never sent again, whatever this says."""
+
+    DEFAULT = "default", "As its category does."
+    NEVER = "never", "It is never sent again by itself."
+    ONCE = (
+        "once",
+        "It may be sent once more; an SMS that is not critical only when the provider says that it does not have it.",
+    )
+
+
+class DoubtMove(Worded):
+    """What is planned for a delivery in doubt."""
+
+    LOOK_UP = "look_up", "The provider is asked whether it has it."
+    RESEND = "resend", "It is sent once more."
+    NEXT_CHANNEL = "next_channel", "The next channel is tried."
+    LEAVE = "leave", "Nothing more is done; a receipt may still settle it."
+
+
 class WorkKind(StrEnum):
+    """ROUTE, and FALLBACK for the next channel of a chain: decide. SEND; RESEND after a doubt: call a provider. DOUBT: settle one.
+    PROOF: try the next channel unless this one has proved its arrival."""
+
     ROUTE = "route"
     SEND = "send"
+    DOUBT = "doubt"
+    RESEND = "resend"
+    FALLBACK = "fallback"
+    PROOF = "proof"
 
 
 class WorkPhase(StrEnum):

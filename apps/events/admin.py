@@ -29,8 +29,8 @@ class EventTypeAdmin(TenantColumn, ModelAdmin):
     )
     fieldsets = (
         (None, {"fields": ("tenant", "key", "name", "category", "template_key", "owner")}),
-        ("Way", {"fields": ("channels", "fallback")}),
-        ("Care", {"fields": ("dedup_window_seconds", "sensitive_keys")}),
+        ("Way", {"fields": ("channels", "fallback", "fallback_after_seconds")}),
+        ("Care", {"fields": ("dedup_window_seconds", "resend_in_doubt", "sensitive_keys")}),
     )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.core.bodies import Answer, Body, decode
-from apps.core.enums import Category, Channel, Scope
+from apps.core.enums import Category, Channel, ResendInDoubt, Scope
 from apps.core.openapi import PAGE_PARAMETERS
 from apps.core.pagination import next_cursor, page_request
 from apps.core.problem_codes import Code
@@ -23,6 +23,7 @@ from apps.tenants.authentication import caller_of
 
 _KEY = r"^[a-z0-9_]+([.-][a-z0-9_]+)*$"
 _MONTH = 30 * 24 * 3600
+_DAY = 24 * 3600
 Channels = Annotated[list[Channel], Meta(max_length=4, examples=[["push", "email"]])]
 KEY = OpenApiParameter(
     "key", {"type": "string", "pattern": _KEY, "maxLength": 100, "examples": ["order.shipped"]}, OpenApiParameter.PATH
@@ -30,13 +31,28 @@ KEY = OpenApiParameter(
 
 
 class EventTypeBody(Body, frozen=True):
-    """`channels`: the default wish; `fallback`: tried one after another when a channel gives up."""
+    """`channels`: the default wish; `fallback`: sent one after another, each only when the one before gives up. Of the channels wished
+    for, those in `fallback` wait for their turn; the others are sent at once."""
 
     name: Annotated[str, Meta(min_length=1, max_length=200, examples=["Order shipped"])]
     category: Annotated[Category, Meta(examples=["transactional"])]
     template_key: Annotated[str, Meta(max_length=100, examples=["order-shipped"])] = ""
     channels: Channels = []
     fallback: Channels = []
+    fallback_after_seconds: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=_DAY,
+            description="Without proof of arrival after this time the next channel of `fallback` is tried; 0: only when one gives up.",
+        ),
+    ] = 0
+    resend_in_doubt: Annotated[
+        ResendInDoubt,
+        Meta(
+            description="What is done when a provider gave no answer: `default` (as the category does), `never`, `once`."
+        ),
+    ] = ResendInDoubt.DEFAULT
     dedup_window_seconds: Annotated[
         int,
         Meta(ge=0, le=_MONTH, description="The same content to the same person within this time is sent once; 0: off."),
@@ -55,6 +71,8 @@ class EventTypeAnswer(Answer):
     template_key: str
     channels: list[Channel]
     fallback: list[Channel]
+    fallback_after_seconds: int
+    resend_in_doubt: ResendInDoubt
     dedup_window_seconds: int
     sensitive_keys: list[str]
     owner: str
@@ -142,6 +160,8 @@ class EventTypeView(APIView):
             template_key=body.template_key,
             channels=body.channels,
             fallback=body.fallback,
+            fallback_after=timedelta(seconds=body.fallback_after_seconds),
+            resend_in_doubt=body.resend_in_doubt,
             dedup_window=timedelta(seconds=body.dedup_window_seconds),
             sensitive_keys=body.sensitive_keys,
             owner=body.owner,
@@ -177,6 +197,8 @@ def _answer(kind: EventType) -> EventTypeAnswer:
         template_key=kind.template_key,
         channels=list(kind.channels),
         fallback=list(kind.fallback),
+        fallback_after_seconds=int(kind.fallback_after.total_seconds()),
+        resend_in_doubt=kind.resend_in_doubt,
         dedup_window_seconds=int(kind.dedup_window.total_seconds()),
         sensitive_keys=list(kind.sensitive_keys),
         owner=kind.owner,

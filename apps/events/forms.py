@@ -3,15 +3,21 @@
 import re
 
 from django import forms
-from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextInputWidget,
+)
 
 from apps.core.admin_bases import ModelForm
-from apps.core.enums import Category, Channel
+from apps.core.enums import Category, Channel, ResendInDoubt
 from apps.events import models
 
 _KEY = re.compile(r"[a-z0-9_]+([.-][a-z0-9_]+)*")
 _MOST_SECONDS = 30 * 24 * 3600
 _MOST_KEYS = 50
+_DAY = 24 * 3600
 
 
 class WordsField(forms.Field):
@@ -38,7 +44,20 @@ class EventTypeForm(ModelForm):
     )
     fallback = WordsField(
         required=False,
-        help_text="Channels to try one after another when one gives up, in order: push, sms, email.",
+        help_text="Channels to try one after another when one gives up, in order: push, sms, email. Only the first is sent at once.",
+    )
+    fallback_after_seconds = forms.IntegerField(
+        required=False,
+        min_value=0,
+        max_value=_DAY,
+        widget=UnfoldAdminIntegerFieldWidget,
+        help_text="Try the next one also when nothing has proved arrival after so many seconds. 0: only when one gives up.",
+    )
+    resend_in_doubt = forms.ChoiceField(
+        choices=[(setting.value, f"{setting.value}: {setting.sentence}") for setting in ResendInDoubt],
+        required=False,
+        widget=UnfoldAdminSelectWidget,
+        help_text="When a provider gave no answer. Marketing is never sent again.",
     )
     sensitive_keys = WordsField(
         required=False,
@@ -65,6 +84,12 @@ class EventTypeForm(ModelForm):
         if unknown := [word for word in words if word not in set(Channel)]:
             raise forms.ValidationError(f"{unknown[0]} is not a channel. Channels are {', '.join(Channel)}.")
         return words
+
+    def clean_fallback_after_seconds(self) -> int:
+        return self.cleaned_data["fallback_after_seconds"] or 0
+
+    def clean_resend_in_doubt(self) -> str:
+        return self.cleaned_data["resend_in_doubt"] or ResendInDoubt.DEFAULT.value
 
     def clean_sensitive_keys(self) -> list[str]:
         words: list[str] = self.cleaned_data["sensitive_keys"]

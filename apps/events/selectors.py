@@ -6,7 +6,7 @@ from time import monotonic
 from typing import Any
 from uuid import UUID
 
-from apps.core.enums import Category, Channel
+from apps.core.enums import Category, Channel, ResendInDoubt
 from apps.core.types import EventType
 from apps.events import models
 
@@ -14,7 +14,7 @@ CACHE_SECONDS = 1.0
 _MOST_CACHED = 5_000
 _FIELDS = (
     *("id", "tenant_id", "key", "name", "category", "template_key", "channels", "fallback"),
-    *("dedup_window_seconds", "sensitive_keys", "owner"),
+    *("dedup_window_seconds", "sensitive_keys", "owner", "fallback_after_seconds", "resend_in_doubt"),
 )
 
 _cache: dict[tuple[UUID, str], tuple[float, EventType]] = {}
@@ -60,7 +60,8 @@ def forget_cached() -> None:
 
 
 def _frozen(row: tuple[Any, ...]) -> EventType:
-    event_type_id, tenant_id, key, name, category, template_key, channels, fallback, window, sensitive_keys, owner = row
+    event_type_id, tenant_id, key, name, category, template_key, channels, fallback, *more = row
+    window, sensitive_keys, owner, fallback_after, resend_in_doubt = more
     return EventType(
         id=event_type_id,
         tenant_id=tenant_id,
@@ -73,4 +74,6 @@ def _frozen(row: tuple[Any, ...]) -> EventType:
         dedup_window=timedelta(seconds=window),
         sensitive_keys=tuple(sensitive_keys),
         owner=owner,
+        fallback_after=timedelta(seconds=fallback_after),
+        resend_in_doubt=ResendInDoubt(resend_in_doubt),
     )

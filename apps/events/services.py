@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from apps.core.enums import Category, Channel
+from apps.core.enums import Category, Channel, ResendInDoubt
 from apps.core.types import Tenant
 from apps.events import models
 from apps.events.selectors import event_type, forget_cached
@@ -21,6 +21,8 @@ def put_event_type(
     dedup_window: timedelta = timedelta(0),
     sensitive_keys: Sequence[str] = (),
     owner: str = "",
+    fallback_after: timedelta = timedelta(0),
+    resend_in_doubt: ResendInDoubt = ResendInDoubt.DEFAULT,
 ) -> bool:
     """Creates it, or replaces every field. True when it is new. Other processes may use the old one for 1 s more."""
     _, is_new = models.EventType.objects.of(tenant).update_or_create(
@@ -35,6 +37,8 @@ def put_event_type(
             "dedup_window_seconds": int(dedup_window.total_seconds()),
             "sensitive_keys": list(sensitive_keys),
             "owner": owner,
+            "fallback_after_seconds": int(fallback_after.total_seconds()),
+            "resend_in_doubt": resend_in_doubt.value,
         },
     )
     forget_cached()

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from apps.core.enums import Category, Channel
+from apps.core.enums import Category, Channel, ResendInDoubt
 
 
 @dataclass(frozen=True, slots=True)
 class EventType:
-    """`fallback`: channels tried one after another when one gives up, e.g. (PUSH, SMS)."""
+    """`fallback`: channels tried one after another when one gives up, e.g. (PUSH, SMS). `fallback_after`: also when there is no proof
+    of arrival after that time (zero: only when it gives up)."""
 
     id: UUID
     tenant_id: UUID
@@ -23,6 +24,8 @@ class EventType:
     dedup_window: timedelta
     sensitive_keys: tuple[str, ...]
     owner: str
+    fallback_after: timedelta = timedelta(0)
+    resend_in_doubt: ResendInDoubt = ResendInDoubt.DEFAULT
 
 
 @dataclass(frozen=True, slots=True)

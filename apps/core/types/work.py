@@ -53,8 +53,8 @@ class NotificationFacts:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A claimed work item. `id` is the notification's (route) or the delivery's (send). `tries`: attempts burned;
-    `calls`: provider calls made."""
+    """A claimed work item. `id` is the notification's (route), the delivery's (send, doubt, resend) or the chain's (fallback, proof).
+    `tries`: attempts burned; `calls`: provider calls made; `order_at`: when it was first due, or when the doubt began."""
 
     id: UUID
     kind: WorkKind

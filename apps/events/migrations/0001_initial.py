@@ -74,6 +74,23 @@ class Migration(migrations.Migration):
                         size=None,
                     ),
                 ),
+                ("fallback_after_seconds", models.PositiveIntegerField(default=0)),
+                (
+                    "resend_in_doubt",
+                    models.CharField(
+                        choices=[
+                            ("default", "As its category does."),
+                            ("never", "It is never sent again by itself."),
+                            (
+                                "once",
+                                "It may be sent once more; an SMS that is not critical only when the provider says that it "
+                                "does not have it.",
+                            ),
+                        ],
+                        default="default",
+                        max_length=8,
+                    ),
+                ),
                 ("dedup_window_seconds", models.PositiveIntegerField(default=0)),
                 (
                     "sensitive_keys",
