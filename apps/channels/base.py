@@ -160,6 +160,7 @@ class Provider(ABC):
     def acknowledge(self, account: Account, call: ProviderCall, deadline: Deadline) -> None:
         """What a verified call asks of us besides being read: the confirmation of a subscription. By a worker, before
         `parse_receipts`, and again whenever the call is applied again. Raises NotSentError when it must be tried later."""
+        return
 
     def check_credentials(self, account: Account, deadline: Deadline) -> Outcome | None:
         """Whether the provider knows us, asked without sending anything: ACCEPTED, or what stands in the way; None when it
