@@ -1,0 +1,72 @@
+"""Fallback chains: which channels go at once, which wait for their turn, and whose turn it is. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from apps.core.enums import Channel, DeliveryStatus, Reason
+from apps.routing.decisions import Decision, Skip
+
+GAVE_UP = frozenset({DeliveryStatus.FAILED, DeliveryStatus.BOUNCED, DeliveryStatus.SKIPPED})
+ENDS_THE_CHAIN = frozenset(
+    {
+        Reason.EXPIRED,
+        Reason.CANCELLED,
+        Reason.UNKNOWN_RECIPIENT,
+        Reason.RECIPIENT_BLOCKED,
+        Reason.NOT_ON_GUEST_LIST,
+        Reason.DUPLICATE,
+        Reason.POISONED,
+        Reason.ERASED,
+    }
+)
+"""What no other channel would change."""
+
+State = tuple[DeliveryStatus, str]
+"""A delivery's status and reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """`at_once`: each is decided for itself. `chain`: in order, until one is not withheld; the rest waits."""
+
+    at_once: tuple[Channel, ...]
+    chain: tuple[Channel, ...] = ()
+
+
+def way(wish: Sequence[Channel], chain: Sequence[Channel]) -> Way:
+    """The chain begins with its first channel that is wished for, and goes on with whatever follows there."""
+    begin = next((place for place, channel in enumerate(chain) if channel in wish), len(chain))
+    return Way(tuple(c for c in wish if c not in chain), tuple(chain[begin:]))
+
+
+def goes_on(decision: Decision) -> bool:
+    """Whether the next channel gets its turn at once."""
+    return isinstance(decision, Skip) and decision.reason not in ENDS_THE_CHAIN
+
+
+def has_given_up(status: DeliveryStatus, reason: str) -> bool:
+    return status in GAVE_UP and reason not in ENDS_THE_CHAIN
+
+
+def next_channel(
+    chain: Sequence[Channel], tried: Mapping[Channel, Sequence[State]], overdue: Channel | None = None
+) -> Channel | None:
+    """Whose turn it is: the first after all that were tried, once each delivery of those has given up. `overdue`: a channel that is
+    waited for no longer. None: nobody's."""
+    places = [place for place, channel in enumerate(chain) if channel in tried]
+    if not places or places[-1] + 1 >= len(chain):
+        return None
+    for place in places:
+        is_overdue = chain[place] == overdue
+        for status, reason in tried[chain[place]]:
+            if not has_given_up(status, reason) and not (is_overdue and status in _UNPROVED):
+                return None
+    return chain[places[-1] + 1]
+
+
+_UNPROVED = frozenset({DeliveryStatus.SENT, DeliveryStatus.UNKNOWN})
+
+
+def follows(chain: Sequence[Channel], channel: Channel) -> bool:
+    """Whether a channel comes after this one."""
+    return channel in chain[:-1]
