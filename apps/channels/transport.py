@@ -28,6 +28,7 @@ ANSWER_LIMIT = 1024 * 1024
 PIECE = 64 * 1024
 KEEPALIVE_SECONDS = 4.0
 POOLS = 128
+HOSTS = 16
 _HEADERS = {"User-Agent": "notifier", "Accept-Encoding": "identity"}
 
 
@@ -74,7 +75,7 @@ class _Lines:
 
     def __init__(self, size: int) -> None:
         self.gate = BoundedSemaphore(size)
-        self.adapter = _Adapter(pool_connections=4, pool_maxsize=size, max_retries=0)
+        self.adapter = _Adapter(pool_connections=HOSTS, pool_maxsize=size, max_retries=0)
 
 
 _lines: OrderedDict[tuple[UUID, int], _Lines] = OrderedDict()

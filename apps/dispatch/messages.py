@@ -1,14 +1,20 @@
 """From a notification to what one provider gets."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from apps.core import ids
 from apps.core.enums import Channel
 from apps.core.types import Account, Endpoint, NotificationFacts, OutboundMessage, Recipient, Rendered, Work
 from apps.dispatch.facts import Facts
+from apps.dispatch.tracking import with_tokens
+from apps.inbox import selectors as inbox
 from apps.routing.facts import Person
 from apps.templates import rendering
+from apps.templates.content import UNREAD
 from apps.tenants import selectors as tenants
 
 
@@ -38,7 +44,7 @@ def _context(n: NotificationFacts, recipient: Recipient) -> dict[str, Any]:
         "user": person,
         "data": n.data,
         "tenant": {"name": tenant.name, "slug": tenant.slug},
-        "event": {"type": n.event_type},
+        "event": {"type": n.event_type, "object_id": n.object_id},
         "vars": {},
     }
 
@@ -66,7 +72,21 @@ def outbound(
         address=endpoint.address if endpoint else "",
         platform=endpoint.carried_as if endpoint else "",
         sender=sender,
-        content=rendered.content,
+        content=with_tokens(
+            rendered.content, tenant=tenant, channel=work.channel, category=n.category, delivery_id=work.id
+        ),
         expires_at=n.expires_at,
         ttl=max(1, int((n.expires_at - now).total_seconds())) if n.expires_at else None,
     )
+
+
+def with_badges(messages: Sequence[tuple[UUID, OutboundMessage]]) -> list[OutboundMessage]:
+    """(recipient id, message), in order. Who asks for `unread` as badge gets the number of unread in-app messages: one query for
+    all, none when nobody asks."""
+    counts = inbox.unread_counts({id_ for id_, message in messages if message.content.get("badge") == UNREAD})
+    return [
+        replace(message, content={**message.content, "badge": str(counts[id_])})
+        if message.content.get("badge") == UNREAD
+        else message
+        for id_, message in messages
+    ]

@@ -3,7 +3,7 @@
 import logging
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from time import monotonic
 from uuid import UUID
@@ -18,7 +18,7 @@ from apps.core.types import Account, NotificationFacts, OutboundMessage, Outcome
 from apps.dispatch import follow_ups
 from apps.dispatch.facts import Facts, load
 from apps.dispatch.in_app import deliver_in_app
-from apps.dispatch.messages import outbound, render
+from apps.dispatch.messages import outbound, render, with_badges
 from apps.dispatch.recording import record
 from apps.ledger import selectors as ledger
 from apps.ledger import work as items
@@ -66,7 +66,8 @@ def send_batch(works: Sequence[Work], ends: float) -> None:
     if works[0].channel == Channel.IN_APP:
         deliver_in_app([(r.work, r.notification, r.rendered) for r in ready])
     else:
-        _send(ready, ends)
+        messages = with_badges([(r.notification.recipient_id, r.message) for r in ready])
+        _send([replace(r, message=message) for r, message in zip(ready, messages, strict=True)], ends)
     follow_ups.erase_sensitive(notifications.values(), facts)
 
 

@@ -14,8 +14,9 @@ Data = dict[str, Any]
 Content = Annotated[
     dict[str, str],
     Meta(
-        description="By field. push: title, body, action_url, image_url. email: subject, preheader, html (HTML or MJML), text (made"
-        " from html when left out). sms: body. in_app: title, body, action_url, icon. Each is Liquid.",
+        description="By field. push: title, body, action_url, image_url, collapse_id (takes the place of the message before with the"
+        " same one), badge (a number, or `unread`). email: subject, preheader, html (HTML or MJML), text (made from html when left"
+        " out). sms: body. in_app: title, body, action_url, icon. Each is Liquid.",
         examples=[{"body": "Order {{ data.order_id }} is on its way."}],
     ),
 ]

@@ -8,16 +8,20 @@ from types import MappingProxyType
 from apps.core.enums import Channel
 
 MOST_SUBJECT = 255
-MOST_PUSH_BYTES = 4_096
+# FCM and APNs take 4,096 bytes, Web Push 3,993 before encryption; the rest is for our ids, the badge and the collapse id
+MOST_PUSH_BYTES = 3_800
 MOST_SMS_SEGMENTS = 10
 
 _BREAKS = re.compile(r"[\r\n\t\x0b\x0c\x1c-\x1e\x85\u2028\u2029]+")
+UNREAD = "unread"
+_BADGE = re.compile(rf"{UNREAD}|[0-9]{{1,6}}"), "a number, or `unread`"
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """`most`: characters an author may write; `most_rendered`: characters that leave, cut off there."""
+    """`most`: characters an author may write; `most_rendered`: characters that leave, cut off there; `form`: what it must look like
+    once rendered, and that in words."""
 
     name: str
     is_required: bool = False
@@ -26,6 +30,7 @@ class Field:
     is_link: bool = False
     most: int = 10_000
     most_rendered: int | None = None
+    form: tuple[re.Pattern[str], str] | None = None
 
 
 def _fields(*fields: Field) -> Mapping[str, Field]:
@@ -39,6 +44,10 @@ FIELDS: Mapping[Channel, Mapping[str, Field]] = MappingProxyType(
             Field("body", is_required=True),
             Field("action_url", is_single_line=True, is_link=True),
             Field("image_url", is_single_line=True, is_link=True),
+            # on a device the newer message takes the place of the older one with the same id
+            Field("collapse_id", is_single_line=True, most=500),
+            # `unread` is replaced by the person's count of unread in-app messages when it is sent
+            Field("badge", is_single_line=True, most=500, form=_BADGE),
         ),
         Channel.EMAIL: _fields(
             Field("subject", is_required=True, is_single_line=True, most_rendered=MOST_SUBJECT),

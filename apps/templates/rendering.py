@@ -39,6 +39,7 @@ def context_of(
     event_type: str,
     data: Mapping[str, Any],
     variables: Mapping[str, str] = MappingProxyType({}),
+    object_id: str = "",
 ) -> dict[str, object]:
     """The names a template knows: `recipient` (also `user`), `data`, `tenant`, `event`, `vars`. Plain values only: anything else
     in `data` or the attributes becomes plain (a datetime its ISO 8601 text) or raises TypeError."""
@@ -52,7 +53,7 @@ def context_of(
         "user": person,
         "data": msgspec.to_builtins(dict(data), str_keys=True),
         "tenant": {"name": tenant.name, "slug": tenant.slug},
-        "event": {"type": event_type},
+        "event": {"type": event_type, "object_id": object_id},
         "vars": dict(variables),
     }
 
@@ -128,6 +129,8 @@ def _fit(field: Field, text: str, *, is_proof: bool) -> str:
 def _refuse_unfit(field: Field, text: str) -> None:
     if field.is_required and not text.strip():
         raise RenderError(Fault.EMPTY, f"`{field.name}` is empty.", field=field.name)
+    if field.form and text and not field.form[0].fullmatch(text):
+        raise RenderError(Fault.WRONG_VALUE, f"`{field.name}` must be {field.form[1]}.", field=field.name)
     if field.is_link and not is_safe_link(text):
         raise RenderError(Fault.UNSAFE_LINK, f"`{field.name}` has a scheme that runs code.", field=field.name)
 
