@@ -51,7 +51,8 @@ class Notification(LedgerTable):
 
 
 class Delivery(LedgerTable):
-    """A notification on one channel to one endpoint. Its id is derived from these three. `bypassed`: the "no" that critical overrode."""
+    """A notification on one channel to one endpoint. Its id is derived from these three. `bypassed`: the "no" that critical overrode.
+    `duplicate_possible`: it was sent again while an earlier attempt's fate was not known."""
 
     id = models.UUIDField(primary_key=True)
     notification_id = models.UUIDField()
@@ -65,6 +66,7 @@ class Delivery(LedgerTable):
     bypassed = models.CharField(max_length=32)
     account = models.CharField(max_length=63)
     provider_message_id = models.CharField(max_length=255)
+    duplicate_possible = models.BooleanField(default=False)
     created_at = models.DateTimeField()
     sent_at = models.DateTimeField(null=True)
     delivered_at = models.DateTimeField(null=True)
@@ -82,6 +84,16 @@ class Delivery(LedgerTable):
 
     def __str__(self) -> str:
         return ids.show(ids.DELIVERY, self.id)
+
+
+class InDoubt(Delivery):
+    """The deliveries whose fate is not known, for their page."""
+
+    class Meta:
+        proxy = True
+        verbose_name = "delivery in doubt"
+        verbose_name_plural = "in doubt"
+        default_permissions = ()
 
 
 class Attempt(LedgerTable):
@@ -138,10 +150,12 @@ class SeenKey(models.Model):
 
 
 class WorkItem(LedgerTable):
-    """One piece of unfinished work; its id is the notification's (route) or the delivery's (send). Deleted when done.
+    """One piece of unfinished work; its id is the notification's (route), the delivery's (send, doubt, resend) or the chain's
+    (fallback, proof; one a notification). Deleted when done.
     `phase`: 0 ready, 1 claimed, 2 calling. `expiries`: how often its lease ran out. `calls`: provider calls
-    made, `tries`: those that count against the budget. `order_at`: its place among equal ordering keys, which are
-    a recipient's own (`<recipient>/<key>`)."""
+    made, `tries`: those that count against the budget, `earlier`: attempts of this delivery before this work. `order_at`: its
+    place among equal ordering keys, which are a recipient's own (`<recipient>/<key>`); of a doubt, when it began. `move`: what is
+    planned for a doubt at `due_at`."""
 
     id = models.UUIDField(primary_key=True)
     lane = models.CharField(max_length=16)
@@ -159,6 +173,8 @@ class WorkItem(LedgerTable):
     expiries = models.PositiveSmallIntegerField()
     tries = models.PositiveSmallIntegerField()
     calls = models.PositiveSmallIntegerField()
+    earlier = models.PositiveSmallIntegerField(default=0)
+    move = models.CharField(max_length=16, default="")
     ordering_key = models.CharField(max_length=128)
     order_at = models.DateTimeField()
 

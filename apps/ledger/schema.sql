@@ -40,6 +40,7 @@ CREATE TABLE ledger_delivery (
     bypassed text NOT NULL DEFAULT '',
     account text NOT NULL DEFAULT '',
     provider_message_id text NOT NULL DEFAULT '',
+    duplicate_possible boolean NOT NULL DEFAULT false,
     created_at timestamptz NOT NULL DEFAULT now(),
     sent_at timestamptz,
     delivered_at timestamptz,
@@ -52,6 +53,8 @@ CREATE TABLE ledger_delivery (
     unsubscribed_at timestamptz
 ) PARTITION BY RANGE (id);
 CREATE INDEX ledger_delivery_notification ON ledger_delivery (notification_id);
+-- by reason, not by status: every delivery changes its status, and a column of an index costs those updates their place on the page
+CREATE INDEX ledger_delivery_in_doubt ON ledger_delivery (id) WHERE reason = 'in_doubt';
 
 CREATE TABLE ledger_attempt (
     id uuid PRIMARY KEY,
@@ -115,6 +118,8 @@ CREATE TABLE ledger_work_item (
     expiries smallint NOT NULL DEFAULT 0,
     tries smallint NOT NULL DEFAULT 0,
     calls smallint NOT NULL DEFAULT 0,
+    earlier smallint NOT NULL DEFAULT 0,
+    move text NOT NULL DEFAULT '',
     ordering_key text NOT NULL DEFAULT '',
     order_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (lane, id)

@@ -10,9 +10,10 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from apps.core.enums import DeliveryStatus, Reason
-from apps.core.rows import execute, fetch, recordset
+from apps.core.enums import DeliveryStatus, Reason, WorkKind
+from apps.core.rows import atomic, execute, fetch, recordset
 from apps.core.types import Outcome, Rendered, Work
+from apps.ledger.doubts import lock_unknown, note_resent
 from apps.ledger.lifecycle import BEFORE
 from apps.ledger.work import CALLING, CLAIMED, READY
 
@@ -54,11 +55,11 @@ WITH input AS MATERIALIZED (
     SET phase = {CALLING}, lease_until = now() + %(lease)s, attempt_id = i.attempt_id, calls = w.calls + 1
     FROM input i
     WHERE w.lane = %(lane)s AND w.id = ANY(%(ids)s) AND w.id = i.id AND w.lease_token = i.token AND w.phase = {CLAIMED}
-    RETURNING w.id, w.calls
+    RETURNING w.id, w.earlier + w.calls AS number
 ), attempt AS (
     INSERT INTO ledger_attempt (
         id, delivery_id, tenant_id, number, account, template_version_id, template_version, locale, size)
-    SELECT i.attempt_id, i.id, i.tenant_id, m.calls, i.account, i.template_version_id, i.template_version, i.locale, i.size
+    SELECT i.attempt_id, i.id, i.tenant_id, m.number, i.account, i.template_version_id, i.template_version, i.locale, i.size
     FROM input i JOIN mine m ON m.id = i.id
 )
 SELECT id FROM mine
@@ -66,7 +67,24 @@ SELECT id FROM mine
 
 
 def write_intents(intents: Sequence[Intent], *, lease: timedelta) -> set[UUID]:
-    """Marks the work as calling and notes the attempts, in one commit. Returns the deliveries that are still ours to send."""
+    """Marks the work as calling and notes the attempts, in one commit. Returns the deliveries that are still ours to send.
+
+    One that is to be sent once more is ours only while its fate is unknown: that is looked at under its lock.
+    """
+    again = [i.work.id for i in intents if i.work.kind == WorkKind.RESEND]
+    if not again:
+        return _intend(intents, lease)
+    with atomic():
+        unknown = lock_unknown(again)
+        mine = _intend([i for i in intents if i.work.kind != WorkKind.RESEND or i.work.id in unknown], lease)
+        if mine & unknown:
+            note_resent(lane=intents[0].work.lane.value, ids=sorted(mine & unknown))
+    return mine
+
+
+def _intend(intents: Sequence[Intent], lease: timedelta) -> set[UUID]:
+    if not intents:
+        return set()
     rows = [
         {
             "id": i.work.id,
@@ -159,11 +177,11 @@ def _row(s: Settlement) -> dict[str, Any]:
         "tenant_id": s.work.tenant_id,
         "notification_id": s.work.notification_id,
         "queue": s.work.queue,
-        "is_send": s.work.kind == "send",
+        "is_send": s.work.kind in _OF_A_DELIVERY,
         "attempt_id": s.attempt_id,
         "account": s.account,
         "status": s.status,
-        "before": list(BEFORE[s.status]) if s.status else [],
+        "before": _before(s),
         "reason": s.reason or "",
         "again": s.again_in.total_seconds() if s.again_in is not None else None,
         "burned": int(s.is_burned),
@@ -183,6 +201,18 @@ def _row(s: Settlement) -> dict[str, Any]:
         ),
     }
 
+
+def _before(s: Settlement) -> list[DeliveryStatus]:
+    """What went wrong with sending it once more says nothing about the attempt in doubt, unless the provider spoke."""
+    before = BEFORE[s.status] if s.status else frozenset()
+    if s.work.kind in _DOUBTED and s.reason not in _SAID_BY_PROVIDERS:
+        before -= {DeliveryStatus.UNKNOWN}
+    return list(before)
+
+
+_OF_A_DELIVERY = frozenset({WorkKind.SEND, WorkKind.DOUBT, WorkKind.RESEND})
+_DOUBTED = frozenset({WorkKind.DOUBT, WorkKind.RESEND})
+_SAID_BY_PROVIDERS = frozenset({None, Reason.INVALID_ADDRESS, Reason.OPTED_OUT, Reason.REJECTED})
 
 _COMPLETE = """
 INSERT INTO ledger_attempt (id, delivery_id, tenant_id, number, account, template_version_id, template_version, locale,

@@ -8,20 +8,24 @@ import msgspec
 from apps.core import crypto
 from apps.core.rows import execute, fetch, recordset
 from apps.ledger.accepting import seal
+from apps.ledger.fallbacks import chain_id
 from apps.ledger.lifecycle import OPEN
 
 ERASED = "[erased]"
 
 
 def erase_where_over(keys_of: Mapping[UUID, tuple[str, ...]]) -> int:
-    """Erases the named top-level keys of `data` for those notifications whose deliveries are all past sending."""
+    """Erases the named top-level keys of `data` for those notifications of which nothing may be sent any more: every delivery is past
+    sending, none in doubt may be sent again, no other channel waits for its turn."""
     if not keys_of:
         return 0
     rows = fetch(
-        """SELECT id, sealed FROM ledger_notification n
-        WHERE id = ANY(%(ids)s) AND sealed IS NOT NULL AND NOT EXISTS (
-            SELECT FROM ledger_delivery d WHERE d.notification_id = n.id AND d.status = ANY(%(open)s))""",
-        {"ids": list(keys_of), "open": list(OPEN)},
+        """SELECT n.id, n.sealed FROM ledger_notification n JOIN unnest(%(ids)s::uuid[], %(chains)s::uuid[]) AS i(id, chain) USING (id)
+        WHERE n.id = ANY(%(ids)s) AND n.sealed IS NOT NULL AND NOT EXISTS (
+            SELECT FROM ledger_delivery d WHERE d.notification_id = n.id AND (d.status = ANY(%(open)s) OR (
+                d.status = 'unknown' AND EXISTS (SELECT FROM ledger_work_item w WHERE w.lane = d.category AND w.id = d.id))))
+            AND NOT EXISTS (SELECT FROM ledger_work_item w WHERE w.lane = n.category AND w.id = i.chain)""",
+        {"ids": list(keys_of), "chains": [chain_id(id_) for id_ in keys_of], "open": list(OPEN)},
     )
     changed = []
     for id_, sealed in rows:

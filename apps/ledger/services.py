@@ -5,11 +5,16 @@ from secrets import randbelow
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Max
 
 from apps.core import clock, ids
-from apps.core.enums import Category, DeliveryStatus, EventKind, Reason
+from apps.core.enums import Category, DeliveryStatus, EventKind, Reason, WorkPhase
+from apps.ledger.fallbacks import chain_id
 from apps.ledger.lifecycle import RETRYABLE, WAITING
-from apps.ledger.models import DeadLetter, Delivery, DeliveryEvent, Notification, WorkItem
+from apps.ledger.models import Attempt, DeadLetter, Delivery, DeliveryEvent, Notification, WorkItem
+
+_CALLING = list(WorkPhase).index(WorkPhase.CALLING)
+_TAKEN_BACK = [*WAITING, DeliveryStatus.UNKNOWN]
 
 
 class NothingToDoError(Exception):
@@ -17,16 +22,17 @@ class NothingToDoError(Exception):
 
 
 def cancel_notification(*, tenant_id: UUID, notification_id: UUID, by: str) -> bool:
-    """Takes back everything that no provider was called for yet. False: there is no such notification.
-    Raises NothingToDoError when all of it is over or being sent."""
+    """Takes back everything that no provider was called for yet, a second try of what is in doubt and the turns of other channels
+    among it. False: there is no such notification. Raises NothingToDoError when all of it is over or being sent."""
     with transaction.atomic():
         notification = Notification.objects.of(tenant_id).filter(id=notification_id).defer("sealed").first()
         if notification is None:
             return False
-        work = WorkItem.objects.of(tenant_id).filter(lane=notification.category, phase__lt=2).select_for_update()
+        work = WorkItem.objects.of(tenant_id).filter(lane=notification.category, phase__lt=_CALLING).select_for_update()
         # its routing first: once that is locked or gone, no delivery can appear behind our back
-        taken = set(work.filter(id=notification_id).values_list("id", flat=True))
-        waiting = Delivery.objects.of(tenant_id).filter(notification_id=notification_id, status__in=list(WAITING))
+        own = [notification_id, chain_id(notification_id)]
+        taken = set(work.filter(id__in=own).order_by("id").values_list("id", flat=True))
+        waiting = Delivery.objects.of(tenant_id).filter(notification_id=notification_id, status__in=_TAKEN_BACK)
         deliveries = list(waiting.order_by("id").values_list("id", flat=True))
         taken |= set(work.filter(id__in=deliveries).order_by("id").values_list("id", flat=True))
         if not taken:
@@ -37,15 +43,15 @@ def cancel_notification(*, tenant_id: UUID, notification_id: UUID, by: str) -> b
             status=DeliveryStatus.CANCELLED, reason=Reason.CANCELLED, ended_at=now
         )
         for id_ in taken:
-            _note(tenant_id, notification_id, None if id_ == notification_id else id_, EventKind.CANCELLED, by)
+            _note(tenant_id, notification_id, None if id_ in own else id_, EventKind.CANCELLED, by)
     return True
 
 
 def retry_notification(
     *, tenant_id: UUID, notification_id: UUID, by: str, may_duplicate: bool = False
 ) -> list[str] | None:
-    """Opens a new try for every failed delivery, and for those in doubt when `may_duplicate`. Returns the queues that got work;
-    None: no such notification. Raises NothingToDoError when nothing may be retried."""
+    """Opens a new try for every failed delivery, and for those in doubt when `may_duplicate`: it takes the place of what was planned
+    for them. Returns the queues that got work; None: no such notification. Raises NothingToDoError when nothing may be retried."""
     with transaction.atomic():
         notification = Notification.objects.of(tenant_id).filter(id=notification_id).defer("sealed").first()
         if notification is None:
@@ -57,11 +63,18 @@ def retry_notification(
             .select_for_update()
             .order_by("id")
         )
+        deliveries = _without_work(notification, deliveries)
         dead = DeadLetter.objects.of(tenant_id).filter(notification_id=notification_id, resolved_at=None)
         reroute = bool(dead.filter(delivery_id=None).select_for_update().values_list("id"))
         if not deliveries and not reroute:
             raise NothingToDoError
-        queues = [_reopen(notification, delivery, by) for delivery in deliveries]
+        made = dict(
+            Attempt.objects.of(tenant_id)
+            .filter(delivery_id__in=[d.id for d in deliveries])
+            .values_list("delivery_id")
+            .annotate(Max("number"))
+        )
+        queues = [_reopen(notification, delivery, made.get(delivery.id, 0), by) for delivery in deliveries]
         if reroute:
             queues.append(_reroute(notification, by))
         dead.filter(delivery_id__in=[d.id for d in deliveries]).update(**_resolution("replayed", by))
@@ -100,24 +113,40 @@ def erase_recipient(tenant_id: UUID, recipient_id: UUID) -> None:
     open_ones = list(notifications.values_list("id", "category"))
     deliveries = list(
         Delivery.objects.of(tenant_id)
-        .filter(notification_id__in=[id_ for id_, _ in open_ones], status__in=list(WAITING))
+        .filter(notification_id__in=[id_ for id_, _ in open_ones], status__in=_TAKEN_BACK)
         .values_list("id", flat=True)
     )
     for lane in Category:
         ids_ = [id_ for id_, category in open_ones if category == lane]
-        WorkItem.objects.of(tenant_id).filter(lane=lane, id__in=[*ids_, *deliveries], phase__lt=2).delete()
+        chains = [chain_id(id_) for id_ in ids_]
+        WorkItem.objects.of(tenant_id).filter(
+            lane=lane, id__in=[*ids_, *chains, *deliveries], phase__lt=_CALLING
+        ).delete()
     Delivery.objects.of(tenant_id).filter(id__in=deliveries, status__in=list(WAITING)).update(
         status=DeliveryStatus.SKIPPED, reason=Reason.UNKNOWN_RECIPIENT, ended_at=clock.now()
     )
     notifications.update(sealed=None)
 
 
-def _reopen(notification: Notification, delivery: Delivery, by: str) -> str:
+def _without_work(notification: Notification, deliveries: Sequence[Delivery]) -> list[Delivery]:
+    """What was planned for them is taken back; what is being sent right now is left out."""
+    work = WorkItem.objects.of(notification.tenant_id).filter(
+        lane=notification.category, id__in=[d.id for d in deliveries]
+    )
+    phases = dict(work.select_for_update().order_by("id").values_list("id", "phase"))
+    work.filter(phase__lt=_CALLING).delete()
+    return [d for d in deliveries if phases.get(d.id) != _CALLING]
+
+
+def _reopen(notification: Notification, delivery: Delivery, attempts: int, by: str) -> str:
     queue = f"send.{delivery.category}.{delivery.channel}"
+    was_in_doubt = delivery.status == DeliveryStatus.UNKNOWN
     delivery.status, delivery.reason, delivery.ended_at = DeliveryStatus.QUEUED, "", None
-    delivery.save(update_fields=["status", "reason", "ended_at"])
-    _add_work(notification, delivery.id, queue, "send", delivery.channel)
-    _note(notification.tenant_id, notification.id, delivery.id, EventKind.RETRIED, by)
+    delivery.duplicate_possible = delivery.duplicate_possible or was_in_doubt
+    delivery.save(update_fields=["status", "reason", "ended_at", "duplicate_possible"])
+    _add_work(notification, delivery.id, queue, "send", delivery.channel, attempts)
+    said = "may_duplicate" if was_in_doubt else ""
+    _note(notification.tenant_id, notification.id, delivery.id, EventKind.RETRIED, by, said)
     return queue
 
 
@@ -128,7 +157,7 @@ def _reroute(notification: Notification, by: str) -> str:
     return queue
 
 
-def _add_work(notification: Notification, id_: UUID, queue: str, kind: str, channel: str) -> None:
+def _add_work(notification: Notification, id_: UUID, queue: str, kind: str, channel: str, earlier: int = 0) -> None:
     now = clock.now()
     WorkItem.objects.create(
         id=id_,
@@ -147,6 +176,7 @@ def _add_work(notification: Notification, id_: UUID, queue: str, kind: str, chan
         expiries=0,
         tries=0,
         calls=0,
+        earlier=earlier,
         ordering_key=f"{notification.recipient_id}/{key}" if (key := notification.ordering_key) else "",
         order_at=now,
     )
@@ -156,7 +186,9 @@ def _resolution(how: str, by: str) -> dict[str, object]:
     return {"resolved_at": clock.now(), "resolution": how, "resolved_by": by}
 
 
-def _note(tenant_id: UUID, notification_id: UUID, delivery_id: UUID | None, kind: EventKind, by: str) -> None:
+def _note(
+    tenant_id: UUID, notification_id: UUID, delivery_id: UUID | None, kind: EventKind, by: str, code: str = ""
+) -> None:
     DeliveryEvent.objects.create(
         id=ids.new(),
         tenant_id=tenant_id,
@@ -164,7 +196,7 @@ def _note(tenant_id: UUID, notification_id: UUID, delivery_id: UUID | None, kind
         delivery_id=delivery_id,
         kind=kind,
         at=clock.now(),
-        code="",
+        code=code,
         detail="",
         source=by,
     )

@@ -7,7 +7,8 @@ from typing import Any
 from uuid import UUID
 
 from apps.core import ids
-from apps.core.enums import Channel, DeliveryStatus, EventKind, OutcomeKind, Reason
+from apps.core.enums import Channel, DeliveryStatus, DoubtMove, EventKind, OutcomeKind, Reason, WorkKind
+from apps.ledger.fallbacks import chain_id
 from apps.ledger.models import Attempt, DeadLetter, Delivery, DeliveryEvent, Notification, WorkItem
 
 NAMES = {Channel.PUSH: "Push", Channel.EMAIL: "Email", Channel.SMS: "SMS", Channel.IN_APP: "In-app"}
@@ -15,7 +16,8 @@ NAMES = {Channel.PUSH: "Push", Channel.EMAIL: "Email", Channel.SMS: "SMS", Chann
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """`kind`: accepted, scheduled, decided, skipped, rendered, attempt, sent, an outcome, a receipt, retry_planned, dead_letter."""
+    """`kind`: accepted, scheduled, decided, skipped, rendered, attempt, sent, an outcome, an event (EventKind), retry_planned,
+    doubt_planned, fallback_planned, dead_letter."""
 
     at: datetime
     kind: str
@@ -36,7 +38,7 @@ def timeline(*, tenant_id: UUID, notification_id: UUID) -> list[Entry]:
     events = DeliveryEvent.objects.of(tenant_id).filter(notification_id=notification_id).order_by("at", "id")
     attempts = Attempt.objects.of(tenant_id).filter(delivery_id__in=list(deliveries)).order_by("id")
     waiting = WorkItem.objects.of(tenant_id).filter(
-        lane=notification.category, id__in=[notification_id, *deliveries], phase=0
+        lane=notification.category, id__in=[notification_id, chain_id(notification_id), *deliveries], phase=0
     )
     dead = DeadLetter.objects.of(tenant_id).filter(notification_id=notification_id)
     entries = [
@@ -46,7 +48,7 @@ def timeline(*, tenant_id: UUID, notification_id: UUID) -> list[Entry]:
         *(entry for delivery in deliveries.values() for entry in _ended(delivery)),
         *(_happened(event, deliveries) for event in events),
         *(entry for letter in dead for entry in _set_aside(letter, deliveries)),
-        *(_planned(work, deliveries) for work in waiting if work.calls),
+        *(_planned(work, deliveries) for work in waiting if work.calls or work.kind in _PLANS),
     ]
     return sorted(entries, key=lambda entry: entry.at)
 
@@ -107,7 +109,8 @@ def _attempted(a: Attempt, d: Delivery) -> Iterator[Entry]:
         yield Entry(a.ended_at, "sent", text, *where, {**took, "provider_message_id": a.provider_message_id})
     else:
         said = f" ({a.code})" if a.code else ""
-        yield Entry(a.ended_at, outcome.value, f"{a.account}: {outcome.sentence}{said}", *where, took)
+        in_doubt = {"in_doubt": True} if outcome == OutcomeKind.AMBIGUOUS else {}
+        yield Entry(a.ended_at, outcome.value, f"{a.account}: {outcome.sentence}{said}", *where, took | in_doubt)
 
 
 def _ended(d: Delivery) -> Iterator[Entry]:
@@ -128,10 +131,15 @@ def _happened(event: DeliveryEvent, deliveries: dict[UUID, Delivery]) -> Entry:
     kind = EventKind(event.kind)
     delivery = deliveries.get(event.delivery_id) if event.delivery_id else None
     said = f" ({event.code})" if event.code else ""
+    text = f"{kind.sentence[:-1]}{said}."
+    if kind == EventKind.FELL_BACK and delivery:
+        text = (
+            f"{NAMES[Channel(delivery.channel)]} gave up: {_words(event.detail)} Trying {NAMES[Channel(event.code)]}."
+        )
     return Entry(
         event.at,
         kind.value,
-        f"{kind.sentence[:-1]}{said}.",
+        text,
         Channel(delivery.channel) if delivery else None,
         event.delivery_id,
         {"source": event.source, "code": event.code, "detail": event.detail},
@@ -147,15 +155,24 @@ def _set_aside(letter: DeadLetter, deliveries: dict[UUID, Delivery]) -> Iterator
 
 def _planned(work: WorkItem, deliveries: dict[UUID, Delivery]) -> Entry:
     delivery = deliveries.get(work.id)
-    text = f"Next try planned for {work.due_at:%H:%M:%S} UTC."
+    kind, text = "retry_planned", f"Next try planned for {work.due_at:%H:%M:%S} UTC."
+    if work.kind == WorkKind.DOUBT and work.move in set(DoubtMove):
+        kind, text = "doubt_planned", f"In doubt. At {work.due_at:%H:%M:%S} UTC: {DoubtMove(work.move).sentence}"
+    elif work.kind == WorkKind.PROOF:
+        name = NAMES[Channel(work.channel)]
+        kind = "fallback_planned"
+        text = f"Unless {name} has proved its arrival by {work.due_at:%H:%M:%S} UTC, the next channel is tried."
     return Entry(
         work.due_at,
-        "retry_planned",
+        kind,
         text,
         Channel(delivery.channel) if delivery else None,
-        work.id,
+        delivery.id if delivery else None,
         {"due_at": work.due_at},
     )
+
+
+_PLANS = frozenset({WorkKind.DOUBT, WorkKind.PROOF})
 
 
 def _words(reason: str) -> str:
