@@ -2,6 +2,9 @@
 
 A settlement with an attempt is what the provider said: it advances the delivery even when the lease was lost meanwhile.
 One without (withheld, given back) counts only while the lease is held.
+
+What differs from item to item comes as one jsonb object by id: the table of open work fills and empties in seconds, so its
+statistics are always wrong, and a join with it would at times compare every row with every other.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,6 +12,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
+
+from psycopg.types.json import Jsonb
 
 from apps.core.enums import DeliveryStatus, Reason, WorkKind
 from apps.core.rows import atomic, execute, fetch, recordset
@@ -48,13 +53,14 @@ class Settlement:
 _INTEND = f"""
 WITH input AS MATERIALIZED (
     SELECT * FROM json_to_recordset(%(rows)s) AS r(
-        id uuid, token integer, attempt_id uuid, tenant_id uuid, account text, template_version_id uuid,
-        template_version integer, locale text, size integer)
+        id uuid, attempt_id uuid, tenant_id uuid, account text, template_version_id uuid, template_version integer,
+        locale text, size integer)
 ), mine AS (
     UPDATE ledger_work_item w
-    SET phase = {CALLING}, lease_until = now() + %(lease)s, attempt_id = i.attempt_id, calls = w.calls + 1
-    FROM input i
-    WHERE w.lane = %(lane)s AND w.id = ANY(%(ids)s) AND w.id = i.id AND w.lease_token = i.token AND w.phase = {CLAIMED}
+    SET phase = {CALLING}, lease_until = now() + %(lease)s, attempt_id = (%(attempts)s ->> w.id::text)::uuid,
+        calls = w.calls + 1
+    WHERE w.lane = %(lane)s AND w.id = ANY(%(ids)s) AND w.lease_token = (%(tokens)s ->> w.id::text)::integer
+        AND w.phase = {CLAIMED}
     RETURNING w.id, w.earlier + w.calls AS number
 ), attempt AS (
     INSERT INTO ledger_attempt (
@@ -88,7 +94,6 @@ def _intend(intents: Sequence[Intent], lease: timedelta) -> set[UUID]:
     rows = [
         {
             "id": i.work.id,
-            "token": i.work.lease_token,
             "attempt_id": i.attempt_id,
             "tenant_id": i.work.tenant_id,
             "account": i.account,
@@ -100,6 +105,8 @@ def _intend(intents: Sequence[Intent], lease: timedelta) -> set[UUID]:
         "rows": recordset(rows),
         "lane": intents[0].work.lane.value,
         "ids": [i.work.id for i in intents],
+        "tokens": Jsonb({str(i.work.id): i.work.lease_token for i in intents}),
+        "attempts": Jsonb({str(i.work.id): str(i.attempt_id) for i in intents}),
         "lease": lease,
     }
     return {id_ for (id_,) in fetch(_INTEND, parameters)}
@@ -108,9 +115,9 @@ def _intend(intents: Sequence[Intent], lease: timedelta) -> set[UUID]:
 _SETTLE = f"""
 WITH input AS MATERIALIZED (
     SELECT * FROM json_to_recordset(%(rows)s) AS r(
-        id uuid, token integer, tenant_id uuid, notification_id uuid, queue text, is_send boolean, attempt_id uuid,
-        account text, status text, before text[], reason text, again float, burned integer, is_dead boolean,
-        context jsonb, kind text, code text, detail text, provider_message_id text, retry_after real, exchange jsonb)
+        id uuid, tenant_id uuid, notification_id uuid, queue text, is_send boolean, attempt_id uuid, account text,
+        status text, before text[], reason text, is_dead boolean, context jsonb, kind text, code text, detail text,
+        provider_message_id text, retry_after real, exchange jsonb)
 ), attempt AS (
     UPDATE ledger_attempt a
     SET ended_at = now(), kind = i.kind, code = i.code, detail = i.detail,
@@ -118,15 +125,14 @@ WITH input AS MATERIALIZED (
     FROM input i
     WHERE a.id = ANY(%(attempts)s) AND a.id = i.attempt_id AND (a.ended_at IS NULL OR a.kind = 'ambiguous')
 ), gone AS (
-    DELETE FROM ledger_work_item w USING input i
-    WHERE w.lane = %(lane)s AND w.id = ANY(%(ids)s) AND w.id = i.id AND w.lease_token = i.token AND i.again IS NULL
+    DELETE FROM ledger_work_item w
+    WHERE w.lane = %(lane)s AND w.id = ANY(%(gone)s) AND w.lease_token = (%(tokens)s ->> w.id::text)::integer
     RETURNING w.id
 ), again AS (
     UPDATE ledger_work_item w
-    SET phase = {READY}, lease_until = NULL, due_at = now() + i.again * interval '1 second', tries = w.tries + i.burned,
-        expiries = 0
-    FROM input i
-    WHERE w.lane = %(lane)s AND w.id = ANY(%(ids)s) AND w.id = i.id AND w.lease_token = i.token AND i.again IS NOT NULL
+    SET phase = {READY}, lease_until = NULL, expiries = 0, tries = w.tries + (w.id = ANY(%(burned)s))::integer,
+        due_at = now() + (%(again)s ->> w.id::text)::float * interval '1 second'
+    WHERE w.lane = %(lane)s AND w.id = ANY(%(back)s) AND w.lease_token = (%(tokens)s ->> w.id::text)::integer
     RETURNING w.id
 ), mine AS MATERIALIZED (SELECT id FROM gone UNION ALL SELECT id FROM again
 ), delivery AS (
@@ -161,6 +167,11 @@ def settle(settlements: Sequence[Settlement]) -> set[UUID]:
         "rows": recordset(map(_row, settlements)),
         "lane": settlements[0].work.lane.value,
         "ids": [s.work.id for s in settlements],
+        "tokens": Jsonb({str(s.work.id): s.work.lease_token for s in settlements}),
+        "gone": [s.work.id for s in settlements if s.again_in is None],
+        "back": [s.work.id for s in settlements if s.again_in is not None],
+        "again": Jsonb({str(s.work.id): s.again_in.total_seconds() for s in settlements if s.again_in is not None}),
+        "burned": [s.work.id for s in settlements if s.is_burned],
         "attempts": [s.attempt_id for s in settlements if s.attempt_id],
     }
     return {id_ for (id_,) in fetch(_SETTLE, parameters)}
@@ -173,7 +184,6 @@ def _row(s: Settlement) -> dict[str, Any]:
     outcome = s.outcome
     return {
         "id": s.work.id,
-        "token": s.work.lease_token,
         "tenant_id": s.work.tenant_id,
         "notification_id": s.work.notification_id,
         "queue": s.work.queue,
@@ -183,8 +193,6 @@ def _row(s: Settlement) -> dict[str, Any]:
         "status": s.status,
         "before": _before(s),
         "reason": s.reason or "",
-        "again": s.again_in.total_seconds() if s.again_in is not None else None,
-        "burned": int(s.is_burned),
         "is_dead": s.is_dead,
         "context": s.context,
         **(
