@@ -41,6 +41,10 @@ class UnreadableError(ValueError):
     """Raised by `parse` and `parse_receipts` for a body that makes no sense; a failed decoding will do as well."""
 
 
+class UnverifiableError(Exception):
+    """Raised by `verify` when what it takes cannot be had now; the caller is told to come again."""
+
+
 class NotSentError(Exception):
     """Raised by `authorize` when the request cannot be made: nothing was sent, and this is each message's outcome."""
 
@@ -141,7 +145,7 @@ class Provider(ABC):
         return outcomes
 
     def verify(self, account: Account, call: ProviderCall, now: datetime) -> bool:
-        """Whether the provider sent this call of ours."""
+        """Whether the provider sent this call of ours. Raises UnverifiableError when that cannot be told now."""
         return False
 
     def parse_receipts(self, account: Account, call: ProviderCall) -> list[Receipt]:

@@ -8,11 +8,12 @@ from django.views.decorators.csrf import csrf_exempt
 
 from apps.channels import registry
 from apps.channels import selectors as channels
+from apps.channels.base import UnverifiableError
 from apps.core import clock
 from apps.core.problem_codes import Code
 from apps.core.problems import Problem, problem_of, problem_response
 from apps.core.types import Account, ProviderCall
-from apps.dispatch import bells
+from apps.dispatch.ringer import ringer
 from apps.receipts import services
 from apps.receipts.tasks import QUEUE
 
@@ -37,10 +38,15 @@ def _receive(request: HttpRequest, key: str) -> tuple[int, str, bytes]:
     headers = {name.lower(): value for name, value in request.headers.items()}
     call = ProviderCall(settings.PUBLIC_URL + request.get_full_path(), headers, _body(request))
     provider = registry.provider(account.provider)
-    if not provider.verify(account, call, clock.now()):
+    try:
+        is_theirs = provider.verify(account, call, clock.now())
+    except UnverifiableError as error:
+        raise Problem(Code.UNAVAILABLE, f"Not stored: {error}.", headers={"Retry-After": "20"}) from None
+    if not is_theirs:
         raise Problem(Code.SIGNATURE_INVALID)
     services.store_call(account=account, call=call)
-    transaction.on_commit(lambda: bells.ring(QUEUE), robust=True)
+    # beside the answer: a provider counts every call that we take long for
+    transaction.on_commit(lambda: ringer.ask(QUEUE), robust=True)
     return provider.thanks
 
 

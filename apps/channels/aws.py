@@ -1,0 +1,93 @@
+"""Requests to Amazon's APIs, written by botocore: its service models, its serializer, its signer. It opens no socket here.
+
+The serializer is none of boto3's documented doors; tests/contract/ses compares every request with the one an unmodified boto3
+client makes.
+"""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+from urllib.parse import urlsplit
+
+import botocore.session
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from botocore.model import ServiceModel
+from botocore.serialize import create_serializer
+
+from apps.channels.base import NotSentError
+from apps.channels.transport import HttpRequest
+from apps.core.enums import OutcomeKind
+from apps.core.types import Account
+
+
+def region_of(account: Account) -> str:
+    """The setting `region`, or an empty string."""
+    return str(account.settings.get("region", ""))
+
+
+def operation(account: Account, service: str, name: str, parameters: Mapping[str, Any]) -> HttpRequest:
+    """The unsigned request of one operation. Its URL begins with the account's `base_url`, else is the region's own; with neither it
+    is none. Raises botocore's ParamValidationError."""
+    model = _model(service)
+    written = _serializer(service).serialize_to_request(dict(parameters), model.operation_model(name))
+    base = account.base_url or _endpoint(str(model.endpoint_prefix), region_of(account))
+    body = written["body"]
+    return HttpRequest(
+        f"{base}{written['url_path']}",
+        body.encode() if isinstance(body, str) else bytes(body),
+        dict(written["headers"]),
+        str(written["method"]),
+    )
+
+
+def signed(account: Account, service: str, request: HttpRequest) -> HttpRequest:
+    """With Signature Version 4, as of now. Raises NotSentError when the account lacks what it takes."""
+    key, secret = account.credentials.get("access_key_id"), account.credentials.get("secret_access_key")
+    if not key or not secret:
+        raise NotSentError(OutcomeKind.MISCONFIGURED, "no_credentials", "Set access_key_id and secret_access_key.")
+    if not region_of(account):
+        raise NotSentError(OutcomeKind.MISCONFIGURED, "no_region", "Set the region in the account's settings.")
+    if not _is_url(request.url):
+        raise NotSentError(OutcomeKind.MISCONFIGURED, "bad_url", "The base URL, or the region's, is none.")
+    letter = AWSRequest(request.method, request.url, dict(request.headers), request.body)
+    credentials = Credentials(key, secret, account.credentials.get("session_token") or None)
+    SigV4Auth(credentials, _model(service).signing_name, region_of(account)).add_auth(letter)
+    return HttpRequest(request.url, request.body, dict(letter.headers.items()), request.method)
+
+
+def error_of(headers: Mapping[str, str], body: Mapping[str, Any]) -> str:
+    """The error's name, wherever this service has put it (the order is botocore.parsers.BaseRestParser's)."""
+    said = headers.get("x-amzn-errortype") or body.get("code") or body.get("Code") or body.get("__type") or ""
+    return str(said).partition(":")[0].rpartition("#")[2]
+
+
+def _is_url(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        return False
+
+
+@cache
+def _model(service: str) -> ServiceModel:
+    return _session().get_service_model(service)
+
+
+@cache
+def _serializer(service: str) -> Any:
+    return create_serializer(_model(service).resolved_protocol, include_validation=True)
+
+
+@cache
+def _endpoint(prefix: str, region: str) -> str:
+    """By botocore's list of regions; empty for what is none."""
+    found = _session().get_component("endpoint_resolver").construct_endpoint(prefix, region)
+    return f"https://{found['hostname']}" if found else ""
+
+
+@cache
+def _session() -> Any:
+    return botocore.session.get_session()
