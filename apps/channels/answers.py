@@ -36,6 +36,8 @@ FAULT_KINDS: Mapping[str, OutcomeKind] = {
     "connect_timeout": OutcomeKind.PROVIDER_DOWN,
     "tls": OutcomeKind.PROVIDER_DOWN,
     "write_failed": OutcomeKind.PROVIDER_DOWN,
+    # the peer says that it has not acted on it (RFC 9113 sections 6.8 and 8.7)
+    "refused_stream": OutcomeKind.PROVIDER_DOWN,
     # the request was written
     "read_timeout": OutcomeKind.AMBIGUOUS,
     "deadline": OutcomeKind.AMBIGUOUS,

@@ -9,7 +9,7 @@ from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 from h2.events import DataReceived, Event, RequestReceived, StreamEnded, StreamReset
 from h2.exceptions import ProtocolError
-from h2.settings import SettingCodes
+from h2.settings import SettingCodes, Settings
 from hyperframe.frame import GoAwayFrame
 
 from tests.simulators.base import Simulator
@@ -35,7 +35,9 @@ class Streams:
         self._unanswered = 0
         self._last: int | None = None
         self._connection = H2Connection(H2Configuration(client_side=False, header_encoding="utf-8"))
-        self._connection.update_settings({SettingCodes.MAX_CONCURRENT_STREAMS: simulator.max_streams})
+        self._connection.local_settings = Settings(
+            client=False, initial_values={SettingCodes.MAX_CONCURRENT_STREAMS: simulator.max_streams}
+        )
         self._connection.initiate_connection()
         self._flush()
 
