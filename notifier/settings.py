@@ -120,6 +120,7 @@ INSTALLED_APPS = [
     "apps.dispatch",
     "apps.ingest",
     "apps.receipts",
+    "apps.insights",
 ]
 
 MIDDLEWARE = [
@@ -181,6 +182,8 @@ LEASE_SECONDS = env.integer("NOTIFIER_LEASE_SECONDS", 30, low=1)
 QUEUE_SHARES = SHARES
 WORK_QUEUES = [queue for queue in QUEUES if "." in queue]
 LEDGER_RETENTION_DAYS = env.integer("NOTIFIER_LEDGER_RETENTION_DAYS", 90, low=1)
+SOFT_BOUNCE_LIMIT = env.integer("NOTIFIER_SOFT_BOUNCE_LIMIT", 5)
+SOFT_BOUNCE_DAYS = env.integer("NOTIFIER_SOFT_BOUNCE_DAYS", 7)
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["apps.tenants.authentication.ApiKeyAuthentication"],

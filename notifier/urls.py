@@ -19,5 +19,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("v1/", include("apps.inbox.urls")),
     path("v1/", include("apps.preferences.urls")),
     path("v1/", include("apps.templates.urls")),
-    path("v1/receipts/", include("apps.receipts.urls")),
+    path("", include("apps.receipts.urls")),
 ]

@@ -14,7 +14,7 @@ from apps.core import crypto
 from apps.core.enums import Channel, EndpointKind, Platform
 from apps.core.problem_codes import Code
 from apps.core.problems import Problem
-from apps.core.types import Address
+from apps.core.types import Address, Endpoint
 
 CHANNEL_OF = {
     EndpointKind.EMAIL: Channel.EMAIL,
@@ -65,6 +65,17 @@ def web_push_subscription(endpoint: str, p256dh: str, auth: str, pointer: str) -
     text = msgspec.json.encode({"endpoint": endpoint, "keys": {"p256dh": p256dh, "auth": auth}}).decode()
     masked = _shortened(f"web push ...{_tail(endpoint)}")
     return Address(EndpointKind.WEB_PUSH, Channel.PUSH, text, endpoint, masked, Platform.WEB)
+
+
+def place_of(endpoint: Endpoint) -> str:
+    """Where it is, as carriers see it: a mail's domain, a number's country code (`+49`), a device's platform."""
+    match endpoint.kind:
+        case EndpointKind.EMAIL:
+            return endpoint.address.rpartition("@")[2].lower()[:100]
+        case EndpointKind.PHONE:
+            return endpoint.masked.partition("*")[0]
+        case _:
+            return endpoint.platform
 
 
 def address_hash(tenant_id: UUID, channel: Channel, hashed: str) -> bytes:

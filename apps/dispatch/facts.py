@@ -1,16 +1,18 @@
 """Facts for a whole batch in a fixed number of queries, so that deciding needs none."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
 from apps.audience import selectors as audience
+from apps.audience.addresses import place_of
 from apps.channels import selectors as channels
 from apps.core.enums import Channel, KeyMode
 from apps.core.types import EventType, NotificationFacts, Recipient
 from apps.events import selectors as events
 from apps.preferences import selectors as preferences
+from apps.routing import chains
 from apps.routing.facts import Case, Person, Wish
 from apps.templates import rendering
 from apps.tenants import selectors as tenants
@@ -42,6 +44,19 @@ class Facts:
         content = self.content(n)
         return tuple(c for c in Channel if content is None or c in content.channels)
 
+    def place(self, n: NotificationFacts, endpoint_id: UUID | None) -> str:
+        """Where a delivery goes as providers see it: a mail's domain, a number's country (`+49`)."""
+        found = next((e for e in self.people.get(n.recipient_id, NOBODY).endpoints if e.id == endpoint_id), None)
+        return place_of(found) if found else ""
+
+    def way(self, n: NotificationFacts) -> chains.Way:
+        """Which channels are decided at once, and which one after another."""
+        return chains.way(self.wished_channels(n), self.chain(n))
+
+    def chain(self, n: NotificationFacts) -> tuple[Channel, ...]:
+        event_type = self.event_type(n)
+        return event_type.fallback if event_type else ()
+
     def case(self, n: NotificationFacts, channel: Channel, now: datetime, *, is_duplicate: bool = False) -> Case:
         content = self.content(n)
         return Case(
@@ -55,10 +70,20 @@ class Facts:
         )
 
 
-def load(notifications: Collection[NotificationFacts]) -> Facts:
-    """At most eight queries, whatever the number of notifications."""
+def load(notifications: Collection[NotificationFacts], channel: Channel | None = None) -> Facts:
+    """At most eight queries, whatever the number of notifications. `channel`: the only one to be decided on; by default those
+    that any of them wishes for."""
+    event_types = events.event_types({(n.tenant_id, n.event_type) for n in notifications if n.event_type})
+    keys = {(n.tenant_id, n.template_key) for n in notifications if n.template_key}
+    keys |= {(e.tenant_id, e.template_key) for e in event_types.values() if e.template_key}
+    facts = Facts({}, event_types, rendering.published(keys))
+    wished = {channel} if channel else {c for n in notifications for c in facts.wished_channels(n)}
+    return replace(facts, people=_people(notifications, wished))
+
+
+def _people(notifications: Collection[NotificationFacts], wished: Collection[Channel]) -> Mapping[UUID, Person]:
     recipients = audience.recipients({n.recipient_id for n in notifications})
-    endpoints = audience.endpoints_of(recipients)
+    endpoints = audience.endpoints_of(recipients, wished)
     switches = preferences.switches(recipients)
     vetoed = preferences.suppressed(
         {
@@ -69,10 +94,7 @@ def load(notifications: Collection[NotificationFacts]) -> Facts:
         }
     )
     guests = _guests(notifications, recipients)
-    event_types = events.event_types({(n.tenant_id, n.event_type) for n in notifications if n.event_type})
-    keys = {(n.tenant_id, n.template_key) for n in notifications if n.template_key}
-    keys |= {(e.tenant_id, e.template_key) for e in event_types.values() if e.template_key}
-    people = {
+    return {
         id_: Person(
             recipient=recipient,
             endpoints=(theirs := endpoints.get(id_, ())),
@@ -84,7 +106,6 @@ def load(notifications: Collection[NotificationFacts]) -> Facts:
         )
         for id_, recipient in recipients.items()
     }
-    return Facts(people, event_types, rendering.published(keys))
 
 
 def _guests(notifications: Collection[NotificationFacts], recipients: Mapping[UUID, Recipient]) -> frozenset[UUID]:

@@ -37,6 +37,7 @@ def route_batch(works: Sequence[Work], ends: float = 0.0) -> None:
                 notification,
                 channel,
                 decide(facts.case(notification, channel, now, is_duplicate=(work.id, channel) in duplicates)),
+                facts,
             )
         ]
         queues = write_deliveries(decided)
@@ -44,11 +45,14 @@ def route_batch(works: Sequence[Work], ends: float = 0.0) -> None:
     bells.ring(*sorted(queues))
 
 
-def _deliveries(work: Work, n: NotificationFacts, channel: Channel, decision: Decision) -> Iterator[Decided]:
+def _deliveries(
+    work: Work, n: NotificationFacts, channel: Channel, decision: Decision, facts: Facts
+) -> Iterator[Decided]:
     match decision:
         case Send(endpoint_ids, bypassed):
             for endpoint_id in endpoint_ids:
-                yield Decided(work, n, channel, endpoint_id, DeliveryStatus.QUEUED, bypassed=bypassed)
+                place = facts.place(n, endpoint_id)
+                yield Decided(work, n, channel, endpoint_id, DeliveryStatus.QUEUED, bypassed=bypassed, place=place)
         case Hold(until, reason):
             yield Decided(work, n, channel, None, DeliveryStatus.HELD, reason, due_at=until)
         case Bundle(_, until, reason):

@@ -52,7 +52,7 @@ class Notification(LedgerTable):
 
 class Delivery(LedgerTable):
     """A notification on one channel to one endpoint. Its id is derived from these three. `bypassed`: the "no" that critical overrode.
-    `duplicate_possible`: it was sent again while an earlier attempt's fate was not known."""
+    `place`: where it goes as providers see it, a mail's domain or a number's country (`+49`). `duplicate_possible`: it was sent again while an earlier attempt's fate was not known."""
 
     id = models.UUIDField(primary_key=True)
     notification_id = models.UUIDField()
@@ -64,6 +64,7 @@ class Delivery(LedgerTable):
     status = models.CharField(max_length=16)
     reason = models.CharField(max_length=32)
     bypassed = models.CharField(max_length=32)
+    place = models.CharField(max_length=100)
     account = models.CharField(max_length=63)
     provider_message_id = models.CharField(max_length=255)
     duplicate_possible = models.BooleanField(default=False)

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from apps.core import crypto, ids
-from apps.core.enums import Channel, DeliveryStatus, EventKind, Reason
+from apps.core.enums import MACHINE, Channel, DeliveryStatus, EventKind, Reason
 from apps.core.rows import execute, fetch, recordset
 from apps.core.types import Receipt
 from apps.ledger.lifecycle import AFTER_EVENT, ENGAGEMENT, advance
@@ -23,8 +23,10 @@ REASONS = {
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """A receipt that told something new: what its follow-ups need."""
+    """A receipt that told something new: what its follow-ups need. `source`: the account that said it."""
 
+    source: str
+    at: datetime
     tenant_id: UUID
     recipient_id: UUID
     notification_id: UUID
@@ -54,12 +56,12 @@ def record(items: Sequence[tuple[str, Receipt]]) -> Recorded:
         first.setdefault(key, position)
     seen = claim_keys({key: (matched[i][2], REMEMBERED) for key, i in first.items()})
     fresh = [matched[i] for key, i in first.items() if key not in seen]
-    return Recorded(_apply(sorted(fresh, key=lambda item: item[1].at)), unmatched)
+    return Recorded(apply_to_deliveries(sorted(fresh, key=lambda item: item[1].at)), unmatched)
 
 
 def record_events(events: Iterable[tuple[UUID, Receipt]], *, source: str) -> list[Applied]:
     """The same for events of our own (seen, read): (delivery id, event)."""
-    return _apply([(source, event, delivery) for delivery, event in events])
+    return apply_to_deliveries([(source, event, delivery) for delivery, event in events])
 
 
 def _deliveries_of(items: Sequence[tuple[str, Receipt]]) -> list[UUID | None]:
@@ -93,7 +95,7 @@ def _deliveries_of(items: Sequence[tuple[str, Receipt]]) -> list[UUID | None]:
     ]
 
 
-def _apply(fresh: Sequence[tuple[str, Receipt, UUID]]) -> list[Applied]:
+def apply_to_deliveries(fresh: Sequence[tuple[str, Receipt, UUID]]) -> list[Applied]:
     if not fresh:
         return []
     rows = {
@@ -111,7 +113,7 @@ def _apply(fresh: Sequence[tuple[str, Receipt, UUID]]) -> list[Applied]:
         _fold(change, receipt)
     execute(_ADVANCE, {"rows": recordset(changes.values()), "ids": list(changes)})
     execute(_NOTE, {"rows": recordset(_event_row(item, rows[item[2]]) for item in known)})
-    return [_applied(receipt, rows[delivery]) for _, receipt, delivery in known]
+    return [_applied(source, receipt, rows[delivery]) for source, receipt, delivery in known]
 
 
 def _fold(change: dict[str, Any], receipt: Receipt) -> None:
@@ -122,7 +124,7 @@ def _fold(change: dict[str, Any], receipt: Receipt) -> None:
         change["reason"] = REASONS.get(receipt.kind, "")
         if following == DeliveryStatus.DELIVERED:
             change["delivered_at"] = receipt.at
-    if column := ENGAGEMENT.get(receipt.kind):
+    if receipt.code != MACHINE and (column := ENGAGEMENT.get(receipt.kind)):
         change.setdefault(column, receipt.at)
 
 
@@ -163,6 +165,17 @@ def _event_row(item: tuple[str, Receipt, UUID], row: tuple[Any, ...]) -> dict[st
     }
 
 
-def _applied(receipt: Receipt, row: tuple[Any, ...]) -> Applied:
+def _applied(source: str, receipt: Receipt, row: tuple[Any, ...]) -> Applied:
     delivery, _, tenant, recipient, notification, endpoint, channel = row
-    return Applied(tenant, recipient, notification, delivery, endpoint, Channel(channel), receipt.kind, receipt.code)
+    return Applied(
+        source,
+        receipt.at,
+        tenant,
+        recipient,
+        notification,
+        delivery,
+        endpoint,
+        Channel(channel),
+        receipt.kind,
+        receipt.code,
+    )

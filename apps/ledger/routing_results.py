@@ -25,6 +25,7 @@ class Decided:
     reason: Reason | None = None
     bypassed: Reason | None = None
     due_at: datetime | None = None
+    place: str = ""
 
 
 def delivery_id(notification_id: UUID, channel: Channel, endpoint_id: UUID | None) -> UUID:
@@ -37,11 +38,12 @@ WITH input AS MATERIALIZED (
     SELECT * FROM json_to_recordset(%(rows)s) AS r(
         id uuid, notification_id uuid, tenant_id uuid, recipient_id uuid, channel text, endpoint_id uuid,
         category text, mode text, status text, reason text, bypassed text, is_open boolean, priority smallint,
-        due_at timestamptz, expires_at timestamptz, ordering_key text, order_at timestamptz)
+        place text, due_at timestamptz, expires_at timestamptz, ordering_key text, order_at timestamptz)
 ), delivery AS (
     INSERT INTO ledger_delivery (
-        id, notification_id, tenant_id, recipient_id, channel, endpoint_id, category, mode, status, reason, bypassed, ended_at)
-    SELECT id, notification_id, tenant_id, recipient_id, channel, endpoint_id, category, mode, status, reason, bypassed,
+        id, notification_id, tenant_id, recipient_id, channel, endpoint_id, category, mode, status, reason, bypassed, place,
+        ended_at)
+    SELECT id, notification_id, tenant_id, recipient_id, channel, endpoint_id, category, mode, status, reason, bypassed, place,
         CASE WHEN NOT is_open THEN now() END
     FROM input ON CONFLICT (id) DO NOTHING RETURNING id
 )
@@ -75,6 +77,7 @@ def _row(d: Decided) -> dict[str, Any]:
         "mode": d.facts.mode,
         "status": d.status,
         "reason": d.reason or "",
+        "place": d.place,
         "bypassed": d.bypassed or "",
         "is_open": d.status in WAITING,
         "priority": work.priority,

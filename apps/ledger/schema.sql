@@ -38,6 +38,7 @@ CREATE TABLE ledger_delivery (
     status text NOT NULL,
     reason text NOT NULL DEFAULT '',
     bypassed text NOT NULL DEFAULT '',
+    place text NOT NULL DEFAULT '',
     account text NOT NULL DEFAULT '',
     provider_message_id text NOT NULL DEFAULT '',
     duplicate_possible boolean NOT NULL DEFAULT false,

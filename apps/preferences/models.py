@@ -3,7 +3,7 @@
 from django.db import models
 
 from apps.core.enums import Channel, SuppressionReason
-from apps.core.tables import TenantTable
+from apps.core.tables import TenantManager, TenantTable
 
 
 class Preference(TenantTable):
@@ -39,3 +39,14 @@ class Suppression(TenantTable):
 
     def __str__(self) -> str:
         return f"{self.channel} {self.masked}: {self.reason}"
+
+
+class SoftBounce(models.Model):
+    """How often an endpoint refused messages for now since it last took one. No row: never. (soft_bounces.py)"""
+
+    endpoint_id = models.UUIDField(primary_key=True)
+    tenant = models.ForeignKey("tenants.Tenant", on_delete=models.CASCADE, related_name="+")
+    count = models.PositiveIntegerField()
+    since = models.DateTimeField()
+
+    objects = TenantManager()

@@ -1,6 +1,6 @@
 """Changing what a person allows, and which addresses may be used."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -18,6 +18,15 @@ FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::boolean[]) AS asked (id, top
 ON CONFLICT (recipient_id, topic, channel) DO UPDATE
 SET is_on = excluded.is_on, source = excluded.source, updated_at = excluded.updated_at
 WHERE preference.is_on <> excluded.is_on
+"""
+_OFF = """
+INSERT INTO preferences_preference AS preference (id, tenant_id, recipient_id, topic, channel, is_on, source, created_at, updated_at)
+SELECT asked.id, asked.tenant_id, recipient_id, topic, channel, false, %s, %s, %s
+FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::text[], %s::text[]) AS asked (id, tenant_id, recipient_id, channel, topic)
+JOIN audience_recipient ON audience_recipient.id = asked.recipient_id
+ON CONFLICT (recipient_id, topic, channel) DO UPDATE
+SET is_on = false, source = excluded.source, updated_at = excluded.updated_at
+WHERE preference.is_on
 """
 _DROP = """
 DELETE FROM preferences_preference
@@ -54,6 +63,15 @@ def replace_switches(*, tenant_id: UUID, recipient_id: UUID, switches: Sequence[
             named = [switch.topic for switch in switches], [switch.channel for switch in switches]
             cursor.execute(_DROP, [tenant_id, recipient_id, *named])
         _set(tenant_id, recipient_id, switches, source)
+
+
+def switch_off(people: Collection[tuple[UUID, UUID, Channel]], *, topic: str, source: str) -> None:
+    """The topic, for many at once: (tenant, recipient, channel). Who is gone meanwhile is left out. One statement. Idempotent."""
+    if people:
+        asked = [(ids.new(), *who, topic) for who in sorted(people)]
+        with connection.cursor() as cursor:
+            now = clock.now()
+            cursor.execute(_OFF, [source, now, now, *map(list, zip(*asked, strict=True))])
 
 
 def _set(tenant_id: UUID, recipient_id: UUID, switches: Iterable[Switch], source: str) -> None:

@@ -15,7 +15,7 @@ from apps.core.admin_feeds import FeedAdmin
 from apps.core.admin_filters import one_of, states
 from apps.core.admin_panels import panel
 from apps.receipts.models import ReceiptCall
-from apps.receipts.services import unpark
+from apps.receipts.keeping import replay
 
 MOST_COUNTED = 1_000
 PARKED = Q(parked_at__isnull=False, applied_at=None)
@@ -88,10 +88,8 @@ class ReceiptCallAdmin(ReadOnly, FeedAdmin):
 
     @admin.action(description="Apply again", permissions=["operate"])
     def replay_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        count = unpark(queryset.values_list("id", flat=True))
-        messages.info(
-            request, f"{count} will be applied again within seconds. Those that are not parked were left alone."
-        )
+        count = replay(queryset.values_list("id", flat=True))
+        messages.info(request, f"{count} will be applied again within seconds. What they said before counts once.")
 
 
 @panel("home", order=17, template="admin/receipts/parked.html", permission="receipts.view_receiptcall")

@@ -1,42 +1,25 @@
 """Calls stored, then applied: in batches while all goes well, one by one when something in a batch does not."""
 
 import logging
-from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from collections.abc import Sequence
 from time import monotonic
 from uuid import UUID
 
 import msgspec
 from django.db import InterfaceError, OperationalError, transaction
-from django.db.models import QuerySet
-from django.db.models.functions import Now
 
-from apps.channels import registry
-from apps.channels import selectors as channels
-from apps.core import clock, crypto, ids
-from apps.core.types import Account, ProviderCall, Receipt
+from apps.core import crypto
+from apps.core.types import Account, ProviderCall
 from apps.ledger.receipts import record
-from apps.receipts import follow_ups
+from apps.receipts import follow_ups, inbound
+from apps.receipts.keeping import due, fail, finish, keep_unmatched, next_calls
 from apps.receipts.models import ReceiptCall
+from apps.receipts.acknowledging import acknowledge, acknowledging
+from apps.receipts.reading import Read, StoredCall, accounts_of, read
 
 log = logging.getLogger(__name__)
-BATCH = 20
-TRIES = 3
-AFTER_A_FAILURE = timedelta(seconds=5)
-UNMATCHED = "unmatched"
-UNMATCHED_FOR = timedelta(minutes=10)
-SOONEST, LATEST = timedelta(seconds=2), timedelta(minutes=1)
-KEPT_APPLIED, KEPT = timedelta(days=7), timedelta(days=30)
-FORGOTTEN_AT_ONCE = 500
+MOST_CALLS, MOST_BYTES, MOST_RECEIPTS = 200, 4 * 1024 * 1024, 2_000
 _LEFT_OUT = frozenset({"authorization", "cookie", "proxy-authorization"})
-
-
-class StoredCall(msgspec.Struct, frozen=True):
-    """What a row has sealed. `headers` by lower-case name, without the caller's credentials."""
-
-    headers: dict[str, str]
-    body: bytes
-    url: str = ""
 
 
 def store_call(*, account: Account, call: ProviderCall) -> UUID:
@@ -58,9 +41,16 @@ def apply_due(*, ends: float) -> bool:
         claimed: list[UUID] = []
         try:
             with transaction.atomic():
-                calls = list(_due()[:BATCH])
+                calls = next_calls(MOST_CALLS, MOST_BYTES)
                 claimed = [call.id for call in calls]
-                _apply(calls)
+                to_be_answered = acknowledging(calls)
+                if not to_be_answered:
+                    _apply(calls)
+            if to_be_answered:
+                # outside of any transaction: a provider is called
+                acknowledge(to_be_answered)
+                with transaction.atomic():
+                    _apply(list(due().filter(id__any=claimed)))
         except (OperationalError, InterfaceError):
             raise
         except Exception as error:
@@ -72,90 +62,69 @@ def apply_due(*, ends: float) -> bool:
     return False
 
 
-def forget_old() -> int:
-    """Deletes some calls that nobody will ask for any more: applied ones after a week, all after a month."""
-    now = clock.now()
-    applied = ReceiptCall.objects.filter(id__lt=ids.bound(now - KEPT_APPLIED)).exclude(applied_at=None)
-    others = ReceiptCall.objects.filter(id__lt=ids.bound(now - KEPT))
-    return sum(
-        ReceiptCall.objects.filter(
-            id__in=list(rows.order_by("id").values_list("id", flat=True)[:FORGOTTEN_AT_ONCE])
-        ).delete()[0]
-        for rows in (applied, others)
-    )
-
-
-def unpark(call_ids: Iterable[UUID]) -> int:
-    """Parked calls are due again, with all their tries. How many were parked."""
-    rows = ReceiptCall.objects.filter(id__in=list(call_ids), applied_at=None, parked_at__isnull=False)
-    return rows.update(parked_at=None, tries=0, error="", due_at=Now())
-
-
-def _due() -> "QuerySet[ReceiptCall]":
-    open_calls = ReceiptCall.objects.filter(applied_at=None, parked_at=None, due_at__lte=Now())
-    return open_calls.select_for_update(skip_locked=True).order_by("due_at")
-
-
 def _apply(calls: Sequence[ReceiptCall]) -> None:
-    """All or nothing, in the caller's transaction, with a fixed number of statements (and one per account that has a row)."""
-    if not calls:
-        return
-    accounts = {account_id: channels.account_by_id(account_id) for account_id in {call.account_id for call in calls}}
-    items: list[tuple[str, Receipt]] = []
-    call_of: list[UUID] = []
+    """All or nothing, in the caller's transaction, with a fixed number of statements (and one per account that has a row).
+    Calls beyond MOST_RECEIPTS are left for the next turn."""
+    accounts = accounts_of(calls)
+    reads: list[Read] = []
     for call in calls:
-        account = accounts[call.account_id]
-        if account is None:
-            raise LookupError("the account is gone")
-        receipts = _receipts(call, account)
-        items += [(account.key, receipt) for receipt in receipts]
-        call_of += [call.id] * len(receipts)
-    recorded = record(items)
+        reads.append(read(call, accounts))
+        if sum(len(one.receipts) for one in reads) >= MOST_RECEIPTS:
+            break
+    items = [(one, receipt) for one in reads for receipt in one.receipts]
+    recorded = record([(one.account.key, receipt) for one, receipt in items])
     follow_ups.act_on(recorded.applied)
-    waiting = {call_of[place] for place in recorded.unmatched}
-    rows = ReceiptCall.objects.filter(id__in=[call.id for call in calls if call.id not in waiting])
-    rows.update(applied_at=Now(), error="")
-    _keep_unmatched([call for call in calls if call.id in waiting])
-
-
-def _receipts(call: ReceiptCall, account: Account) -> list[Receipt]:
-    """Raises ValueError and whatever else a provider's parser does with what it does not know."""
-    stored = msgspec.msgpack.decode(crypto.decrypt(bytes(call.sealed), bound_to=call.id.bytes), type=StoredCall)
-    said = ProviderCall(stored.url, stored.headers, stored.body, call.received_at)
-    return registry.provider(account.provider).parse_receipts(account, said)
-
-
-def _keep_unmatched(calls: Sequence[ReceiptCall]) -> None:
-    """Tried again after as long as they have waited already, so ever more rarely."""
-    now = clock.now()
-    for call in calls:
-        age = now - call.received_at
-        call.error = UNMATCHED
-        call.due_at = now + min(max(age, SOONEST), LATEST)
-        call.parked_at = now if age > UNMATCHED_FOR else None
-    if calls:
-        ReceiptCall.objects.bulk_update(calls, ["error", "due_at", "parked_at"])
+    for one in reads:
+        if one.texts:
+            inbound.take(one.account, one.texts)
+    waiting: dict[UUID, list[str]] = {}
+    for place in recorded.unmatched:
+        one, receipt = items[place]
+        waiting.setdefault(one.call.id, []).append(receipt.event_id)
+    finish([one.call.id for one in reads if one.call.id not in waiting and one.unread is None])
+    keep_unmatched([(one, waiting[one.call.id]) for one in reads if one.call.id in waiting])
+    for one in reads:
+        if one.unread is not None and one.call.id not in waiting:
+            fail(one.call, one.unread)
 
 
 def _apply_alone(call_id: UUID) -> None:
+    """A call that fails whole is applied event by event."""
     try:
         with transaction.atomic():
-            _apply(list(_due().filter(id=call_id)))
+            _apply(list(due().filter(id=call_id)))
     except (OperationalError, InterfaceError):
         raise
     except Exception as error:
-        _note_failure(call_id, error)
+        with transaction.atomic():
+            call = due().filter(id=call_id).first()
+            if call is not None:
+                _apply_singly(call, error)
 
 
-def _note_failure(call_id: UUID, error: Exception) -> None:
-    with transaction.atomic():
-        call = _due().filter(id=call_id).first()
-        if call is None:
-            return
-        call.tries += 1
-        call.error = f"{type(error).__name__}: {error}"[:300] if isinstance(error, ValueError) else type(error).__name__
-        call.due_at = clock.now() + AFTER_A_FAILURE * call.tries
-        call.parked_at = clock.now() if call.tries >= TRIES else None
-        call.save(update_fields=["tries", "error", "due_at", "parked_at"])
-    if call.parked_at:
-        log.error("receipt call parked", extra={"call": str(call_id), "provider": call.provider}, exc_info=error)
+def _apply_singly(call: ReceiptCall, error: Exception) -> None:
+    """Each event in a savepoint of its own, so that one that cannot be written does not take its neighbours with it."""
+    try:
+        one = read(call, accounts_of([call]))
+    except Exception as unreadable:
+        fail(call, unreadable)
+        return
+    failed = error if one.texts else one.unread
+    waiting = []
+    for receipt in one.receipts:
+        try:
+            with transaction.atomic():
+                recorded = record([(one.account.key, receipt)])
+                follow_ups.act_on(recorded.applied)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception as unwritable:
+            failed = unwritable
+        else:
+            waiting += [receipt.event_id for _ in recorded.unmatched]
+    if waiting:
+        keep_unmatched([(Read(call, one.account, one.receipts, (), failed), waiting)])
+    elif failed is not None:
+        fail(call, failed)
+    else:
+        finish([call.id])

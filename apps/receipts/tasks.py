@@ -4,8 +4,10 @@ from time import monotonic
 
 from celery import shared_task
 
+from apps.core import clock
 from apps.dispatch import bells
-from apps.receipts import services
+from apps.preferences import soft_bounces
+from apps.receipts import keeping, services, tracking
 
 QUEUE = "receipts"
 SLICE_SECONDS = 20.0
@@ -15,13 +17,22 @@ SWEEP_SECONDS = 4.0
 @shared_task(name="receipts.apply")
 def apply(**_: object) -> None:
     bells.answer(QUEUE)
-    if not services.apply_due(ends=monotonic() + SLICE_SECONDS):
-        bells.ring(QUEUE)
+    _apply(monotonic() + SLICE_SECONDS)
 
 
 @shared_task(name="receipts.sweep")
 def sweep(**_: object) -> None:
     """What lost its bell, what is to be tried again, and what is old."""
-    if not services.apply_due(ends=monotonic() + SWEEP_SECONDS):
+    _apply(monotonic() + SWEEP_SECONDS)
+    keeping.forget_old()
+
+
+@shared_task(name="receipts.forget_soft_bounces")
+def forget_soft_bounces(**_: object) -> None:
+    soft_bounces.forget_old(clock.now())
+
+
+def _apply(ends: float) -> None:
+    is_done = services.apply_due(ends=ends)
+    if not (tracking.apply_tracked(ends=ends) and is_done):
         bells.ring(QUEUE)
-    services.forget_old()

@@ -37,6 +37,7 @@ class TenantAdmin(ModelAdmin):
     fieldsets = (
         (None, {"fields": ("name", "slug", "locale", "timezone", "email_from")}),
         ("Limits", {"fields": (("rate_per_second", "rate_burst"), ("weight", "retention_days"))}),
+        ("Tracking", {"fields": ("tracked_categories",)}),
     )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from django import forms
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminSelectWidget
 
 from apps.core.admin_bases import ModelForm
-from apps.core.enums import KeyMode, Scope
+from apps.core.enums import Category, KeyMode, Scope
 from apps.core.locales import canonical_locale, is_timezone
 from apps.tenants import models
 
@@ -15,6 +15,14 @@ HOURS = {0: "No, the old one ends now", 1: "For an hour", 24: "For a day", 168: 
 
 
 class TenantForm(ModelForm):
+    tracked_categories = forms.MultipleChoiceField(
+        label="Mails whose links and opens are tracked",
+        required=False,
+        choices=[(c.value, c.value) for c in Category if c != Category.CRITICAL],
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+        help_text="Links lead through this service and a picture of one pixel is added. None: mails leave as they were written.",
+    )
+
     class Meta:
         model = models.Tenant
         fields = "__all__"

@@ -1,16 +1,19 @@
 """Tenants, their API keys and their guest lists."""
 
+from typing import Any
+
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MinValueValidator
 from django.db import models
 
 from apps.core import ids
-from apps.core.enums import KeyMode, Scope
+from apps.core.enums import Category, KeyMode, Scope
 from apps.core.tables import TenantTable
 
 
 class Tenant(models.Model):
-    """`weight`: its share of a lane against other tenants'. Rates are requests (a batch: its notifications) a second."""
+    """`weight`: its share of a lane against other tenants'. Rates are requests (a batch: its notifications) a second.
+    `tracked_categories`: in whose mails links and opens are tracked; empty: in none."""
 
     id = models.UUIDField(primary_key=True, default=ids.new, editable=False)
     slug = models.SlugField(max_length=63, unique=True)
@@ -22,6 +25,11 @@ class Tenant(models.Model):
     rate_per_second = models.PositiveIntegerField(default=2_000, validators=[MinValueValidator(1)])
     rate_burst = models.PositiveIntegerField(default=10_000, validators=[MinValueValidator(1)])
     retention_days = models.PositiveSmallIntegerField(default=90, validators=[MinValueValidator(1)])
+    tracked_categories: "ArrayField[Any, list[str]]" = ArrayField(
+        models.CharField(max_length=16, choices=[(c.value, c.value) for c in Category if c != Category.CRITICAL]),
+        default=list,
+        blank=True,
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     def __str__(self) -> str:

@@ -25,7 +25,7 @@ LAST_USED_EVERY = timedelta(minutes=1)
 _MOST_CALLERS = 10_000
 _TENANT = (
     *("id", "slug", "name", "locale", "timezone", "email_from"),
-    *("weight", "rate_per_second", "rate_burst", "retention_days"),
+    *("weight", "rate_per_second", "rate_burst", "retention_days", "tracked_categories"),
 )
 _KEY = (
     *("id", "name", "mode", "scopes", "requires_idempotency_key", "rate_per_second", "rate_burst"),
@@ -73,7 +73,7 @@ def _authenticated(prefix: str, mode: KeyMode, given: bytes, now: datetime) -> t
     if key["last_used_at"] is None or key["last_used_at"] <= now - LAST_USED_EVERY:
         _note_use(key["id"], now)
     caller = Caller(
-        tenant=Tenant(*row[len(_KEY) :]),
+        tenant=_tenant(row[len(_KEY) :]),
         key_id=key["id"],
         key_name=key["name"],
         mode=KeyMode(key["mode"]),
@@ -96,7 +96,7 @@ def tenants() -> Mapping[UUID, Tenant]:
     global _tenants
     until, found = _tenants
     if until <= monotonic():
-        found = MappingProxyType({row[0]: Tenant(*row) for row in models.Tenant.objects.values_list(*_TENANT)})
+        found = MappingProxyType({row[0]: _tenant(row) for row in models.Tenant.objects.values_list(*_TENANT)})
         _tenants = (monotonic() + CACHE_SECONDS, found)
     return found
 
@@ -105,13 +105,17 @@ def tenant_by_id(tenant_id: UUID) -> Tenant | None:
     """At most CACHE_SECONDS old; a tenant made since then is found at once."""
     found = tenants().get(tenant_id)
     if found is None and (row := models.Tenant.objects.filter(id=tenant_id).values_list(*_TENANT).first()):
-        found = Tenant(*row)
+        found = _tenant(row)
     return found
 
 
 def tenant_by_slug(slug: str) -> Tenant | None:
     row = models.Tenant.objects.filter(slug=slug).values_list(*_TENANT).first()
-    return Tenant(*row) if row else None
+    return _tenant(row) if row else None
+
+
+def _tenant(row: tuple[Any, ...]) -> Tenant:
+    return Tenant(*row[:-1], tracked_categories=frozenset(row[-1]))
 
 
 def key_id_by_prefix(tenant: Tenant, prefix: str) -> UUID | None:

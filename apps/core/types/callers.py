@@ -8,6 +8,8 @@ from apps.core.enums import KeyMode, Scope
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
+    """`tracked_categories`: of whose mails links and opens are tracked."""
+
     id: UUID
     slug: str
     name: str
@@ -18,6 +20,7 @@ class Tenant:
     rate_per_second: int
     rate_burst: int
     retention_days: int
+    tracked_categories: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,7 @@ class Migration(migrations.Migration):
                         ("status", models.CharField(max_length=16)),
                         ("reason", models.CharField(max_length=32)),
                         ("bypassed", models.CharField(max_length=32)),
+                        ("place", models.CharField(max_length=100)),
                         ("account", models.CharField(max_length=63)),
                         ("provider_message_id", models.CharField(max_length=255)),
                         ("duplicate_possible", models.BooleanField(default=False)),

@@ -49,6 +49,20 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="SoftBounce",
+            fields=[
+                ("endpoint_id", models.UUIDField(primary_key=True, serialize=False)),
+                ("count", models.PositiveIntegerField()),
+                ("since", models.DateTimeField()),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="tenants.tenant"
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
             name="Suppression",
             fields=[
                 (
@@ -75,6 +89,7 @@ class Migration(migrations.Migration):
                             ("hard_bounce", "It bounced for good."),
                             ("complaint", "Its owner reported a message as unwanted."),
                             ("opted_out", "Its owner opted out at the provider."),
+                            ("soft_bounce", "It refused message after message, for days."),
                             ("manual", "It was added by hand."),
                         ],
                         max_length=16,

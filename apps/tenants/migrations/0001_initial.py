@@ -56,6 +56,22 @@ class Migration(migrations.Migration):
                         default=90, validators=[django.core.validators.MinValueValidator(1)]
                     ),
                 ),
+                (
+                    "tracked_categories",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(
+                            choices=[
+                                ("transactional", "transactional"),
+                                ("social", "social"),
+                                ("marketing", "marketing"),
+                            ],
+                            max_length=16,
+                        ),
+                        blank=True,
+                        default=list,
+                        size=None,
+                    ),
+                ),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
             ],
         ),
