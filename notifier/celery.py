@@ -3,6 +3,7 @@
 import os
 
 from celery import Celery
+from celery.signals import worker_init
 from kombu.entity import Queue
 from kombu.transport.redis import Transport
 from redis.exceptions import OutOfMemoryError
@@ -11,6 +12,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "notifier.settings")
 # system checks load every URL and with them the admin, 20 MB that no worker uses; `manage.py check` and `migrate` run them
 os.environ.setdefault("CELERY_SKIP_CHECKS", "1")
 
+from notifier import garbage
 from notifier.pools import QUEUES
 
 # a full Redis is like one that is away: without this a worker ends with "Unrecoverable error", again at each start
@@ -26,9 +28,23 @@ app.conf.beat_schedule = {
     "rescue": {"task": "dispatch.rescue", "schedule": 2.0, "options": {"queue": "system"}},
     # receipts that were stored but whose bell was lost
     "receipts": {"task": "receipts.sweep", "schedule": 5.0, "options": {"queue": "system"}},
+    # counts of soft bounces that nobody will ask for any more
+    "soft_bounces": {"task": "receipts.forget_soft_bounces", "schedule": 3600.0, "options": {"queue": "system"}},
+    # providers that take messages and say nothing more: learnt delays against what is missing now
+    "silence": {"task": "insights.watch_receipts", "schedule": 60.0, "options": {"queue": "system"}},
+    "receipt_norms": {"task": "insights.learn_receipts", "schedule": 600.0, "options": {"queue": "system"}},
+    # messages to test endpoints that are due, and whether the last ones arrived
+    "probes": {"task": "insights.probe", "schedule": 30.0, "options": {"queue": "system"}},
+    # credentials that end soon
+    "expiries": {"task": "insights.announce_expiries", "schedule": 3600.0, "options": {"queue": "system"}},
     # partitions three months ahead, retention of old ones
     "partitions": {"task": "ledger.keep_partitions", "schedule": 3600.0, "options": {"queue": "system"}},
     # idempotency keys, receipt ids and dedup keys past their time
     "seen_keys": {"task": "ledger.expire_seen_keys", "schedule": 300.0, "options": {"queue": "system"}},
 }
 app.autodiscover_tasks()
+
+
+@worker_init.connect
+def _settle(**_: object) -> None:
+    garbage.settle()

@@ -1,6 +1,6 @@
 """Who is known, and where they are reached. Every function asks once, however many are asked for."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -43,29 +43,35 @@ def recipients(ids: Iterable[UUID]) -> dict[UUID, Recipient]:
     return {row[0]: _recipient(row) for row in rows.values_list(*_RECIPIENT)}
 
 
-def endpoints_of(recipient_ids: Iterable[UUID]) -> dict[UUID, tuple[Endpoint, ...]]:
+def endpoints_of(
+    recipient_ids: Iterable[UUID], channels: Collection[Channel] = tuple(Channel)
+) -> dict[UUID, tuple[Endpoint, ...]]:
     """By recipient id, oldest first, unverified and retired ones included; a recipient without any is left out.
 
     Raises UndecipherableError when a key is missing.
     """
     rows = models.Endpoint.objects.all_tenants().filter(recipient_id__any=list(recipient_ids)).annotate(**_STATE)
+    if len(channels) < len(Channel):
+        rows = rows.filter(channel__in=sorted(channels))
+    is_rotating = len(settings.HASH_KEYS) > 1
     found: dict[UUID, list[Endpoint]] = {}
     for row in rows.order_by("id").values_list(*_ENDPOINT):
-        found.setdefault(row[2], []).append(_endpoint(row))
+        found.setdefault(row[2], []).append(_endpoint(row, is_rotating))
     return {recipient_id: tuple(endpoints) for recipient_id, endpoints in found.items()}
 
 
 def endpoints(ids: Iterable[UUID]) -> dict[UUID, Endpoint]:
     """By id. Raises UndecipherableError when a key is missing."""
     rows = models.Endpoint.objects.all_tenants().filter(id__in=list(ids)).annotate(**_STATE)
-    return {row[0]: _endpoint(row) for row in rows.values_list(*_ENDPOINT)}
+    is_rotating = len(settings.HASH_KEYS) > 1
+    return {row[0]: _endpoint(row, is_rotating) for row in rows.values_list(*_ENDPOINT)}
 
 
 def _recipient(row: tuple[Any, ...]) -> Recipient:
     return Recipient(*row)
 
 
-def _endpoint(row: tuple[Any, ...]) -> Endpoint:
+def _endpoint(row: tuple[Any, ...], is_rotating: bool) -> Endpoint:
     (
         endpoint_id,
         tenant_id,
@@ -92,7 +98,7 @@ def _endpoint(row: tuple[Any, ...]) -> Endpoint:
         is_verified,
         is_retired,
     )
-    if len(settings.HASH_KEYS) == 1:
+    if not is_rotating:
         return endpoint
     hashes = address_hashes(tenant_id, endpoint.channel, hashed_form(endpoint.kind, address))
     return replace(endpoint, other_hashes=tuple(found for found in hashes if found != endpoint.address_hash))
