@@ -11,6 +11,7 @@ from apps.channels import selectors as channels
 from apps.core.enums import Channel, KeyMode
 from apps.core.types import EventType, NotificationFacts, Recipient
 from apps.events import selectors as events
+from apps.ledger.sensitive import ERASED
 from apps.preferences import selectors as preferences
 from apps.routing import chains
 from apps.routing.facts import Case, Person, Wish
@@ -53,6 +54,17 @@ class Facts:
         """Which channels are decided at once, and which one after another."""
         return chains.way(self.wished_channels(n), self.chain(n))
 
+    def turn(self, n: NotificationFacts, channel: Channel | None) -> chains.Way:
+        """The same when it is one channel's turn in the chain."""
+        chain = self.chain(n)
+        begin = chain.index(channel) if channel in chain else len(chain)
+        return chains.Way((), tuple(chain[begin:]))
+
+    def is_erased(self, n: NotificationFacts) -> bool:
+        """Whether sensitive data that the content may name is gone."""
+        event_type = self.event_type(n)
+        return event_type is not None and any(n.data.get(key) == ERASED for key in event_type.sensitive_keys)
+
     def chain(self, n: NotificationFacts) -> tuple[Channel, ...]:
         event_type = self.event_type(n)
         return event_type.fallback if event_type else ()
@@ -77,7 +89,7 @@ def load(notifications: Collection[NotificationFacts], channel: Channel | None =
     keys = {(n.tenant_id, n.template_key) for n in notifications if n.template_key}
     keys |= {(e.tenant_id, e.template_key) for e in event_types.values() if e.template_key}
     facts = Facts({}, event_types, rendering.published(keys))
-    wished = {channel} if channel else {c for n in notifications for c in facts.wished_channels(n)}
+    wished = {channel} if channel else {c for n in notifications for c in (*facts.wished_channels(n), *facts.chain(n))}
     return replace(facts, people=_people(notifications, wished))
 
 

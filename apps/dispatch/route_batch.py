@@ -1,48 +1,84 @@
 """Route a batch: facts, decisions, deliveries and their work, in one transaction; then ring the send queues."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from apps.core import clock, crypto
-from apps.core.enums import Channel, DeliveryStatus, Reason
+from apps.core.enums import Channel, DeliveryStatus, Reason, WorkKind
 from apps.core.rows import atomic
 from apps.core.types import NotificationFacts, Work
 from apps.dispatch import bells
 from apps.dispatch.facts import Facts, load
 from apps.ledger import selectors as ledger
 from apps.ledger import work as items
+from apps.ledger.fallbacks import Timer, await_proof
 from apps.ledger.routing_results import Decided, claim_keys, write_deliveries
 from apps.ledger.sensitive import erase_where_over
+from apps.routing.chains import follows, goes_on
 from apps.routing.deciding import decide
 from apps.routing.decisions import Bundle, Decision, Hold, Send, Skip
 
 
 def route_batch(works: Sequence[Work], ends: float = 0.0) -> None:
-    """Routes claimed work of one lane. What was cancelled or taken over meanwhile is left alone."""
+    """Routes claimed work of one lane: whole notifications, and single channels whose turn it is. What was cancelled or taken over
+    meanwhile is left alone."""
     now = clock.now()
-    notifications = ledger.notifications([w.id for w in works])
+    notifications = ledger.notifications([w.notification_id for w in works])
     facts = load(notifications.values())
     with atomic():
         mine = items.remove(works)
-        ours = [(w, notifications[w.id]) for w in works if w.id in mine]
+        ours = [(w, notifications[w.notification_id]) for w in works if w.id in mine]
         duplicates = _duplicates(ours, facts, now)
         decided = [
-            delivery
+            (work, notification, channel, decision)
             for work, notification in ours
-            for channel in facts.wished_channels(notification)
-            for delivery in _deliveries(
-                work,
-                notification,
-                channel,
-                decide(facts.case(notification, channel, now, is_duplicate=(work.id, channel) in duplicates)),
-                facts,
-            )
+            for channel, decision in _decisions(work, notification, facts, now, duplicates)
         ]
-        queues = write_deliveries(decided)
+        queues = write_deliveries([one for each in decided for one in _deliveries(*each, facts)])
+        await_proof([timer for each in decided if (timer := _timer(*each, facts, now))])
         erase_where_over({n.id: keys for _, n in ours if (keys := _sensitive(n, facts))})
     bells.ring(*sorted(queues))
+
+
+def _decisions(
+    work: Work,
+    n: NotificationFacts,
+    facts: Facts,
+    now: datetime,
+    duplicates: Collection[tuple[UUID, Channel]] = frozenset(),
+) -> Iterator[tuple[Channel, Decision]]:
+    """What is wished for; of a chain, its channels in order until one is not withheld."""
+
+    def decided(channel: Channel) -> Decision:
+        if work.kind == WorkKind.FALLBACK and facts.is_erased(n):
+            return Skip(Reason.ERASED)
+        return decide(facts.case(n, channel, now, is_duplicate=(n.id, channel) in duplicates))
+
+    way = facts.way(n) if work.kind == WorkKind.ROUTE else facts.turn(n, work.channel)
+    for channel in way.at_once:
+        yield channel, decided(channel)
+    for channel in way.chain:
+        decision = decided(channel)
+        yield channel, decision
+        if not goes_on(decision):
+            return
+
+
+def _timer(
+    work: Work, n: NotificationFacts, channel: Channel, decision: Decision, facts: Facts, now: datetime
+) -> Timer | None:
+    event_type = facts.event_type(n)
+    if event_type is None or not event_type.fallback_after or not follows(event_type.fallback, channel):
+        return None
+    match decision:
+        case Send():
+            return Timer(work, channel, now + event_type.fallback_after)
+        case Hold(until) | Bundle(_, until):
+            return Timer(work, channel, until + event_type.fallback_after)
+        case _:
+            return None
 
 
 def _deliveries(
@@ -72,11 +108,11 @@ def _duplicates(
         event_type = facts.event_type(n)
         if event_type is None or not event_type.dedup_window:
             continue
-        for channel in facts.wished_channels(n):
-            if isinstance(decide(facts.case(n, channel, now)), Send):
+        for channel, decision in _decisions(work, n, facts, now):
+            if isinstance(decision, Send):
                 key = _content_key(n, channel)
-                wanted.setdefault(key, (work.id, event_type.dedup_window))
-                asked.append((work.id, channel, key))
+                wanted.setdefault(key, (n.id, event_type.dedup_window))
+                asked.append((n.id, channel, key))
     holders = claim_keys(wanted)
     return frozenset((id_, channel) for id_, channel, key in asked if (holders.get(key) or wanted[key][0]) != id_)
 

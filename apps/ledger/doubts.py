@@ -21,12 +21,11 @@ POLICY = "policy"
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """`wait` in seconds from now. `calls`: made so far, for a doubt that begins."""
+    """`wait` in seconds from now."""
 
     work: Work
     move: DoubtMove
     wait: float
-    calls: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +52,13 @@ class Ending:
 
 _PLAN = """
 INSERT INTO ledger_work_item (id, lane, queue, kind, channel, tenant_id, notification_id, priority, due_at, expires_at,
-    lease_token, tries, calls, earlier, move)
+    lease_token, tries, calls, move)
 SELECT i.id, i.lane, i.queue, 'doubt', i.channel, i.tenant_id, i.notification_id, i.priority,
-    now() + i.wait * interval '1 second', i.expires_at, i.token + 1, i.tries, i.calls,
-    greatest(0, (SELECT coalesce(max(a.number), 0) FROM ledger_attempt a WHERE a.delivery_id = i.id) - i.calls), i.move
+    now() + i.wait * interval '1 second', i.expires_at, i.token + 1, i.tries,
+    (SELECT coalesce(max(a.number), 0) FROM ledger_attempt a WHERE a.delivery_id = i.id), i.move
 FROM json_to_recordset(%(rows)s) AS i(
     id uuid, lane text, queue text, channel text, tenant_id uuid, notification_id uuid, priority smallint, wait float,
-    expires_at timestamptz, token integer, tries smallint, calls smallint, move text)
+    expires_at timestamptz, token integer, tries smallint, move text)
 JOIN ledger_delivery d ON d.id = i.id
 WHERE d.id = ANY(%(ids)s) AND d.status = 'unknown'
 ON CONFLICT DO NOTHING
@@ -83,7 +82,6 @@ def plan_doubts(planned: Sequence[Planned]) -> None:
             "expires_at": p.work.expires_at,
             "token": p.work.lease_token,
             "tries": p.work.tries,
-            "calls": p.calls,
             "move": p.move,
         }
         for p in planned
@@ -221,7 +219,7 @@ def cancel_doubts(*, deliveries: Sequence[UUID]) -> int:
     """What was planned for deliveries whose fate is known now, unless it is being sent right now. They are locked by the caller."""
     return execute(
         f"""DELETE FROM ledger_work_item w USING ledger_delivery d
-        WHERE d.id = ANY(%(ids)s) AND w.lane = d.category AND w.id = d.id AND w.kind IN ('doubt', 'resend')
+        WHERE d.id = ANY(%(ids)s) AND w.id = ANY(%(ids)s) AND w.lane = d.category AND w.id = d.id AND w.kind IN ('doubt', 'resend')
             AND w.phase < {CALLING}""",
         {"ids": list(deliveries)},
     )

@@ -17,15 +17,6 @@ REMEMBERED = timedelta(days=90)
 
 
 @dataclass(frozen=True, slots=True)
-class Chained:
-    """A notification that names an event type and has not expired."""
-
-    id: UUID
-    tenant_id: UUID
-    event_type: str
-
-
-@dataclass(frozen=True, slots=True)
 class Tried:
     channel: Channel
     status: DeliveryStatus
@@ -49,24 +40,23 @@ def chain_id(notification_id: UUID) -> UUID:
     return ids.derived(notification_id, "chain")
 
 
-def lock_chained(notification_ids: Iterable[UUID]) -> list[Chained]:
-    """Locked in the caller's transaction: two deliveries that give up at the same time see each other. One query."""
+def lock_open(notification_ids: Iterable[UUID]) -> set[UUID]:
+    """Those that have not expired, locked in the caller's transaction: two deliveries that give up at the same time see each other."""
     rows = fetch(
-        """SELECT id, tenant_id, event_type FROM ledger_notification
-        WHERE id = ANY(%(ids)s) AND event_type <> '' AND (expires_at IS NULL OR expires_at > now())
+        """SELECT id FROM ledger_notification WHERE id = ANY(%(ids)s) AND (expires_at IS NULL OR expires_at > now())
         ORDER BY id FOR NO KEY UPDATE""",
         {"ids": sorted(set(notification_ids))},
     )
-    return [Chained(*row) for row in rows]
+    return {row[0] for row in rows}
 
 
-def event_types_of(notification_ids: Iterable[UUID]) -> dict[UUID, str]:
-    """The event type's key of those that name one. One query."""
+def event_types_of(notification_ids: Iterable[UUID]) -> dict[UUID, tuple[UUID, str]]:
+    """(tenant, event type's key) of those that name one. One query."""
     rows = fetch(
-        "SELECT id, event_type FROM ledger_notification WHERE id = ANY(%(ids)s) AND event_type <> ''",
+        "SELECT id, tenant_id, event_type FROM ledger_notification WHERE id = ANY(%(ids)s) AND event_type <> ''",
         {"ids": sorted(set(notification_ids))},
     )
-    return {row[0]: row[1] for row in rows}
+    return {id_: (tenant_id, key) for id_, tenant_id, key in rows}
 
 
 def tried(notification_ids: Sequence[UUID]) -> dict[UUID, list[Tried]]:
@@ -166,8 +156,10 @@ def wait_longer(waits: Sequence[tuple[Work, datetime]]) -> None:
         execute(
             f"""UPDATE ledger_work_item w SET phase = {READY}, lease_until = NULL, due_at = i.due_at, expiries = 0
             FROM json_to_recordset(%(rows)s) AS i(id uuid, token integer, due_at timestamptz)
-            WHERE w.lane = %(lane)s AND w.id = i.id AND w.lease_token = i.token AND w.phase = {CLAIMED}""",
+            WHERE w.lane = %(lane)s AND w.id = ANY(%(ids)s) AND w.id = i.id AND w.lease_token = i.token
+                AND w.phase = {CLAIMED}""",
             {
+                "ids": [w.id for w, _ in waits],
                 "rows": recordset({"id": w.id, "token": w.lease_token, "due_at": at} for w, at in waits),
                 "lane": waits[0][0].lane.value,
             },

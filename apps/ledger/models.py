@@ -52,7 +52,8 @@ class Notification(LedgerTable):
 
 class Delivery(LedgerTable):
     """A notification on one channel to one endpoint. Its id is derived from these three. `bypassed`: the "no" that critical overrode.
-    `place`: where it goes as providers see it, a mail's domain or a number's country (`+49`). `duplicate_possible`: it was sent again while an earlier attempt's fate was not known."""
+    `place`: where it goes as providers see it, a mail's domain or a number's country (`+49`). `duplicate_possible`: it was sent again
+    while an earlier attempt's fate was not known."""
 
     id = models.UUIDField(primary_key=True)
     notification_id = models.UUIDField()

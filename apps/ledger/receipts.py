@@ -10,6 +10,7 @@ from apps.core import crypto, ids
 from apps.core.enums import MACHINE, Channel, DeliveryStatus, EventKind, Reason
 from apps.core.rows import execute, fetch, recordset
 from apps.core.types import Receipt
+from apps.ledger.doubts import cancel_doubts
 from apps.ledger.lifecycle import AFTER_EVENT, ENGAGEMENT, advance
 from apps.ledger.routing_results import claim_keys
 
@@ -113,6 +114,9 @@ def apply_to_deliveries(fresh: Sequence[tuple[str, Receipt, UUID]]) -> list[Appl
         _fold(change, receipt)
     execute(_ADVANCE, {"rows": recordset(changes.values()), "ids": list(changes)})
     execute(_NOTE, {"rows": recordset(_event_row(item, rows[item[2]]) for item in known)})
+    unknown = DeliveryStatus.UNKNOWN
+    if settled := [id_ for id_, change in changes.items() if rows[id_][1] == unknown != change["status"]]:
+        cancel_doubts(deliveries=settled)
     return [_applied(source, receipt, rows[delivery]) for source, receipt, delivery in known]
 
 

@@ -1,6 +1,7 @@
 """Sensitive data (codes) is kept only as long as a message may still be rendered from it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -20,15 +21,18 @@ def erase_where_over(keys_of: Mapping[UUID, tuple[str, ...]]) -> int:
     if not keys_of:
         return 0
     rows = fetch(
-        """SELECT n.id, n.sealed FROM ledger_notification n JOIN unnest(%(ids)s::uuid[], %(chains)s::uuid[]) AS i(id, chain) USING (id)
+        """SELECT n.id, n.sealed, n.category, ARRAY(
+            SELECT d.id FROM ledger_delivery d WHERE d.notification_id = n.id AND d.status = 'unknown')
+        FROM ledger_notification n
         WHERE n.id = ANY(%(ids)s) AND n.sealed IS NOT NULL AND NOT EXISTS (
-            SELECT FROM ledger_delivery d WHERE d.notification_id = n.id AND (d.status = ANY(%(open)s) OR (
-                d.status = 'unknown' AND EXISTS (SELECT FROM ledger_work_item w WHERE w.lane = d.category AND w.id = d.id))))
-            AND NOT EXISTS (SELECT FROM ledger_work_item w WHERE w.lane = n.category AND w.id = i.chain)""",
-        {"ids": list(keys_of), "chains": [chain_id(id_) for id_ in keys_of], "open": list(OPEN)},
+            SELECT FROM ledger_delivery d WHERE d.notification_id = n.id AND d.status = ANY(%(open)s))""",
+        {"ids": list(keys_of), "open": list(OPEN)},
     )
+    planned = _planned(rows)
     changed = []
-    for id_, sealed in rows:
+    for id_, sealed, _, doubts in rows:
+        if not planned.isdisjoint((chain_id(id_), *doubts)):
+            continue
         inside = msgspec.json.decode(crypto.decrypt(sealed, bound_to=id_.bytes))
         if named := [key for key in keys_of[id_] if key in inside["data"]]:
             data = inside["data"] | dict.fromkeys(named, ERASED)
@@ -40,3 +44,17 @@ def erase_where_over(keys_of: Mapping[UUID, tuple[str, ...]]) -> int:
         FROM json_to_recordset(%(rows)s) AS i(id uuid, sealed bytea) WHERE n.id = ANY(%(ids)s) AND n.id = i.id""",
         {"rows": recordset(changed), "ids": [row["id"] for row in changed]},
     )
+
+
+def _planned(rows: Sequence[tuple[Any, ...]]) -> set[UUID]:
+    """Deliveries in doubt and chains of these notifications for which something is planned. One query a lane."""
+    by_lane: dict[str, list[UUID]] = {}
+    for id_, _, lane, doubts in rows:
+        by_lane.setdefault(lane, []).extend((chain_id(id_), *doubts))
+    return {
+        found
+        for lane, ids in by_lane.items()
+        for (found,) in fetch(
+            "SELECT id FROM ledger_work_item WHERE lane = %(lane)s AND id = ANY(%(ids)s)", {"lane": lane, "ids": ids}
+        )
+    }

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from apps.core.enums import Channel, DeliveryStatus, Reason
 from apps.routing.decisions import Decision, Skip
@@ -65,6 +66,28 @@ def next_channel(
 
 
 _UNPROVED = frozenset({DeliveryStatus.SENT, DeliveryStatus.UNKNOWN})
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A delivery of the channel that is waited for."""
+
+    status: DeliveryStatus
+    sent_at: datetime | None
+
+
+def overdue_at(channel: Sequence[Sent], after: timedelta, now: datetime) -> datetime | None:
+    """From when on the channel is waited for no longer. None: there is nothing to wait for: it has arrived, or given up by itself."""
+    statuses = {sent.status for sent in channel}
+    if DeliveryStatus.DELIVERED in statuses:
+        return None
+    if statuses & _OPEN:
+        return now + after
+    times = [sent.sent_at + after for sent in channel if sent.status == DeliveryStatus.SENT and sent.sent_at]
+    return max(times) if times else now if DeliveryStatus.UNKNOWN in statuses else None
+
+
+_OPEN = frozenset({DeliveryStatus.QUEUED, DeliveryStatus.HELD, DeliveryStatus.SENDING})
 
 
 def follows(chain: Sequence[Channel], channel: Channel) -> bool:

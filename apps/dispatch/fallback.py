@@ -1,0 +1,105 @@
+"""Fallback: when a channel gives up, or does not prove its arrival in time, the next one of the event type's chain has its turn.
+
+Its turn is work for the brain, like the first channel's was: an opt-out, a suppressed address, an expiry hold there too.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from uuid import UUID
+
+from django.db import transaction
+
+from apps.core import clock
+from apps.core.enums import Channel, Reason
+from apps.core.rows import atomic
+from apps.core.types import EventType, Work
+from apps.dispatch import bells
+from apps.events import selectors as events
+from apps.ledger import work as items
+from apps.ledger.fallbacks import Tried, Turn, event_types_of, lock_open, take_turns, tried, wait_longer
+from apps.ledger.sensitive import erase_where_over
+from apps.routing.chains import Sent, State, next_channel, overdue_at
+
+
+@dataclass(frozen=True, slots=True)
+class GaveUp:
+    """`is_overdue`: the channel has not given up itself, but is waited for no longer."""
+
+    notification_id: UUID
+    delivery_id: UUID | None
+    channel: Channel
+    reason: str
+    is_overdue: bool = False
+
+
+def event_types(notification_ids: Collection[UUID]) -> dict[UUID, EventType]:
+    """Of the notifications that name one that still exists. Two queries."""
+    named = event_types_of(notification_ids)
+    found = events.event_types(set(named.values())) if named else {}
+    return {id_: found[pair] for id_, pair in named.items() if pair in found}
+
+
+def fall_back(given_up: Sequence[GaveUp]) -> set[UUID]:
+    """In the transaction that wrote what gave up. The notifications whose next channel has its turn now, or had it before."""
+    if not given_up:
+        return set()
+    chains = {id_: kind.fallback for id_, kind in event_types({g.notification_id for g in given_up}).items()}
+    chained = [g for g in given_up if g.channel in chains.get(g.notification_id, ())[:-1]]
+    if not chained:
+        return set()
+    open_ones = lock_open(g.notification_id for g in chained)
+    states = tried(sorted(open_ones)) if open_ones else {}
+    turns: dict[UUID, Turn] = {}
+    for gave_up in chained:
+        if gave_up.notification_id not in open_ones:
+            continue
+        overdue = gave_up.channel if gave_up.is_overdue else None
+        channel = next_channel(chains[gave_up.notification_id], _states(states[gave_up.notification_id]), overdue)
+        if channel is not None:
+            turn = Turn(gave_up.notification_id, gave_up.delivery_id, gave_up.reason, channel)
+            turns.setdefault(gave_up.notification_id, turn)
+    if queues := take_turns(list(turns.values())):
+        transaction.on_commit(partial(bells.ring, *sorted(queues)), robust=True)
+    return set(turns)
+
+
+def judge_proofs(works: Sequence[Work], ends: float = 0.0) -> None:
+    """Timers of one lane that ran out: the next channel has its turn unless arrival was proved, or something was read."""
+    now = clock.now()
+    kinds = event_types({w.notification_id for w in works})
+    with atomic():
+        open_ones = lock_open(kinds)
+        states = tried(sorted(open_ones)) if open_ones else {}
+        waits, overdue, over = [], [], []
+        for work in works:
+            assert work.channel is not None
+            theirs = states.get(work.notification_id, [])
+            channel = [Sent(t.status, t.sent_at) for t in theirs if t.channel == work.channel]
+            after = kinds[work.notification_id].fallback_after if theirs else None
+            at = overdue_at(channel, after, now) if after and not any(t.read_at for t in theirs) else None
+            if at is not None and at > now:
+                waits.append((work, at))
+                continue
+            over.append(work)
+            if at is not None:
+                overdue.append(GaveUp(work.notification_id, None, work.channel, Reason.NO_PROOF, is_overdue=True))
+        wait_longer(waits)
+        removed = items.remove(over) if over else set()
+        mine = {w.notification_id for w in over if w.id in removed}
+        fall_back([g for g in overdue if g.notification_id in mine])
+        erase_codes(kinds, mine)
+
+
+def erase_codes(kinds: Mapping[UUID, EventType], notification_ids: Collection[UUID]) -> None:
+    """Of notifications that may be over now."""
+    erase_where_over(
+        {id_: kinds[id_].sensitive_keys for id_ in notification_ids if id_ in kinds and kinds[id_].sensitive_keys}
+    )
+
+
+def _states(theirs: Sequence[Tried]) -> dict[Channel, list[State]]:
+    found: dict[Channel, list[State]] = {}
+    for one in theirs:
+        found.setdefault(one.channel, []).append((one.status, one.reason))
+    return found
