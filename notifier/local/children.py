@@ -44,24 +44,28 @@ def process_table(ports: Ports, scratch: Path) -> tuple[Child, ...]:
         replace(_server("web", ports.web, WEB, grace=4), early=True),
         _server("stream", ports.stream, STREAM, grace=2),
         Child("sandbox", sandbox, health_url=f"http://127.0.0.1:{ports.sandbox}/healthz", early=True),
-        *(_worker(pool, scratch) for pool in POOLS),
+        *(_worker(pool, name, scratch) for pool in POOLS for name in worker_names(pool)),
         Child("beat", (*_CELERY, *BEAT, *beat_files), stop_signal=signal.SIGKILL),
     )
 
 
-def worker_arguments(pool: Pool) -> tuple[str, ...]:
+def worker_names(pool: Pool) -> tuple[str, ...]:
+    """One for each process of a pool: critical, critical-2, ..."""
+    return (pool.name, *(f"{pool.name}-{number}" for number in range(2, pool.processes + 1)))
+
+
+def worker_arguments(pool: Pool, name: str = "") -> tuple[str, ...]:
     """What follows `celery -A notifier` for a pool's worker."""
     return (
-        "worker", "-n", f"{pool.name}@%h", "-Q", ",".join(pool.queues),
+        "worker", "-n", f"{name or pool.name}@%h", "-Q", ",".join(pool.queues),
         "--pool", pool.pool, "--concurrency", str(pool.concurrency), "-I", "notifier.local.ready",
         "--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "WARNING",
     )  # fmt: skip
 
 
-def _worker(pool: Pool, scratch: Path) -> Child:
-    command = (*_CELERY, *worker_arguments(pool))
-    ready_file = scratch / f"{pool.name}.ready"
-    return Child(pool.name, command, ready_file=ready_file, niceness=pool.nice, early=pool.name in _EARLY_POOLS)
+def _worker(pool: Pool, name: str, scratch: Path) -> Child:
+    command = (*_CELERY, *worker_arguments(pool, name))
+    return Child(name, command, ready_file=scratch / f"{name}.ready", niceness=pool.nice, early=name in _EARLY_POOLS)
 
 
 def _server(name: str, port: int, options: tuple[str, ...], grace: int) -> Child:

@@ -61,7 +61,7 @@ class World:
     @contextmanager
     def paused(self, *names: str) -> Iterator[None]:
         """Stops the processes (SIGSTOP) so that they take no part in what is measured."""
-        members = [member for name in names for member in family(self.pids[name])]
+        members = [m for name, pid in self.pids.items() if name.partition("-")[0] in names for m in family(pid)]
         for member in members:
             member.send_signal(signal.SIGSTOP)
         try:

@@ -41,6 +41,7 @@ def test_a_worker_serves_the_queues_of_its_pool(pool: Pool) -> None:
         assert command[:3] == ["nice", "-n", str(pool.nice)]
         command = command[3:]
     assert command == ["celery", "-q", "-A", "notifier", *worker_arguments(pool)]
+    assert SERVICES[pool.name].get("deploy", {}).get("replicas", 1) == pool.processes
     assert SERVICES[pool.name]["environment"]["NOTIFIER_READY_FILE"] == "/tmp/ready"
     assert SERVICES[pool.name]["healthcheck"]["test"] == ["CMD", "test", "-f", "/tmp/ready"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from notifier.local import keys
-from notifier.local.children import Ports, process_table
+from notifier.local.children import Ports, process_table, worker_names
 from notifier.local.console import Console, console_for
 from notifier.local.environment import child_environment, is_given, service_variables
 from notifier.pools import POOLS
@@ -97,16 +97,18 @@ def test_a_missing_secret_is_added_and_the_others_stay(tmp_path: Path) -> None:
 
 def test_there_is_one_process_for_each_row(tmp_path: Path) -> None:
     table = {child.name: child for child in process_table(PORTS, tmp_path)}
-    assert list(table) == ["web", "stream", "sandbox", *(pool.name for pool in POOLS), "beat"]
+    assert list(table) == ["web", "stream", "sandbox", *(name for pool in POOLS for name in worker_names(pool)), "beat"]
+    assert {"transactional", "transactional-2"} <= set(table)
     for name, port in (("web", 8000), ("stream", 8001), ("sandbox", 8002)):
         assert table[name].health_url == f"http://127.0.0.1:{port}/healthz"
         assert f"127.0.0.1:{port}" in table[name].command
-    for pool in POOLS:
-        command = table[pool.name].command
+    for name, pool in {name: pool for pool in POOLS for name in worker_names(pool)}.items():
+        command = table[name].command
+        assert command[command.index("-n") + 1] == f"{name}@%h"
         assert command[command.index("-Q") + 1].split(",") == list(pool.queues)
         assert command[command.index("--concurrency") + 1] == str(pool.concurrency)
-        assert table[pool.name].ready_file == tmp_path / f"{pool.name}.ready"
-        assert table[pool.name].niceness == pool.nice
+        assert table[name].ready_file == tmp_path / f"{name}.ready"
+        assert table[name].niceness == pool.nice
     assert {child.command[0] for child in table.values()} == {sys.executable}
 
 

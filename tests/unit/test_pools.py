@@ -22,13 +22,16 @@ def test_no_queue_can_take_all_threads_of_its_pool() -> None:
 
 
 def test_the_environment_resizes_a_pool_and_leaves_the_others() -> None:
-    changed = {pool.name: pool for pool in resized(POOLS, ["marketing=30:6", "critical=40"])}
+    changed = {pool.name: pool for pool in resized(POOLS, ["marketing=30:6", "critical=40", "system=5x3"])}
     assert (changed["marketing"].concurrency, changed["marketing"].share) == (30, 6)
     assert (changed["critical"].concurrency, changed["critical"].share) == (40, 4)
+    assert (changed["system"].concurrency, changed["system"].share, changed["system"].processes) == (5, 2, 3)
     assert changed["social"] == next(pool for pool in POOLS if pool.name == "social")
 
 
-@pytest.mark.parametrize("change", ["nobody=3", "social", "social=0", "social=x", "social=3:0"])
+@pytest.mark.parametrize(
+    "change", ["nobody=3", "social", "social=0", "social=x", "social=3:0", "social=3x0", "social=3:x2"]
+)
 def test_a_wrong_size_is_reported_at_the_start(change: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(env, "_problems", [])
     assert resized(POOLS, [change]) == POOLS
