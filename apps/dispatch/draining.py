@@ -8,9 +8,12 @@ from time import monotonic
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, close_old_connections
 
-from apps.core.enums import DeliveryStatus, Reason
+from apps.core.enums import DeliveryStatus, Reason, WorkKind
 from apps.core.types import Work
 from apps.dispatch import bells
+from apps.dispatch.fallback import judge_proofs
+from apps.dispatch.follow_ups import settle_and_follow
+from apps.dispatch.resolving import resolve_doubts
 from apps.dispatch.route_batch import route_batch
 from apps.dispatch.send_batch import send_batch
 from apps.dispatch.shares import shares
@@ -63,13 +66,21 @@ def _turn(queue: str, ends: float) -> int:
 
 
 def _work_on(queue: str, works: Sequence[Work], ends: float) -> int:
-    try:
-        (route_batch if queue.startswith("route.") else send_batch)(works, ends)
-    except (OperationalError, InterfaceError):
-        raise
-    except Exception as error:
-        log.error("batch failed", extra={"queue": queue, "ids": [str(w.id) for w in works[:20]]}, exc_info=error)
-        _set_back(works, error)
+    for handle, kinds in (
+        (route_batch, (WorkKind.ROUTE, WorkKind.FALLBACK)),
+        (send_batch, (WorkKind.SEND,)),
+        (judge_proofs, (WorkKind.PROOF,)),
+        (resolve_doubts, (WorkKind.DOUBT, WorkKind.RESEND)),
+    ):
+        theirs = [w for w in works if w.kind in kinds]
+        try:
+            if theirs:
+                handle(theirs, ends)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception as error:
+            log.error("batch failed", extra={"queue": queue, "ids": [str(w.id) for w in theirs[:20]]}, exc_info=error)
+            _set_back(theirs, error)
     return len(works)
 
 
@@ -79,7 +90,7 @@ def _set_back(works: Sequence[Work], error: Exception) -> None:
     kept = [w for w in works if w.expiries < work.LONE_EXPIRIES]
     if kept:
         work.release(lane=kept[0].lane.value, works=kept, delay=AFTER_A_FAULT, mark=True)
-    sending_results.settle(
+    settle_and_follow(
         [
             sending_results.Settlement(
                 work=w,

@@ -1,18 +1,45 @@
-"""What a provider's answer means for the address, and what a finished notification means for its secrets."""
+"""What follows from a settlement: for the address, for a delivery in doubt, for the next channel; and from a notification that is over,
+for its secrets."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from uuid import UUID
 
 from apps.audience import selectors as audience
 from apps.audience import services as audience_services
 from apps.core import clock
-from apps.core.enums import Reason, SuppressionReason
+from apps.core.enums import DeliveryStatus, Reason, SuppressionReason, WorkKind
+from apps.core.rows import atomic
 from apps.core.types import Account, NewSuppression, NotificationFacts
+from apps.dispatch import doubt
 from apps.dispatch.facts import Facts
-from apps.ledger.sending_results import Settlement
+from apps.dispatch.fallback import GaveUp, fall_back
+from apps.ledger.sending_results import Settlement, settle
 from apps.ledger.sensitive import erase_where_over
 from apps.preferences import services as preferences
+from apps.routing.chains import has_given_up
 from apps.routing.retrying import Step
+
+_CALLS = frozenset({WorkKind.SEND, WorkKind.RESEND})
+
+
+def settle_and_follow(settlements: Sequence[Settlement]) -> None:
+    """Settlements of one lane that no provider spoke for."""
+    if settlements:
+        with atomic():
+            follow(settlements, settle(settlements))
+
+
+def follow(settlements: Sequence[Settlement], mine: Collection[UUID]) -> None:
+    """In the transaction that settled them: plans for what is in doubt now, turns for the channels after those that gave up.
+    `mine`: whose work was still ours. Costs nothing where all is well."""
+    doubt.plan([s.work for s in settlements if s.status == DeliveryStatus.UNKNOWN and s.work.id in mine])
+    fall_back(
+        [
+            GaveUp(s.work.notification_id, s.work.id, s.work.channel, s.reason or "")
+            for s in settlements
+            if s.work.kind in _CALLS and s.work.channel and s.status and has_given_up(s.status, s.reason or "")
+        ]
+    )
 
 
 def apply(results: Sequence[Settlement], steps: Sequence[tuple[UUID | None, Step]], account: Account) -> None:

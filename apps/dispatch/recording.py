@@ -27,8 +27,9 @@ def record(results: Sequence[Settlement], steps: Sequence[tuple[UUID | None, Ste
     while True:
         try:
             with atomic():
-                settle(results)
+                mine = settle(results)
                 follow_ups.apply(results, steps, account)
+                follow_ups.follow(results, mine)
             break
         except (OperationalError, InterfaceError) as error:
             connection.close()

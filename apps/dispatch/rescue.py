@@ -1,4 +1,4 @@
-"""Rescue: leases that ran out. Claimed work went back; a call in flight is in doubt and is never sent again by itself."""
+"""Rescue: leases that ran out. Claimed work went back; a call in flight is in doubt, and the policy says what follows (doubt.py)."""
 
 import logging
 from itertools import groupby
@@ -7,7 +7,8 @@ from apps.core.enums import DeliveryStatus, OutcomeKind, Reason
 from apps.core.rows import atomic
 from apps.core.types import Outcome
 from apps.dispatch import bells
-from apps.ledger.sending_results import Settlement, settle
+from apps.dispatch.follow_ups import settle_and_follow
+from apps.ledger.sending_results import Settlement
 from apps.ledger.work import LONE_EXPIRIES, Lapsed, lapse
 
 log = logging.getLogger(__name__)
@@ -23,7 +24,7 @@ def rescue() -> int:
             settlements = [s for item in lapsed if (s := _settlement(item))]
             settlements.sort(key=lambda s: s.work.lane)
             for _, lane in groupby(settlements, key=lambda s: s.work.lane):
-                settle(list(lane))
+                settle_and_follow(list(lane))
         if not lapsed:
             return total
         total += len(lapsed)

@@ -22,7 +22,7 @@ from apps.dispatch.messages import outbound, render, with_badges
 from apps.dispatch.recording import record
 from apps.ledger import selectors as ledger
 from apps.ledger import work as items
-from apps.ledger.sending_results import Intent, Settlement, settle, write_intents
+from apps.ledger.sending_results import Intent, Settlement, write_intents
 from apps.routing.deciding import decide
 from apps.routing.decisions import Decision, Hold, Send, Skip
 from apps.routing.retrying import GIVE_UP_AFTER, Progress, next_step
@@ -52,7 +52,7 @@ def send_batch(works: Sequence[Work], ends: float) -> None:
     now = clock.now()
     notifications = ledger.notifications(list({w.notification_id for w in works}))
     endpoints = ledger.endpoints_of_deliveries([w.id for w in works])
-    facts = load(notifications.values())
+    facts = load(notifications.values(), works[0].channel)
     ready: list[Ready] = []
     settled: list[Settlement] = []
     for work in works:
@@ -62,7 +62,7 @@ def send_batch(works: Sequence[Work], ends: float) -> None:
             continue
         prepared = _prepare(work, notification, endpoints.get(work.id), facts, now)
         (ready if isinstance(prepared, Ready) else settled).append(prepared)  # type: ignore[arg-type]
-    settle(settled)
+    follow_ups.settle_and_follow(settled)
     if works[0].channel == Channel.IN_APP:
         deliver_in_app([(r.work, r.notification, r.rendered) for r in ready])
     else:
