@@ -102,13 +102,14 @@ def test_there_is_one_process_for_each_row(tmp_path: Path) -> None:
     for name, port in (("web", 8000), ("stream", 8001), ("sandbox", 8002)):
         assert table[name].health_url == f"http://127.0.0.1:{port}/healthz"
         assert f"127.0.0.1:{port}" in table[name].command
-    for name, pool in {name: pool for pool in POOLS for name in worker_names(pool)}.items():
-        command = table[name].command
-        assert command[command.index("-n") + 1] == f"{name}@%h"
-        assert command[command.index("-Q") + 1].split(",") == list(pool.queues)
-        assert command[command.index("--concurrency") + 1] == str(pool.concurrency)
-        assert table[name].ready_file == tmp_path / f"{name}.ready"
-        assert table[name].niceness == pool.nice
+    for pool in POOLS:
+        for name in worker_names(pool):
+            command = table[name].command
+            assert command[command.index("-n") + 1] == f"{name}@%h"
+            assert command[command.index("-Q") + 1].split(",") == list(pool.queues)
+            assert command[command.index("--concurrency") + 1] == str(pool.concurrency)
+            assert table[name].ready_file == tmp_path / f"{name}.ready"
+            assert table[name].niceness == pool.nice
     assert {child.command[0] for child in table.values()} == {sys.executable}
 
 
