@@ -1,0 +1,71 @@
+"""What Twilio says of a message in doubt, from the list that it gives."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from apps.channels.deadlines import Deadline
+from apps.core import clock
+from tests.contract.scripted import answer, scripted
+from tests.contract.twilio.cast import TwilioCase
+from tests.simulators.twilio import SID
+
+
+class TestTwilioLookUp(TwilioCase):
+    def looked_up(
+        self, *found: dict[str, Any], age: float = 120.0, more: str | None = None, **settings: object
+    ) -> str | None:
+        since = clock.now() - timedelta(seconds=age)
+        given = {"sid": "SM1", "body": "Your code is 4711", "to": "+12025550000", "direction": "outbound-api"}
+        listed = [
+            given | {"date_created": f"{since + timedelta(seconds=2):%a, %d %b %Y %H:%M:%S} +0000"} | one
+            for one in found
+        ]
+        body = msgspec.json.encode({"messages": listed, "next_page_uri": more})
+        with scripted(answer(200, body)) as server:
+            own = replace(self.account(server.url), settings=settings)
+            told = self.provider.look_up(own, self.messages(1)[0], since, Deadline(1.0, 0.5, 0.4))
+        (self.asked,) = server.requests
+        return told
+
+    def test_it_finds_the_one_message_of_that_text(self) -> None:
+        assert self.looked_up({}, {"sid": "SM2", "body": "Something else"}) == "SM1"
+        assert (self.asked.method, self.asked.body) == ("GET", b"")
+        assert self.asked.path == f"/2010-04-01/Accounts/{SID}/Messages.json?To=%2B12025550000&PageSize=100"
+
+    def test_it_says_that_there_is_none(self) -> None:
+        old = {"date_created": f"{datetime.now(UTC) - timedelta(hours=1):%a, %d %b %Y %H:%M:%S} +0000"}
+        assert self.looked_up() == ""
+        assert self.looked_up(old, more="/next") == ""
+        assert self.looked_up({"direction": "inbound"}) == ""
+
+    @pytest.mark.parametrize(
+        "found",
+        [
+            [{}, {"sid": "SM2"}],
+            [{"body": ""}],
+            [{"body": "Another text, or this one encoded anew"}],
+            [{"date_created": None}],
+            [{"date_created": "yesterday"}],
+        ],
+    )
+    def test_it_cannot_say_when_it_might_be_any_of_them(self, found: list[dict[str, Any]]) -> None:
+        assert self.looked_up(*found) is None
+
+    def test_it_cannot_say_while_the_request_may_be_under_way(self) -> None:
+        assert self.looked_up(age=30) is None
+        assert self.looked_up({}, age=30) == "SM1"
+
+    def test_it_cannot_say_when_not_all_was_read(self) -> None:
+        assert self.looked_up({"direction": "inbound"}, more="/next") is None
+
+    @pytest.mark.parametrize("status", [401, 404, 500, 503])
+    def test_it_cannot_say_without_an_answer(self, status: int) -> None:
+        since = clock.now() - timedelta(minutes=5)
+        with scripted(answer(status)) as server:
+            account = self.account(server.url)
+            assert self.provider.look_up(account, self.messages(1)[0], since, Deadline(1.0, 0.5, 0.4)) is None
+        assert self.provider.look_up(account, self.messages(1)[0], since, Deadline(1.0, 0.5, 0.4)) is None
