@@ -3,7 +3,7 @@
 Its turn is work for the brain, like the first channel's was: an opt-out, a suppressed address, an expiry hold there too.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from uuid import UUID
@@ -11,15 +11,18 @@ from uuid import UUID
 from django.db import transaction
 
 from apps.core import clock
-from apps.core.enums import Channel, Reason
+from apps.core.enums import Channel, EventKind, Reason
 from apps.core.rows import atomic
 from apps.core.types import EventType, Work
 from apps.dispatch import bells
 from apps.events import selectors as events
 from apps.ledger import work as items
 from apps.ledger.fallbacks import Tried, Turn, event_types_of, lock_open, take_turns, tried, wait_longer
+from apps.ledger.receipts import REASONS, Applied
 from apps.ledger.sensitive import erase_where_over
 from apps.routing.chains import Sent, State, next_channel, overdue_at
+
+GIVES_UP = frozenset({EventKind.BOUNCED, EventKind.FAILED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,16 @@ def fall_back(given_up: Sequence[GaveUp]) -> set[UUID]:
     if queues := take_turns(list(turns.values())):
         transaction.on_commit(partial(bells.ring, *sorted(queues)), robust=True)
     return set(turns)
+
+
+def after_receipts(applied: Iterable[Applied]) -> None:
+    """In the transaction that wrote them: what gave up by a receipt, and doubts that ended by one. Costs nothing for good news."""
+    said = list(applied)
+    fall_back(
+        [GaveUp(a.notification_id, a.delivery_id, a.channel, REASONS[a.kind]) for a in said if a.kind in GIVES_UP]
+    )
+    if settled := {a.notification_id for a in said if a.ended_doubt}:
+        erase_codes(event_types(settled), settled)
 
 
 def judge_proofs(works: Sequence[Work], ends: float = 0.0) -> None:

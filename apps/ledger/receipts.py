@@ -24,7 +24,8 @@ REASONS = {
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """A receipt that told something new: what its follow-ups need. `source`: the account that said it."""
+    """A receipt that told something new: what its follow-ups need. `source`: the account that said it. `ended_doubt`: the
+    delivery's fate was not known until then."""
 
     source: str
     at: datetime
@@ -36,6 +37,7 @@ class Applied:
     channel: Channel
     kind: EventKind
     code: str
+    ended_doubt: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +117,10 @@ def apply_to_deliveries(fresh: Sequence[tuple[str, Receipt, UUID]]) -> list[Appl
     execute(_ADVANCE, {"rows": recordset(changes.values()), "ids": list(changes)})
     execute(_NOTE, {"rows": recordset(_event_row(item, rows[item[2]]) for item in known)})
     unknown = DeliveryStatus.UNKNOWN
-    if settled := [id_ for id_, change in changes.items() if rows[id_][1] == unknown != change["status"]]:
-        cancel_doubts(deliveries=settled)
-    return [_applied(source, receipt, rows[delivery]) for source, receipt, delivery in known]
+    settled = {id_ for id_, change in changes.items() if rows[id_][1] == unknown != change["status"]}
+    if settled:
+        cancel_doubts(deliveries=sorted(settled))
+    return [_applied(source, receipt, rows[delivery], delivery in settled) for source, receipt, delivery in known]
 
 
 def _fold(change: dict[str, Any], receipt: Receipt) -> None:
@@ -169,7 +172,7 @@ def _event_row(item: tuple[str, Receipt, UUID], row: tuple[Any, ...]) -> dict[st
     }
 
 
-def _applied(source: str, receipt: Receipt, row: tuple[Any, ...]) -> Applied:
+def _applied(source: str, receipt: Receipt, row: tuple[Any, ...], ended_doubt: bool) -> Applied:
     delivery, _, tenant, recipient, notification, endpoint, channel = row
     return Applied(
         source,
@@ -182,4 +185,5 @@ def _applied(source: str, receipt: Receipt, row: tuple[Any, ...]) -> Applied:
         Channel(channel),
         receipt.kind,
         receipt.code,
+        ended_doubt,
     )

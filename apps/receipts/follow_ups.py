@@ -1,6 +1,6 @@
 """What a receipt means for the address it speaks of, and for the person."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from uuid import UUID
 
@@ -9,6 +9,7 @@ from apps.audience import services as audience_services
 from apps.core import clock
 from apps.core.enums import Category, Channel, EventKind, OutcomeKind, Reason, SuppressionReason
 from apps.core.types import NewSuppression
+from apps.dispatch.fallback import after_receipts
 from apps.ledger.receipts import Applied
 from apps.preferences import services as preferences
 from apps.preferences.soft_bounces import Refusals, begin_anew, count_soft_bounces
@@ -25,9 +26,9 @@ MARKETING = f"category:{Category.MARKETING}"
 SOURCE = "receipt"
 
 
-def act_on(applied: Iterable[Applied]) -> None:
+def act_on(applied: Sequence[Applied]) -> None:
     """In the caller's transaction, with a fixed number of statements: suppresses addresses, retires those that do not exist,
-    counts soft bounces, switches marketing off. `applied` in the order of time."""
+    counts soft bounces, switches marketing off, gives the next channel its turn. `applied` in the order of time."""
     vetoed: dict[UUID, tuple[Applied, SuppressionReason]] = {}
     refused: dict[UUID, tuple[Applied, Refusals]] = {}
     arrived: set[UUID] = set()
@@ -57,6 +58,7 @@ def act_on(applied: Iterable[Applied]) -> None:
     if dead:
         audience_services.retire_endpoints(dead=dict.fromkeys(dead), reason=Reason.INVALID_ADDRESS, now=clock.now())
     _switch_marketing_off(gone)
+    after_receipts(applied)
 
 
 def _one_more(one: Applied, before: tuple[Applied, Refusals] | None) -> Refusals:
