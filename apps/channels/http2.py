@@ -161,8 +161,7 @@ def _opened(account: Account, url: SplitResult, deadline: Deadline) -> Connectio
                 raise ssl.SSLError("the server does not speak HTTP/2")
     except (OSError, ValueError) as error:
         sock.close()
-        code = "connect_timeout" if isinstance(error, TimeoutError) else "tls"
-        raise _NoConnectionError(code, type(error).__name__) from error
+        raise _NoConnectionError("tls", type(error).__name__) from error
     try:
         connection = Connection(sock, url.scheme, url.netloc)
         connection.start(deadline)

@@ -3,7 +3,7 @@
 Doors besides the provider's own: GET /_taken (?reference=), GET /_counts, PUT /_control (behaviour.Control as JSON).
 """
 
-from asyncio import Transport
+from asyncio import AbstractEventLoop, Transport
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -56,6 +56,7 @@ class Simulator:
         self.taken_count = 0
         self.connections = 0
         self.open: set[Transport] = set()
+        self.loop: AbstractEventLoop | None = None
         self.on_events: Callable[[list[tuple[float, Event, bool]]], None] = lambda events: None
         self._forging = Share(0.0)
         self._lock = Lock()
@@ -107,6 +108,12 @@ class Simulator:
 
     def set_receipts(self, receipts: Receipts) -> None:
         self.receipts, self._forging = receipts, Share(receipts.forge)
+
+    def hang_up(self) -> None:
+        """Closes every connection, whatever is under way. From another thread than the server's."""
+        assert self.loop
+        for transport in list(self.open):
+            self.loop.call_soon_threadsafe(transport.abort)
 
     def record_to(self, path: Path | None) -> None:
         self.record = Record(path)

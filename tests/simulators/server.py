@@ -119,7 +119,7 @@ async def serve(
     simulator: Simulator, *, host: str = "127.0.0.1", port: int = 0, tls: Path | None = None
 ) -> asyncio.Server:
     """Listens, with the poster of receipts beside it. `tls`: a directory for the certificate; None: without TLS."""
-    loop = asyncio.get_running_loop()
+    loop = simulator.loop = asyncio.get_running_loop()
     context = None
     if tls is not None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

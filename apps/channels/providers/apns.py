@@ -9,6 +9,7 @@ go side by side over one connection. There are no receipts: what a device does w
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from time import monotonic
 from typing import Any, ClassVar
 from urllib.parse import quote
@@ -132,7 +133,7 @@ class ApnsProvider(Provider):
             "apns-topic": str(account.settings.get("topic") or account.sender),
             "apns-push-type": "alert",
             "apns-priority": "10" if message.category in URGENT else "5",
-            "apns-collapse-id": collapse_id(message),
+            "apns-collapse-id": _collapse_id(message),
             "content-type": "application/json",
         }
         if message.expires_at:
@@ -187,6 +188,12 @@ def _apns_id(message: OutboundMessage) -> str:
     if found is None:
         raise UntranslatableError("The message has no reference of ours.")
     return str(found)
+
+
+def _collapse_id(message: OutboundMessage) -> str:
+    """As a header can have it."""
+    name = collapse_id(message)
+    return name if name.isascii() and name.isprintable() else sha256(name.encode()).hexdigest()
 
 
 def _payload(account: Account, message: OutboundMessage) -> bytes:
