@@ -37,6 +37,12 @@ def navigation(request: HttpRequest) -> list[Item]:
                 {"title": "Home", "icon": "home", "link": reverse_lazy("admin:index")},
                 _rows("Notifications", "notifications", "ledger", "notification"),
                 _rows("Deliveries", "send", "ledger", "delivery"),
+                {
+                    "title": "In doubt",
+                    "icon": "help",
+                    "link": reverse_lazy("admin:ledger_indoubt_changelist"),
+                    "permission": _may("ledger.view_delivery"),
+                },
                 _rows("Dead letters", "mail_off", "ledger", "deadletter", **_open_letters(request)),
                 {"title": "Sandbox", "icon": "science", "link": reverse_lazy("sandbox")},
             ],

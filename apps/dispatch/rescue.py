@@ -36,7 +36,12 @@ def _settlement(item: Lapsed) -> Settlement | None:
     work = item.work
     if item.was_calling:
         return Settlement(
-            work, attempt_id=item.attempt_id, outcome=LOST, status=DeliveryStatus.UNKNOWN, reason=Reason.IN_DOUBT
+            work,
+            attempt_id=item.attempt_id,
+            outcome=LOST,
+            account=item.account,
+            status=DeliveryStatus.UNKNOWN,
+            reason=Reason.IN_DOUBT,
         )
     if work.expiries > LONE_EXPIRIES:
         context = {"expiries": work.expiries}

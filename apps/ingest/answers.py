@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from apps.core.bodies import Answer
+from apps.core.enums import Category, Channel, DoubtMove
 from apps.core.problems import FieldError
 
 
@@ -45,6 +46,8 @@ class BatchAccepted(Answer):
 
 
 class DeliveryView(Answer):
+    """`duplicate_possible`: it was sent again while an earlier attempt's fate was not known."""
+
     channel: str
     delivery_id: str
     status: str
@@ -52,6 +55,7 @@ class DeliveryView(Answer):
     reason: str | None
     reason_text: str | None
     account: str | None
+    duplicate_possible: bool
     last_updated: datetime
 
 
@@ -114,6 +118,34 @@ class DeadLetterView(Answer):
 
 class DeadLetterPage(Answer):
     data: list[DeadLetterView]
+    has_more: bool
+    next_cursor: str | None
+
+
+class PlannedMove(Answer):
+    """What is planned for a delivery in doubt, and when."""
+
+    move: DoubtMove
+    text: str
+    at: datetime
+
+
+class InDoubtView(Answer):
+    """`next`: null when nothing is planned, or when it is being done right now."""
+
+    delivery_id: str
+    notification_id: str
+    channel: Channel
+    category: Category
+    account: str | None
+    duplicate_possible: bool
+    since: datetime
+    next: PlannedMove | None
+    next_text: str
+
+
+class InDoubtPage(Answer):
+    data: list[InDoubtView]
     has_more: bool
     next_cursor: str | None
 

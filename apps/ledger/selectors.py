@@ -86,6 +86,7 @@ class DeliverySummary:
     reason: str
     account: str
     updated_at: datetime
+    duplicate_possible: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +173,7 @@ def _delivery_summary(row: Delivery, calling: Collection[UUID]) -> DeliverySumma
         reason=row.reason,
         account=row.account,
         updated_at=max(filter(None, [row.created_at, row.sent_at, row.delivered_at, row.ended_at])),
+        duplicate_possible=row.duplicate_possible,
     )
 
 

@@ -119,10 +119,11 @@ def due_queues(queues: Sequence[str]) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Lapsed:
-    """A lease that ran out. `was_calling`: a provider may have been called."""
+    """A lease that ran out. `was_calling`: a provider may have been called, through `account`."""
 
     work: Work
     attempt_id: UUID | None
+    account: str
     was_calling: bool
 
 
@@ -137,10 +138,10 @@ def lapse(limit: int = 500) -> list[Lapsed]:
         SET phase = CASE WHEN w.phase = {CLAIMED} THEN {READY} ELSE w.phase END, lease_until = NULL,
             lease_token = w.lease_token + 1, expiries = w.expiries + 1
         FROM lapsed l WHERE w.lane = l.lane AND w.id = l.id
-        RETURNING {_COLUMNS}, w.attempt_id, w.phase""",
+        RETURNING {_COLUMNS}, w.attempt_id, coalesce((SELECT account FROM ledger_attempt a WHERE a.id = w.attempt_id), ''), w.phase""",
         {"limit": limit},
     )
-    return [Lapsed(_work(row[:-2]), row[-2], row[-1] == CALLING) for row in rows]
+    return [Lapsed(_work(row[:-3]), *row[-3:-1], row[-1] == CALLING) for row in rows]
 
 
 def remove(works: Sequence[Work]) -> set[UUID]:

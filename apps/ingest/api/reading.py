@@ -183,6 +183,7 @@ def _delivery(d: DeliverySummary) -> DeliveryView:
         reason=d.reason or None,
         reason_text=Reason(d.reason).sentence if d.reason else None,
         account=d.account or None,
+        duplicate_possible=d.duplicate_possible,
         last_updated=d.updated_at,
     )
 

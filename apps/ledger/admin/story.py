@@ -121,6 +121,7 @@ def _card(d: Delivery, status: D, masked: str, entries: Sequence[Entry], letters
     facts: list[tuple[str, object]] = [("To", masked), ("Through", d.account), ("Attempts", attempts)]
     facts += [("Provider's id", d.provider_message_id)]
     facts += [(f"{name.title()}", getattr(d, f"{name}_at")) for name in _MOMENTS]
+    facts += [("Twice?", "It may have arrived twice: it was sent again in doubt." if d.duplicate_possible else "")]
     facts += [("Overridden", words(d.bypassed)), ("Delivery", ids.show(ids.DELIVERY, d.id))]
     return Card(
         anchor=ids.show(ids.DELIVERY, d.id),
