@@ -17,8 +17,8 @@ from anymail.backends.base_requests import AnymailRequestsBackend, RequestsPaylo
 from anymail.exceptions import AnymailError, AnymailWarning
 from requests import Request
 
-from apps.channels.answers import LONGEST_WAIT, SHORTEST_WAIT
-from apps.channels.base import HttpRequest, HttpResponse, Provider, UntranslatableError
+from apps.channels.answers import FAULT_KINDS, LONGEST_WAIT, SHORTEST_WAIT
+from apps.channels.base import HttpRequest, HttpResponse, Messages, Provider, UntranslatableError
 from apps.channels.deadlines import Deadline
 from apps.channels.mail import letter
 from apps.channels.transport import Fault, exchange
@@ -28,6 +28,7 @@ from apps.core.types import Account, OutboundMessage, Outcome
 
 # the key of our attempt's id in custom_args, variables and metadata; Postmark takes keys of up to 20 characters
 REFERENCE = "notifier_reference"
+PERSONAL = frozenset({OutcomeKind.INVALID_ADDRESS, OutcomeKind.OPTED_OUT})
 OLDEST_CALL, NEWEST_CALL = 24 * 3600, 300
 _ADDRESS = re.compile(r"[^\s<>'\",;:()]+@[^\s<>'\",;:()]+")
 _NOWHERE = "https://nowhere.invalid/"
@@ -90,9 +91,8 @@ class LetterProvider(Provider):
         if len(body) > self.most_bytes:
             raise UntranslatableError(f"It has {len(body)} bytes; {self.name} takes {self.most_bytes}.")
 
-    def parse_refusal(self, messages: Any, response: HttpResponse) -> list[Outcome]:
-        code, said = self.error(response)
-        return [self.outcome(code or str(response.status), response, detail=unnamed(said))] * len(messages)
+    def parse_refusal(self, messages: Messages, response: HttpResponse) -> list[Outcome]:
+        return [self._refusal(response)] * len(messages)
 
     def error(self, response: HttpResponse) -> tuple[str, str]:
         """The code for `kinds`, or an empty string, and the words of an error answer. Raises for a body of another kind."""
@@ -108,19 +108,21 @@ class LetterProvider(Provider):
     def ask(self, account: Account, path: str, headers: Mapping[str, str], deadline: Deadline) -> HttpResponse | Outcome:
         """A GET below the API's URL, once: its answer, or what stands in the way of one."""
         answer = exchange(account, HttpRequest(self.api_url(account) + path, b"", headers, "GET"), deadline)
-        if isinstance(answer, HttpResponse):
-            return answer if answer.is_success else self._refused(answer)
-        return self._unanswered(answer)
+        if isinstance(answer, Fault):
+            return Outcome(FAULT_KINDS[answer.code], answer.code, answer.detail[:500])
+        return answer if answer.is_success else self._refused(answer)
+
+    def _refusal(self, response: HttpResponse) -> Outcome:
+        """What it says about somebody's address is not kept."""
+        code, said = self.error(response)
+        found = self.outcome(code or str(response.status), response)
+        return found if found.kind in PERSONAL else replace(found, detail=unnamed(said)[:500])
 
     def _refused(self, answer: HttpResponse) -> Outcome:
         try:
-            return self.parse_refusal([None], answer)[0]
+            return self._refusal(answer)
         except ValueError:
             return self.outcome(str(answer.status), answer)
-
-    def _unanswered(self, fault: Fault) -> Outcome:
-        kind = OutcomeKind.MISCONFIGURED if fault.code == "bad_url" else OutcomeKind.PROVIDER_DOWN
-        return Outcome(kind, fault.code, fault.detail[:500])
 
 
 def quiet(kind: type[AnymailRequestsBackend], **options: Any) -> AnymailRequestsBackend:

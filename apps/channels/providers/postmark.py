@@ -14,8 +14,8 @@ from typing import Any, ClassVar
 import msgspec
 from anymail.backends.postmark import EmailBackend
 
-from apps.channels.anymail_letters import REFERENCE, LetterProvider, quiet, unnamed
-from apps.channels.base import HttpRequest, HttpResponse, Messages, UnreadableError, UntranslatableError
+from apps.channels.anymail_letters import PERSONAL, REFERENCE, LetterProvider, quiet, unnamed
+from apps.channels.base import HttpRequest, HttpResponse, Messages, UnreadableError
 from apps.channels.basic_auth import is_logged_in, logins
 from apps.channels.deadlines import Deadline
 from apps.core.enums import EventKind, OutcomeKind
@@ -107,6 +107,7 @@ class Event(msgspec.Struct, rename="pascal"):
     changed_at: str = ""
     suppress_sending: bool = False
     suppression_reason: str | None = ""
+    origin: str = ""
 
 
 class Server(msgspec.Struct, rename="pascal"):
@@ -155,11 +156,11 @@ class PostmarkProvider(LetterProvider):
     def build(self, account: Account, messages: Messages) -> HttpRequest:
         """Always a batch: its answers are one for each message."""
         payloads = [self.payload(account, message) for message in messages]
-        parts = [self.written(account, payload) for payload in payloads]
-        body = b"[" + b",".join(part.body for part in parts) + b"]"
-        if len(body) > MOST_BYTES_A_REQUEST:
-            raise UntranslatableError("The messages of one call have more than 50 MB together.")
-        return HttpRequest(f"{self.api_url(account)}email/batch", body, parts[0].headers)
+        parts = [payload.serialize_data().encode() for payload in payloads]
+        for part in parts:
+            self.check_size(part)
+        headers = self.written(account, payloads[0]).headers
+        return HttpRequest(f"{self.api_url(account)}email/batch", b"[" + b",".join(parts) + b"]", headers)
 
     def parse(self, messages: Messages, response: HttpResponse) -> list[Outcome]:
         return [self._outcome(result, response) for result in _results.decode(response.body)]
@@ -170,9 +171,8 @@ class PostmarkProvider(LetterProvider):
 
     def _outcome(self, result: Result, response: HttpResponse) -> Outcome:
         if result.error_code:
-            detail = unnamed(result.message)
             kind = self.kinds.get(_code(result), OutcomeKind.REJECTED)
-            return Outcome(kind, _code(result), detail[:500] if kind not in _PERSONAL else "")
+            return Outcome(kind, _code(result), "" if kind in PERSONAL else unnamed(result.message)[:500])
         if not result.message_id:
             raise UnreadableError("a result with neither an error nor an id")
         return Outcome(OutcomeKind.ACCEPTED, provider_message_id=result.message_id)
@@ -214,9 +214,6 @@ class PostmarkProvider(LetterProvider):
         return Outcome(OutcomeKind.ACCEPTED, detail=f"The token is that of the server {server.name}.")
 
 
-_PERSONAL = frozenset({OutcomeKind.INVALID_ADDRESS, OutcomeKind.OPTED_OUT})
-
-
 def _code(result: Result) -> str:
     if result.error_code == 300 and _TO_IS_WRONG.match(result.message):
         return "invalid_to"
@@ -234,8 +231,10 @@ def _meaning(event: Event) -> tuple[EventKind, str] | None:
             found = BOUNCES.get(event.type)
             return (found[0], found[1] or event.type) if found else None
         case "SubscriptionChange" if event.suppress_sending:
-            found = BOUNCES.get(event.suppression_reason or "ManualSuppression")
-            return (found[0], event.suppression_reason or "") if found else None
+            # what the account's owner suppressed by hand is nothing that the person said
+            reason = event.suppression_reason or "ManualSuppression"
+            found = None if reason == "ManualSuppression" and event.origin not in {"", "Recipient"} else BOUNCES.get(reason)
+            return (found[0], reason) if found else None
         case word if word in RECORDS:
             return RECORDS[word], ""
         case _:
