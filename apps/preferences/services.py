@@ -1,6 +1,7 @@
 """Changing what a person allows, and which addresses may be used."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -65,12 +66,14 @@ def replace_switches(*, tenant_id: UUID, recipient_id: UUID, switches: Sequence[
         _set(tenant_id, recipient_id, switches, source)
 
 
-def switch_off(people: Collection[tuple[UUID, UUID, Channel]], *, topic: str, source: str) -> None:
+def switch_off(
+    people: Collection[tuple[UUID, UUID, Channel]], *, topic: str, source: str, at: datetime | None = None
+) -> None:
     """The topic, for many at once: (tenant, recipient, channel). Who is gone meanwhile is left out. One statement. Idempotent."""
     if people:
         asked = [(ids.new(), *who, topic) for who in sorted(people)]
         with connection.cursor() as cursor:
-            now = clock.now()
+            now = at or clock.now()
             cursor.execute(_OFF, [source, now, now, *map(list, zip(*asked, strict=True))])
 
 
@@ -83,9 +86,9 @@ def _set(tenant_id: UUID, recipient_id: UUID, switches: Iterable[Switch], source
             cursor.execute(_SET, [tenant_id, recipient_id, source, now, now, *columns])
 
 
-def suppress(rows: Sequence[NewSuppression]) -> int:
-    """How many were not suppressed before; those that were keep their first reason. One statement."""
-    now = clock.now()
+def suppress(rows: Sequence[NewSuppression], *, at: datetime | None = None) -> int:
+    """How many were not suppressed before; those that were keep their first reason. `at`: since when, by default now. One statement."""
+    now = at or clock.now()
     columns = [
         (ids.new(), row.tenant_id, row.channel.value, row.address_hash, row.masked, row.reason.value, row.source)
         for row in sorted(rows, key=lambda row: (row.tenant_id, row.channel, row.address_hash))

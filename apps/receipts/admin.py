@@ -45,7 +45,7 @@ class ReceiptCallAdmin(ReadOnly, FeedAdmin):
     list_filter = (StateFilter, one_of("provider", sorted(names())))
     actions = ("replay_selected",)
     empty_sentence = "Providers report deliveries, bounces and complaints to /v1/receipts/<account key>."
-    fields = ("provider", "account", "state", "tries", "error", "received", "next_try", "applied", "parked")
+    fields = ("provider", "account", "state", "tries", "error", "heard", "received", "next_try", "applied", "parked")
     readonly_fields = fields
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:

@@ -13,7 +13,7 @@ class ReceiptCall(models.Model):
     """One authenticated call of a provider as it came, sealed. It is open until applied or parked, and looked at when `due_at` has come.
     `tries` counts failed applications; the third parks it with its error. A call that names attempts not known yet (a receipt may
     beat the commit of its own send) carries the error `unmatched` and is tried again ever more rarely for three days, then parked;
-    `waiting` has the event ids that are still to be matched, the others are done."""
+    `waiting` has the event ids that are still to be matched, the others are done. `heard`: what people's texts in it were."""
 
     id = models.UUIDField(primary_key=True, default=ids.new, editable=False)
     account_id = models.UUIDField()
@@ -26,6 +26,7 @@ class ReceiptCall(models.Model):
     tries = models.PositiveSmallIntegerField(default=0)
     error = models.TextField(blank=True)
     waiting: "ArrayField[Any, list[str] | None]" = ArrayField(models.TextField(), null=True)
+    heard = models.CharField(max_length=64, blank=True)
 
     class Meta:
         indexes = [

@@ -76,7 +76,7 @@ def _apply(calls: Sequence[ReceiptCall]) -> None:
     follow_ups.act_on(recorded.applied)
     for one in reads:
         if one.texts:
-            inbound.take(one.account, one.texts)
+            inbound.take(one.call, one.account, one.texts)
     waiting: dict[UUID, list[str]] = {}
     for place in recorded.unmatched:
         one, receipt = items[place]

@@ -28,6 +28,7 @@ class Migration(migrations.Migration):
                 ('tries', models.PositiveSmallIntegerField(default=0)),
                 ('error', models.TextField(blank=True)),
                 ('waiting', django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), null=True, size=None)),
+                ('heard', models.CharField(blank=True, max_length=64)),
             ],
             options={
                 'indexes': [models.Index(condition=models.Q(('applied_at', None), ('parked_at', None)), fields=['due_at'], name='receipt_call_open')],
