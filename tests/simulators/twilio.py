@@ -122,7 +122,12 @@ class TwilioSimulator(Simulator):
 
 
 def refusal(status: int, code: int, message: str, refused: list[Taken] | None = None) -> Reply:
-    body = {"code": code, "message": message, "more_info": f"https://www.twilio.com/docs/errors/{code}", "status": status}
+    body = {
+        "code": code,
+        "message": message,
+        "more_info": f"https://www.twilio.com/docs/errors/{code}",
+        "status": status,
+    }
     return Reply(status, msgspec.json.encode(body), refused=refused or [])
 
 

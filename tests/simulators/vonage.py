@@ -44,9 +44,7 @@ def key_pair() -> tuple[str, str]:
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    public = key.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
+    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     return private.decode(), public.decode()
 
 
@@ -78,7 +76,9 @@ class VonageSimulator(Simulator):
             return problem(422, "invalid-json", "The body is not JSON.")
         reference, to = str(body.get("client_ref", "")), str(body.get("to", ""))
         if wrong := _wrong(request, body):
-            return problem(422, "1020", "The value of one or more parameters is invalid.", wrong, [Taken(reference, "", to)])
+            return problem(
+                422, "1020", "The value of one or more parameters is invalid.", wrong, [Taken(reference, "", to)]
+            )
         if code := FAULTS.get(to):
             return problem(422, code, "No.", refused=[Taken(reference, "", to)])
         uuid = str(uuid4())
@@ -134,7 +134,9 @@ def problem(
 ) -> Reply:
     body = {"type": TYPE + code, "title": "Invalid params", "detail": detail, "instance": str(uuid4())}
     found = body | ({"invalid_parameters": wrong} if wrong else {})
-    return Reply(status, msgspec.json.encode(found), {"Content-Type": "application/problem+json"}, refused=refused or [])
+    return Reply(
+        status, msgspec.json.encode(found), {"Content-Type": "application/problem+json"}, refused=refused or []
+    )
 
 
 def signed(url: str, event: dict[str, Any], at: float, *, secret: str = SECRET) -> ProviderCall:

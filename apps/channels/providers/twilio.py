@@ -24,7 +24,15 @@ from django.http import QueryDict
 from twilio.request_validator import HMAC_SHA1, HMAC_SHA256, RequestValidator, get_signature_algorithm
 
 from apps.channels.answers import FAULT_KINDS
-from apps.channels.base import HttpRequest, HttpResponse, Messages, NotSentError, Provider, UnreadableError, UntranslatableError
+from apps.channels.base import (
+    HttpRequest,
+    HttpResponse,
+    Messages,
+    NotSentError,
+    Provider,
+    UnreadableError,
+    UntranslatableError,
+)
 from apps.channels.deadlines import Deadline
 from apps.channels.transport import Fault, exchange
 from apps.channels.twilio_letters import login, written
@@ -198,7 +206,9 @@ class TwilioProvider(Provider):
         except ValueError:
             said = _Account()
         if not found.is_success:
-            return self.outcome(str(said.code or found.status), found, detail="Look at account SID and token (or API key).")
+            return self.outcome(
+                str(said.code or found.status), found, detail="Look at account SID and token (or API key)."
+            )
         if said.status != "active":
             return Outcome(OutcomeKind.MISCONFIGURED, "20005", f"Twilio calls the account {said.status or 'nothing'}.")
         return Outcome(OutcomeKind.ACCEPTED, detail="The account is active.")
@@ -236,7 +246,9 @@ class TwilioProvider(Provider):
             return [replace(receipt, code=status)]
         if status not in FAILED:
             return [receipt]
-        receipt = replace(receipt, code=error or status, detail=f"Twilio: {status}" + (f", error {error}" if error else ""))
+        receipt = replace(
+            receipt, code=error or status, detail=f"Twilio: {status}" + (f", error {error}" if error else "")
+        )
         is_short = SHORT_CODE.fullmatch(form.get("From", "")) is not None
         match SHORT_CODE_KINDS.get(error) if is_short and error in SHORT_CODE_KINDS else self.kinds.get(error):
             case OutcomeKind.INVALID_ADDRESS:

@@ -24,7 +24,15 @@ from pydantic import ValidationError
 from vonage_jwt import JwtClient
 from vonage_messages.models import Sms, SmsOptions
 
-from apps.channels.base import HttpRequest, HttpResponse, Messages, NotSentError, Provider, UnreadableError, UntranslatableError
+from apps.channels.base import (
+    HttpRequest,
+    HttpResponse,
+    Messages,
+    NotSentError,
+    Provider,
+    UnreadableError,
+    UntranslatableError,
+)
 from apps.channels.deadlines import Deadline
 from apps.core import clock
 from apps.core.enums import Channel, EventKind, OutcomeKind
@@ -118,7 +126,9 @@ class VonageProvider(Provider):
             )
         except ValidationError as error:
             # its own text would show the address and the content
-            faults = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors(include_input=False)]
+            faults = [
+                f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors(include_input=False)
+            ]
             raise UntranslatableError("; ".join(faults)) from None
         body = msgspec.json.encode(sms.model_dump(mode="json", by_alias=True, exclude_none=True))
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
@@ -192,7 +202,9 @@ def _signer(application_id: str, private_key: str) -> Any:
     try:
         return JwtClient(application_id, load_pem_private_key(private_key.encode(), None))
     except Exception as error:
-        raise NotSentError(OutcomeKind.MISCONFIGURED, "private_key", f"It cannot be read: {type(error).__name__}.") from None
+        raise NotSentError(
+            OutcomeKind.MISCONFIGURED, "private_key", f"It cannot be read: {type(error).__name__}."
+        ) from None
 
 
 def _is_signed(token: str, secret: str, digest: str, now: datetime) -> bool:
