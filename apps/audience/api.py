@@ -1,5 +1,6 @@
 """/v1/users: people and their endpoints."""
 
+from typing import Any
 from uuid import UUID
 
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
@@ -7,17 +8,18 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from apps.audience.bodies import EndpointBody, UserBody, checked_user_id
+from apps.audience.bodies import DeviceRegistrationBody, EndpointBody, UserBody, checked_user_id
 from apps.audience.profiles import EndpointAnswer, EndpointPage, UserAnswer, endpoint_answers, endpoint_page, user
 from apps.audience.selectors import recipient_ids
 from apps.audience.services import delete_endpoint, forget_recipient, register_endpoint, upsert_user
 from apps.core import ids
 from apps.core.bodies import decode
-from apps.core.enums import Scope
+from apps.core.enums import Channel, Scope
 from apps.core.openapi import PAGE_PARAMETERS
 from apps.core.pagination import page_request
 from apps.core.problem_codes import Code
 from apps.core.problems import Problem
+from apps.core.types import Address
 from apps.tenants.authentication import caller_of
 
 USER_ID = OpenApiParameter(
@@ -31,6 +33,21 @@ ENDPOINT_ID = OpenApiParameter(
     {"type": "string", "examples": ["ep_06akp3c9tr7y5kq8h2m1v4w6xd"]},
     OpenApiParameter.PATH,
 )
+
+
+_REGISTRATION: dict[str, Any] = {
+    "description": (
+        "An app calls this at every start, whatever the method: the same token or subscription again answers 200 with the same id,"
+        " moves `last_seen_at`, and brings a retired device back into use. It belongs to the person who registered it last."
+    ),
+    "tags": ["Users"],
+    "parameters": [USER_ID],
+    "request": DeviceRegistrationBody,
+    "responses": {200: EndpointAnswer, 201: EndpointAnswer},
+    "examples": [
+        OpenApiExample("app", value={"token": "fcm-registration-token-0001", "platform": "android"}, request_only=True),
+    ],
+}
 
 
 class UserView(APIView):
@@ -127,11 +144,7 @@ class EndpointsView(APIView):
         ],
     )
     def post(self, request: Request, user_id: str) -> Response:
-        address = decode(request, EndpointBody).checked()
-        tenant = caller_of(request).tenant
-        made = register_endpoint(tenant=tenant, recipient_id=_recipient_id(tenant.id, user_id), address=address)
-        answer = endpoint_answers(tenant.id, [made.endpoint_id])[made.endpoint_id]
-        return Response(answer, status=201 if made.is_new else 200)
+        return _registered(request, user_id, decode(request, EndpointBody).checked())
 
 
 class EndpointView(APIView):
@@ -145,12 +158,65 @@ class EndpointView(APIView):
         responses={204: None},
     )
     def delete(self, request: Request, user_id: str, endpoint_id: str) -> Response:
-        tenant = caller_of(request).tenant
-        recipient_id = _recipient_id(tenant.id, user_id)
-        found = ids.read(ids.ENDPOINT, endpoint_id)
-        if found is None or not delete_endpoint(tenant=tenant, recipient_id=recipient_id, endpoint_id=found):
-            raise Problem(Code.NOT_FOUND, f"This person has no endpoint `{endpoint_id}`.")
-        return Response(status=204)
+        return _deleted(request, user_id, endpoint_id)
+
+
+class DevicesView(APIView):
+    scopes = dict.fromkeys(("GET", "POST", "PUT"), Scope.USERS_WRITE)
+
+    @extend_schema(
+        operation_id="list_devices",
+        summary="List a person's devices",
+        description="Apps and browsers that get push messages, newest first. A push goes to each that is not retired.",
+        tags=["Users"],
+        parameters=[USER_ID, *PAGE_PARAMETERS],
+        responses={200: EndpointPage},
+    )
+    def get(self, request: Request, user_id: str) -> Response:
+        tenant_id = caller_of(request).tenant.id
+        page = page_request(request)
+        return Response(endpoint_page(tenant_id, _recipient_id(tenant_id, user_id), page, channel=Channel.PUSH))
+
+    @extend_schema(operation_id="register_device", summary="Register a device", **_REGISTRATION)
+    def post(self, request: Request, user_id: str) -> Response:
+        return _registered(request, user_id, decode(request, DeviceRegistrationBody).checked())
+
+    @extend_schema(operation_id="put_device", summary="Register a device again", **_REGISTRATION)
+    def put(self, request: Request, user_id: str) -> Response:
+        return _registered(request, user_id, decode(request, DeviceRegistrationBody).checked())
+
+
+class DeviceView(APIView):
+    scopes = {"DELETE": Scope.USERS_WRITE}
+
+    @extend_schema(
+        operation_id="delete_device",
+        summary="Remove a device",
+        description="At log-out: its owner gets no more push messages there.",
+        tags=["Users"],
+        parameters=[USER_ID, ENDPOINT_ID],
+        responses={204: None},
+    )
+    def delete(self, request: Request, user_id: str, endpoint_id: str) -> Response:
+        return _deleted(request, user_id, endpoint_id, channel=Channel.PUSH)
+
+
+def _registered(request: Request, user_id: str, address: Address) -> Response:
+    tenant = caller_of(request).tenant
+    made = register_endpoint(tenant=tenant, recipient_id=_recipient_id(tenant.id, user_id), address=address)
+    answer = endpoint_answers(tenant.id, [made.endpoint_id])[made.endpoint_id]
+    return Response(answer, status=201 if made.is_new else 200)
+
+
+def _deleted(request: Request, user_id: str, endpoint_id: str, *, channel: Channel | None = None) -> Response:
+    tenant = caller_of(request).tenant
+    recipient_id = _recipient_id(tenant.id, user_id)
+    found = ids.read(ids.ENDPOINT, endpoint_id)
+    if found is None or not delete_endpoint(
+        tenant=tenant, recipient_id=recipient_id, endpoint_id=found, channel=channel
+    ):
+        raise Problem(Code.NOT_FOUND, f"This person has no endpoint `{endpoint_id}`.")
+    return Response(status=204)
 
 
 def _user(tenant_id: UUID, user_id: str) -> UserAnswer:

@@ -101,6 +101,24 @@ class WebPushSubscription(Body, frozen=True, forbid_unknown_fields=False):
     keys: WebPushKeys
 
 
+class DeviceRegistrationBody(Body, frozen=True):
+    """`token` and `platform` of an app, or the `subscription` of a browser."""
+
+    token: TokenText | UnsetType = UNSET
+    platform: Platform | UnsetType = UNSET
+    subscription: WebPushSubscription | UnsetType = UNSET
+
+    def checked(self) -> Address:
+        """Raises Problem: invalid_endpoint, invalid_subscription."""
+        match self.token, self.platform, self.subscription:
+            case str(token), Platform() as platform, UnsetType():
+                return device_token(token, platform, "/token")
+            case UnsetType(), UnsetType(), WebPushSubscription() as given:
+                return web_push_subscription(given.endpoint, given.keys.p256dh, given.keys.auth, "/subscription")
+        detail = "A device has a `token` and its `platform`, or else a `subscription`."
+        raise Problem(Code.INVALID_ENDPOINT, detail, pointer="/token")
+
+
 class EndpointBody(Body, frozen=True):
     """`address` for email, phone and device; `platform` for device; `subscription` for web_push."""
 

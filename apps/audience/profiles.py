@@ -14,7 +14,7 @@ from apps.core.pagination import PageRequest, next_cursor
 
 
 class EndpointAnswer(Answer):
-    """`address` is masked. `retired_at`: no longer used, and why."""
+    """`address` is masked. `last_seen_at`: registered for the last time. `retired_at`: no longer used, and why."""
 
     id: str
     kind: EndpointKind
@@ -24,6 +24,7 @@ class EndpointAnswer(Answer):
     verified: bool
     retired_at: datetime | None
     retired_reason: str | None
+    last_seen_at: datetime | None
     created_at: datetime
 
 
@@ -46,7 +47,10 @@ class UserAnswer(Answer):
     endpoints: list[EndpointAnswer]
 
 
-_FIELDS = ("id", "kind", "channel", "masked", "platform", "verified_at", "retired_at", "retired_reason", "created_at")
+_FIELDS = (
+    *("id", "kind", "channel", "masked", "platform", "verified_at", "retired_at", "retired_reason", "last_seen_at"),
+    "created_at",
+)
 
 
 def user(tenant_id: UUID, user_id: str) -> UserAnswer | None:
@@ -69,9 +73,13 @@ def user(tenant_id: UUID, user_id: str) -> UserAnswer | None:
     )
 
 
-def endpoint_page(tenant_id: UUID, recipient_id: UUID, page: PageRequest) -> EndpointPage:
-    """Newest first."""
+def endpoint_page(
+    tenant_id: UUID, recipient_id: UUID, page: PageRequest, *, channel: Channel | None = None
+) -> EndpointPage:
+    """Newest first; of all channels or of one."""
     rows = models.Endpoint.objects.of(tenant_id).filter(recipient_id=recipient_id)
+    if channel is not None:
+        rows = rows.filter(channel=channel.value)
     if page.before is not None:
         rows = rows.filter(id__lt=page.before)
     found = list(rows.order_by("-id").values_list(*_FIELDS)[: page.limit + 1])
@@ -89,7 +97,9 @@ def endpoint_answers(tenant_id: UUID, endpoint_ids: Iterable[UUID]) -> dict[UUID
 
 
 def _answer(row: tuple[Any, ...]) -> EndpointAnswer:
-    endpoint_id, kind, channel, masked, platform, verified_at, retired_at, retired_reason, created_at = row
+    endpoint_id, kind, channel, masked, platform, verified_at, retired_at, retired_reason, last_seen_at, created_at = (
+        row
+    )
     return EndpointAnswer(
         id=ids.show(ids.ENDPOINT, endpoint_id),
         kind=EndpointKind(kind),
@@ -99,5 +109,6 @@ def _answer(row: tuple[Any, ...]) -> EndpointAnswer:
         verified=verified_at is not None,
         retired_at=retired_at,
         retired_reason=retired_reason or None,
+        last_seen_at=last_seen_at,
         created_at=created_at,
     )

@@ -13,6 +13,7 @@ from apps.audience.registering import Registered, register
 from apps.audience.retiring import retire
 from apps.audience.selectors import recipient_ids
 from apps.core import clock
+from apps.core.enums import Channel
 from apps.core.types import Address, InlineRecipient, Tenant
 
 
@@ -54,9 +55,11 @@ def retire_endpoints(*, dead: Mapping[UUID, datetime | None], reason: str, now: 
     return retire(dead, reason, now)
 
 
-def delete_endpoint(*, tenant: Tenant, recipient_id: UUID, endpoint_id: UUID) -> bool:
-    """False when it is not this person's. The address is gone, not only retired."""
+def delete_endpoint(*, tenant: Tenant, recipient_id: UUID, endpoint_id: UUID, channel: Channel | None = None) -> bool:
+    """False when it is not this person's, or of another channel. The address is gone, not only retired."""
     rows = models.Endpoint.objects.of(tenant).filter(recipient_id=recipient_id, id=endpoint_id)
+    if channel is not None:
+        rows = rows.filter(channel=channel.value)
     return bool(rows.delete()[0])
 
 
