@@ -15,7 +15,6 @@ from tests.contract.fcm.letters import TOKEN, message
 from tests.simulators.fcm import PROJECT, FcmSimulator, service_account
 
 
-
 @pytest.fixture
 def sdk(google: FcmSimulator) -> Iterator[Callable[[messaging.Message], str]]:
     """firebase_admin with its documented way to another address; its token comes from the simulator too."""

@@ -122,7 +122,9 @@ def test_it_sends_4096_bytes_and_no_more(account: Account, google: FcmSimulator,
 
 def test_what_it_refuses_to_express_is_not_sent(account: Account, google: FcmSimulator) -> None:
     google.requests.clear()
-    (outcome,) = FcmProvider().send(replace(account, settings={"analytics_label": "no spaces"}), [message()], deadline=5)
+    (outcome,) = FcmProvider().send(
+        replace(account, settings={"analytics_label": "no spaces"}), [message()], deadline=5
+    )
     assert (outcome.kind, outcome.detail) == (OutcomeKind.REJECTED, "Malformed FCMOptions.analytics_label.")
     assert google.requests == []
 

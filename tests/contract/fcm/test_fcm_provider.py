@@ -48,7 +48,11 @@ class TestFcm(HttpConformance):
             OutcomeKind.REJECTED,
         ),
         (400, google_error("INVALID_ARGUMENT", fields=["message.android.ttl"]), OutcomeKind.REJECTED),
-        (400, google_error("INVALID_ARGUMENT", fields=["message.data[0].value", "message.token"]), OutcomeKind.REJECTED),
+        (
+            400,
+            google_error("INVALID_ARGUMENT", fields=["message.data[0].value", "message.token"]),
+            OutcomeKind.REJECTED,
+        ),
         (404, google_error("NOT_FOUND"), OutcomeKind.MISCONFIGURED),
         (404, b"<!DOCTYPE html><title>Error 404 (Not Found)!!1</title>", OutcomeKind.MISCONFIGURED),
         (403, google_error("PERMISSION_DENIED"), OutcomeKind.MISCONFIGURED),

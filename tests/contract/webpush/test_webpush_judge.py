@@ -55,9 +55,7 @@ def test_the_library_beneath_the_sdk_seals_the_example_of_the_rfc() -> None:
 def test_the_example_of_vapid_is_verified() -> None:
     """By the library of the simulator and by the one that signs."""
     key = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), unb64(VAPID_KEY))
-    claims = jwt.decode(
-        VAPID_TOKEN, key, ["ES256"], audience="https://push.example.net", options={"verify_exp": False}
-    )
+    claims = jwt.decode(VAPID_TOKEN, key, ["ES256"], audience="https://push.example.net", options={"verify_exp": False})
     assert claims == {"aud": "https://push.example.net", "exp": 1453523768, "sub": "mailto:push@example.com"}
     assert Vapid.verify(f"vapid t={VAPID_TOKEN},k={VAPID_KEY}")
 

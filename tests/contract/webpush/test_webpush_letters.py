@@ -74,7 +74,8 @@ def test_urgency_is_the_categorys(
 
 
 @pytest.mark.parametrize(
-    ("given", "settings", "ttl"), [(10**9, {}, "2419200"), (None, {}, "2419200"), (None, {"ttl": 60}, "60"), (1, {}, "1")]
+    ("given", "settings", "ttl"),
+    [(10**9, {}, "2419200"), (None, {}, "2419200"), (None, {"ttl": 60}, "60"), (1, {}, "1")],
 )
 def test_it_is_kept_as_long_as_it_is_good(
     account: Account, service: WebPushSimulator, given: int | None, settings: dict[str, int], ttl: str
