@@ -66,19 +66,24 @@ class Poster:
 
     async def _post_all(self) -> None:
         line = Line()
-        while True:
-            call, number = await self._calls.get()
-            try:
-                status = await asyncio.wait_for(line.post(call), PATIENCE)
-            except (OSError, asyncio.IncompleteReadError, TimeoutError):
-                line.close()
-                status = 0
-            self._simulator.posted[status] += 1
-            self._simulator.calls.append((status, call))
-            del self._simulator.calls[:-10_000]
-            if not 200 <= status < 300 and status not in {401, 403} and number < TRIES:
-                pause = min(0.5 * 2**number, LONGEST_PAUSE)
-                self._loop.call_later(pause, self._calls.put_nowait, (call, number + 1))
+        try:
+            while True:
+                await self._post(line, *await self._calls.get())
+        finally:
+            line.close()
+
+    async def _post(self, line: "Line", call: ProviderCall, number: int) -> None:
+        try:
+            status = await asyncio.wait_for(line.post(call), PATIENCE)
+        except (OSError, asyncio.IncompleteReadError, TimeoutError):
+            line.close()
+            status = 0
+        self._simulator.posted[status] += 1
+        self._simulator.calls.append((status, call))
+        del self._simulator.calls[:-10_000]
+        if not 200 <= status < 300 and status not in {401, 403} and number < TRIES:
+            pause = min(0.5 * 2**number, LONGEST_PAUSE)
+            self._loop.call_later(pause, self._calls.put_nowait, (call, number + 1))
 
 
 class Line:

@@ -22,7 +22,9 @@ from tests.contract.twilio.cast import TwilioCase
 from tests.simulators import Request, running
 from tests.simulators.twilio import FROM, KEY, NUMBER, SECRET, SID, TO, TOKEN, TwilioSimulator
 
-DEADLINE = Deadline(5.0, 1.0, 5.0)
+
+def soon() -> Deadline:
+    return Deadline(5.0, 1.0, 5.0)
 
 
 class _Here(TwilioHttpClient):  # type: ignore[misc]
@@ -173,9 +175,9 @@ class TestTwilioSimulator(TwilioCase):
         with running(TwilioSimulator()) as simulator:
             simulator.behave(drop="after", requests=1)
             (outcome,) = self.provider.send(self.at(simulator), [lost], deadline=5.0)
-            found = self.provider.look_up(self.at(simulator), lost, since, DEADLINE)
+            found = self.provider.look_up(self.at(simulator), lost, since, soon())
             never = replace(lost, address=self.address(9))
-            absent = self.provider.look_up(self.at(simulator), never, since - timedelta(minutes=2), DEADLINE)
+            absent = self.provider.look_up(self.at(simulator), never, since - timedelta(minutes=2), soon())
         assert outcome.kind == OutcomeKind.AMBIGUOUS
         assert (found, absent) == (simulator.taken[0].message_id, "")
         transport.close_connections()
@@ -183,12 +185,12 @@ class TestTwilioSimulator(TwilioCase):
     def test_it_asks_whether_twilio_knows_us(self) -> None:
         with running(TwilioSimulator()) as simulator:
             account = self.at(simulator)
-            known = self.provider.check_credentials(account, DEADLINE)
+            known = self.provider.check_credentials(account, soon())
             wrong = {"account_sid": SID, "auth_token": "wrong"}
-            refused = self.provider.check_credentials(replace(account, credentials=wrong), DEADLINE)
-            nothing = self.provider.check_credentials(replace(account, credentials={}), DEADLINE)
+            refused = self.provider.check_credentials(replace(account, credentials=wrong), soon())
+            nothing = self.provider.check_credentials(replace(account, credentials={}), soon())
         transport.close_connections()
-        down = self.provider.check_credentials(account, DEADLINE)
+        down = self.provider.check_credentials(account, soon())
         assert known is not None and known.kind == OutcomeKind.ACCEPTED
         assert refused is not None and (refused.kind, refused.code) == (OutcomeKind.MISCONFIGURED, "20003")
         assert nothing is not None and nothing.code == "no_credentials"
