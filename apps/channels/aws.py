@@ -10,9 +10,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import botocore.session
+from botocore import UNSIGNED
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
+from botocore.config import Config
 from botocore.credentials import Credentials
+from botocore.exceptions import BotoCoreError
 from botocore.model import ServiceModel
 from botocore.serialize import create_serializer
 
@@ -32,7 +35,7 @@ def operation(account: Account, service: str, name: str, parameters: Mapping[str
     is none. Raises botocore's ParamValidationError."""
     model = _model(service)
     written = _serializer(service).serialize_to_request(dict(parameters), model.operation_model(name))
-    base = account.base_url or _endpoint(str(model.endpoint_prefix), region_of(account))
+    base = account.base_url or _endpoint(service, region_of(account))
     body = written["body"]
     return HttpRequest(
         f"{base}{written['url_path']}",
@@ -73,7 +76,8 @@ def _is_url(url: str) -> bool:
 
 @cache
 def _model(service: str) -> ServiceModel:
-    return _session().get_service_model(service)
+    # sessions are not for several threads
+    return botocore.session.Session().get_service_model(service)
 
 
 @cache
@@ -82,12 +86,11 @@ def _serializer(service: str) -> Any:
 
 
 @cache
-def _endpoint(prefix: str, region: str) -> str:
-    """By botocore's list of regions; empty for what is none."""
-    found = _session().get_component("endpoint_resolver").construct_endpoint(prefix, region)
-    return f"https://{found['hostname']}" if found else ""
-
-
-@cache
-def _session() -> Any:
-    return botocore.session.get_session()
+def _endpoint(service: str, region: str) -> str:
+    """As a client would find it out; empty for what cannot be a region."""
+    config = Config(signature_version=UNSIGNED)
+    try:
+        client = botocore.session.Session().create_client(service, region_name=region, config=config)
+    except BotoCoreError:
+        return ""
+    return str(client.meta.endpoint_url)

@@ -21,8 +21,8 @@ TO_FETCH = 3.0
 MOST_BYTES = 64 * 1024
 MOST_KEPT = 32
 FETCHES_A_MINUTE = 10
-# the hosts are those of Amazon's own validators
-_ORIGIN = re.compile(r"https://sns\.[a-zA-Z0-9-]{3,}\.amazonaws\.com(\.cn)?(:443)?")
+# Amazon's own validators take any label of three letters for the region, and so a bucket: sns.s3-eu-west-1.amazonaws.com
+_ORIGIN = re.compile(r"https://sns\.[a-z]{2,3}(-[a-z]+){1,3}-\d{1,2}\.amazonaws\.com(\.cn)?(:443)?")
 _PATH = re.compile(r"/[A-Za-z0-9._-]{1,200}\.pem")
 
 _certificates: dict[str, x509.Certificate] = {}
