@@ -9,8 +9,12 @@ between check and use gains nothing.
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from re import ASCII, compile
 from urllib.parse import urlsplit
 
+_HOST = compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*", ASCII)
+# all of IPv6 that is given out (RFC 4291 section 2.4)
+_UNICAST = IPv6Network("2000::/3")
 # RFC 6052: an IPv4 address in the last four bytes, reached through a translator
 _NAT64 = IPv6Network("64:ff9b::/96")
 
@@ -20,7 +24,8 @@ def check_url(url: str, hosts: Iterable[str]) -> None:
     below). The sentence does not show the URL: the path of a push endpoint is a secret."""
     parts = urlsplit(url)
     host = (parts.hostname or "").rstrip(".").lower()
-    if parts.scheme != "https" or not host or parts.username is not None or parts.password is not None:
+    # other libraries may read a name with a backslash in it as another one
+    if parts.scheme != "https" or not _HOST.fullmatch(host) or parts.username is not None or parts.password is not None:
         raise ValueError("The address is not a plain https URL.")
     if parts.port not in (None, 443):
         raise ValueError("The address has a port of its own.")
@@ -33,6 +38,8 @@ def is_public(address: str) -> bool:
     found = ip_address(address.partition("%")[0])
     if isinstance(found, IPv6Address) and (inner := _embedded(found)):
         found = inner
+    if isinstance(found, IPv6Address) and found not in _UNICAST:
+        return False
     return found.is_global and not found.is_multicast
 
 

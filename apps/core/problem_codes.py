@@ -279,7 +279,7 @@ class Code(StrEnum):
         "too_long",
         422,
         "A text is longer than its channel takes.",
-        "Shorten it: 10 SMS segments, 3800 bytes of push, 255 characters of subject.",
+        "Shorten it: 10 SMS segments, 3700 bytes of push, 255 characters of subject.",
     )
     UNSAFE_LINK = "unsafe_link", 422, "A link would run code.", "Link to https, or to your app's own scheme."
     INVALID_MARKUP = (

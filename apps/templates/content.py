@@ -8,8 +8,8 @@ from types import MappingProxyType
 from apps.core.enums import Channel
 
 MOST_SUBJECT = 255
-# FCM and APNs take 4,096 bytes, Web Push 3,993 before encryption; the rest is for our ids, the badge and the collapse id
-MOST_PUSH_BYTES = 3_800
+# FCM and APNs take 4,096 bytes, Web Push 3,993 before encryption; the rest is for our ids, tokens and collapse ids
+MOST_PUSH_BYTES = 3_700
 MOST_SMS_SEGMENTS = 10
 
 _BREAKS = re.compile(r"[\r\n\t\x0b\x0c\x1c-\x1e\x85\u2028\u2029]+")

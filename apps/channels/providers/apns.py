@@ -42,6 +42,7 @@ URGENT = frozenset({Category.CRITICAL, Category.TRANSACTIONAL})
 # how long Apple keeps a message for a device that is off, when the message itself does not say
 KEPT_FOR = timedelta(days=28)
 AGAIN_SOON = 1.0
+_CARRIED = ("action_url", "image_url", "engagement_token")
 
 
 class _Refusal(msgspec.Struct, frozen=True):
@@ -212,7 +213,7 @@ def _payload(account: Account, message: OutboundMessage) -> bytes:
     payload: dict[str, Any] = {"aps": aps, "reference": message.reference, "delivery": message.delivery}
     if content.get("image_url"):
         aps["mutable-content"] = 1
-    payload |= {name: content[name] for name in ("action_url", "image_url") if content.get(name)}
+    payload |= {name: content[name] for name in _CARRIED if content.get(name)}
     body = msgspec.json.encode(payload)
     if len(body) > MOST_PAYLOAD:
         raise UntranslatableError(f"The push payload has {len(body)} bytes; APNs takes {MOST_PAYLOAD}.")

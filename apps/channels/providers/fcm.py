@@ -27,6 +27,8 @@ URL = "https://fcm.googleapis.com"
 SCOPE = "https://www.googleapis.com/auth/firebase.messaging"
 MOST_PAYLOAD = 4096
 MOST_TTL = 2_419_200
+# what the app gets besides the notification
+CARRIED = ("action_url", "engagement_token")
 URGENT = frozenset({Category.CRITICAL, Category.TRANSACTIONAL})
 AGAIN_SOON = 1.0
 # what to wait when FCM does not say: the documentation's own advice
@@ -134,8 +136,7 @@ def _encoded(account: Account, message: OutboundMessage) -> dict[str, Any]:
 def _letter(account: Account, message: OutboundMessage) -> messaging.Message:
     content, platform = message.content, message.platform
     data = {"reference": message.reference, "delivery": message.delivery}
-    if url := content.get("action_url"):
-        data["action_url"] = url
+    data |= {name: content[name] for name in CARRIED if content.get(name)}
     label = account.settings.get("analytics_label") or message.category.value
     letter = messaging.Message(
         notification=messaging.Notification(

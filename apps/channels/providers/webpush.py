@@ -5,7 +5,7 @@ URL that can be reached (Apple refuses others). Settings: `hosts`, names of push
 `ttl`, seconds that a message without an expiry is kept. `base_url`: a push service to call instead of the subscriptions' own.
 
 The address is what PushManager.subscribe() returned, as JSON. The service worker gets JSON: title, body, action_url, image_url,
-badge, tag, reference, delivery. There are no receipts.
+badge, tag, engagement_token (for telling us of opens), reference, delivery. There are no receipts.
 """
 
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ URGENCY: Mapping[Category, str] = {
     Category.SOCIAL: "normal",
     Category.MARKETING: "low",
 }
-_SHOWN = ("title", "body", "action_url", "image_url")
+_SHOWN = ("title", "body", "action_url", "image_url", "engagement_token")
 # that the subscription was made with another key, as Google (403), Mozilla (401) and Apple (400) say it
 _MISMATCHES = (b"the credentials used to create the subscription", b"VAPID public key mismatch", b"VapidPkHashMismatch")
 
