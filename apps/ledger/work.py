@@ -141,7 +141,7 @@ def lapse(limit: int = 500) -> list[Lapsed]:
         RETURNING {_COLUMNS}, w.attempt_id, coalesce((SELECT account FROM ledger_attempt a WHERE a.id = w.attempt_id), ''), w.phase""",
         {"limit": limit},
     )
-    return [Lapsed(_work(row[:-3]), *row[-3:-1], row[-1] == CALLING) for row in rows]
+    return [Lapsed(_work(row[:-3]), row[-3], row[-2], row[-1] == CALLING) for row in rows]
 
 
 def remove(works: Sequence[Work]) -> set[UUID]:

@@ -37,6 +37,8 @@ def typed(tenant: Tenant, **fields: Any) -> dict[str, Any]:
         "template_key": "order",
         "channels": ["push", "email"],
         "fallback": "push, sms",
+        "fallback_after_seconds": "300",
+        "resend_in_doubt": "once",
         "dedup_window_seconds": "60",
         "sensitive_keys": "code, otp",
         "owner": "Logistics",
@@ -52,6 +54,7 @@ def test_an_event_type_is_defined(acme: Tenant, mira: Client) -> None:
     assert [channel.value for channel in found.channels] == ["push", "email"]
     assert [channel.value for channel in found.fallback] == ["push", "sms"]
     assert (found.sensitive_keys, found.dedup_window.total_seconds()) == (("code", "otp"), 60)
+    assert (found.fallback_after.total_seconds(), found.resend_in_doubt.value) == (300, "once")
 
 
 @pytest.mark.parametrize(
@@ -62,6 +65,9 @@ def test_an_event_type_is_defined(acme: Tenant, mira: Client) -> None:
         ("channels", ["pigeon"]),
         ("fallback", "push, pigeon"),
         ("fallback", "push, push"),
+        ("fallback_after_seconds", "86401"),
+        ("fallback_after_seconds", "-1"),
+        ("resend_in_doubt", "always"),
         ("sensitive_keys", "code, code"),
         ("sensitive_keys", "x" * 101),
         ("dedup_window_seconds", "2592001"),

@@ -9,12 +9,12 @@ from django.test.utils import CaptureQueriesContext
 from apps.channels.selectors import forget_cached
 from apps.channels.services import create_account
 from apps.core import ids
+from apps.core import rows as sql
 from apps.core.enums import Category, Channel, KeyMode, Reason
 from apps.dispatch import route_batch as module
 from apps.dispatch.route_batch import route_batch
 from apps.events.models import EventType
 from apps.events.selectors import forget_cached as forget_event_types
-from apps.ledger import rows as sql
 from apps.ledger import services, work
 from apps.ledger.models import Delivery, SeenKey, WorkItem
 from apps.ledger.selectors import notifications

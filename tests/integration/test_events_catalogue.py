@@ -21,6 +21,8 @@ SHIPPED = {
     "template_key": "order-shipped",
     "channels": ["push", "email"],
     "fallback": ["push", "sms"],
+    "fallback_after_seconds": 300,
+    "resend_in_doubt": "once",
     "dedup_window_seconds": 3600,
     "sensitive_keys": ["code"],
     "owner": "Mira",
@@ -55,6 +57,8 @@ def test_an_event_type_is_created_read_replaced_and_removed(acme: Tenant) -> Non
             "template_key": "",
             "channels": [],
             "fallback": [],
+            "fallback_after_seconds": 0,
+            "resend_in_doubt": "default",
             "dedup_window_seconds": 0,
             "sensitive_keys": [],
             "owner": "",
@@ -74,6 +78,7 @@ def test_the_frozen_value_has_it_all(acme: Tenant) -> None:
     assert (found.category, found.template_key) == (Category.TRANSACTIONAL, "order-shipped")
     assert (found.channels, found.fallback) == ((Channel.PUSH, Channel.EMAIL), (Channel.PUSH, Channel.SMS))
     assert (found.dedup_window, found.sensitive_keys) == (timedelta(hours=1), ("code",))
+    assert (found.fallback_after, found.resend_in_doubt) == (timedelta(minutes=5), "once")
 
 
 @pytest.mark.parametrize(
@@ -89,6 +94,8 @@ def test_the_frozen_value_has_it_all(acme: Tenant) -> None:
         ("ok", {"channels": ["fax"]}, "out_of_range", "/channels/0"),
         ("ok", {"channels": ["push", "push"]}, "out_of_range", "/channels"),
         ("ok", {"fallback": ["sms", "sms"]}, "out_of_range", "/fallback"),
+        ("ok", {"fallback_after_seconds": 86_401}, "out_of_range", "/fallback_after_seconds"),
+        ("ok", {"resend_in_doubt": "always"}, "out_of_range", "/resend_in_doubt"),
         ("ok", {"dedup_window_seconds": -1}, "out_of_range", "/dedup_window_seconds"),
         ("ok", {"colour": "red"}, "unknown_field", "/colour"),
     ],
