@@ -66,6 +66,12 @@ def has_account(tenant_id: UUID, mode: KeyMode, channel: Channel) -> bool:
     return bool(_sandbox(channel) if mode == KeyMode.TEST else _entries(tenant_id, channel))
 
 
+def has_carrier(tenant_id: UUID, mode: KeyMode, channel: Channel, platform: str) -> bool:
+    """Whether any account of the channel, on or off, reaches such a device."""
+    accounts = _sandbox(channel) if mode == KeyMode.TEST else [e.account for e in _entries(tenant_id, channel)]
+    return any(registry.provider(account.provider).carries(platform, account) for account in accounts)
+
+
 def account_by_key(key: str) -> Account | None:
     """On or off: receipts for what an account sent come long after it was switched off."""
     if key.startswith(SANDBOX_PREFIX):
@@ -83,6 +89,12 @@ def account_by_id(account_id: UUID) -> Account | None:
     sandbox = (account for channel in Channel for account in _sandbox(channel) if account.id == account_id)
     rows = models.ProviderAccount.objects.all_tenants().filter(id=account_id)
     return next(sandbox, None) or next((entry.account for entry in _loaded(rows)), None)
+
+
+def every_account() -> tuple[tuple[Account, bool], ...]:
+    """All that have a row, with whether they are on, by channel and order. Not cached. Those that cannot be opened are left out."""
+    rows = models.ProviderAccount.objects.all_tenants().order_by("channel", "order", "key")
+    return tuple((entry.account, entry.is_on) for entry in _loaded(rows))
 
 
 def sandbox_account(channel: Channel) -> Account:
@@ -170,6 +182,7 @@ def account_of(row: models.ProviderAccount) -> Account:
         rate=numbers["rate"],
         ca_bundle=str(row.settings.get("ca_bundle", "")),
         receipts_url=receipts_url(row.key),
+        order=row.order,
     )
 
 

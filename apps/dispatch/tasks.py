@@ -6,7 +6,7 @@ from celery import shared_task
 from celery.signals import celeryd_after_setup
 from django.conf import settings
 
-from apps.dispatch import bells, draining, polling
+from apps.dispatch import bells, draining, polling, signs_of_life
 from apps.dispatch import rescue as rescuing
 from apps.ledger import work
 
@@ -32,6 +32,8 @@ def rescue(**_: object) -> None:
 
 @celeryd_after_setup.connect
 def start_polling(instance: Any = None, **_: object) -> None:
-    """Each worker process can do without bells: see polling.py."""
+    """Each worker process can do without bells (polling.py), and says that it is there."""
     polled = {*settings.WORK_QUEUES, *bells.TASKS}
-    polling.start([queue for queue in instance.app.amqp.queues.consume_from if queue in polled])
+    served = list(instance.app.amqp.queues.consume_from)
+    polling.start([queue for queue in served if queue in polled])
+    signs_of_life.start(served)

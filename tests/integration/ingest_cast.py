@@ -13,12 +13,11 @@ from django.test.utils import CaptureQueriesContext
 from psycopg import Cursor
 
 from apps.audience.models import Recipient
-from apps.core import buckets, ids
+from apps.core import buckets, ids, rows
 from apps.core.enums import Category, Channel, KeyMode, Scope
 from apps.core.types import Tenant
 from apps.events.selectors import forget_cached as forget_event_types
 from apps.events.services import put_event_type
-from apps.ledger import rows
 from apps.ledger.models import Delivery, DeliveryEvent, Notification, SeenKey, WorkItem
 from apps.templates.selectors import forget_known
 from apps.tenants.selectors import forget_cached

@@ -58,15 +58,16 @@ def test_what_a_call_says_is_not_shown(mira: Client) -> None:
         assert "a secret body" not in text
 
 
-def test_applying_again_makes_it_due_with_all_its_tries(mira: Client) -> None:
-    stuck, done = parked(), call(applied_at=clock.now(), tries=1)
+def test_applying_again_makes_all_that_were_chosen_due_with_all_their_tries(mira: Client) -> None:
+    stuck, done, other = parked(), call(applied_at=clock.now(), tries=1, waiting=["e1"]), parked()
     before = ReceiptCall.objects.get(id=stuck.id).due_at
-    assert apply_again(mira, stuck, done).startswith("1 will be applied again")
-    stuck.refresh_from_db()
-    done.refresh_from_db()
-    assert (stuck.parked_at, stuck.tries, stuck.error) == (None, 0, "")
-    assert stuck.due_at >= before
-    assert (done.tries, done.applied_at is None) == (1, False)
+    assert apply_again(mira, stuck, done).startswith("2 will be applied again")
+    for one in (stuck, done):
+        one.refresh_from_db()
+        assert (one.parked_at, one.applied_at, one.tries, one.error, one.waiting) == (None, None, 0, "", None)
+        assert one.due_at >= before
+    other.refresh_from_db()
+    assert (other.tries, other.parked_at is None) == (3, False)
 
 
 def test_a_viewer_looks_and_applies_nothing(mira: Client) -> None:

@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from apps.core import ids
-from apps.core.enums import EventKind
+from apps.core.enums import Channel, EventKind
 from apps.core.types import Engagement, Receipt
 from apps.dispatch.engagement import note_engagement
 from apps.ledger import services
@@ -68,7 +68,18 @@ def test_a_receipt_says_all_that_its_follow_ups_need() -> None:
     recorded = record([(ACCOUNT, said(EventKind.DELIVERED, code="250"))])
     assert recorded.unmatched == []
     assert recorded.applied == [
-        Applied(tenant(), person(), one.notification_id, id_, one.endpoint_id, "email", EventKind.DELIVERED, "250")  # type: ignore[arg-type]
+        Applied(
+            ACCOUNT,
+            AT,
+            tenant(),
+            person(),
+            one.notification_id,
+            id_,
+            one.endpoint_id,
+            Channel.EMAIL,
+            EventKind.DELIVERED,
+            "250",
+        )
     ]
     one.refresh_from_db()
     assert (one.status, one.delivered_at, one.account) == ("delivered", AT, ACCOUNT)

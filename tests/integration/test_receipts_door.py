@@ -27,7 +27,7 @@ BODY = b'{"events":[]}'
 def rung(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """The bells that rang."""
     found: list[str] = []
-    monkeypatch.setattr(views.bells, "ring", lambda *queues: found.extend(queues))
+    monkeypatch.setattr(views.ringer, "ask", lambda *queues: found.extend(queues))
     channels.forget_cached()
     yield found
     channels.forget_cached()
@@ -132,6 +132,6 @@ def test_a_bell_that_breaks_does_not_break_the_answer(client: Client, monkeypatc
     def broken(*queues: str) -> None:
         raise RuntimeError("no broker")
 
-    monkeypatch.setattr(views.bells, "ring", broken)
+    monkeypatch.setattr(views.ringer, "ask", broken)
     assert post(client).status_code == 202
     assert ReceiptCall.objects.count() == 1

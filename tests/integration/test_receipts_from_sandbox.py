@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def _no_bells(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(views.bells, "ring", lambda *queues: None)
+    monkeypatch.setattr(views.ringer, "ask", lambda *queues: None)
     channels.forget_cached()
     yield
     channels.forget_cached()

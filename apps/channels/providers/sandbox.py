@@ -6,11 +6,13 @@ from itertools import groupby
 import msgspec
 
 from apps.channels.base import HttpRequest, HttpResponse, Messages, Provider, UnreadableError
+from apps.channels.reading import read_each
 from apps.channels.sandbox.behaviour import behaviour_of
 from apps.channels.sandbox.wire import (
     BATCH_LIMIT,
     SandboxAnswer,
     SandboxBatch,
+    SandboxEvent,
     SandboxEvents,
     SandboxMessage,
     SandboxRefusal,
@@ -79,20 +81,21 @@ class SandboxProvider(Provider):
         return is_signed(secrets, call.headers, call.body, now)
 
     def parse_receipts(self, account: Account, call: ProviderCall) -> list[Receipt]:
-        return [
-            Receipt(
-                event_id=event.event_id,
-                kind=EventKind(event.kind),
-                at=datetime.fromtimestamp(event.at, UTC),
-                reference=event.reference,
-                provider_message_id=event.message_id,
-                code=event.code,
-            )
-            for event in _events.decode(call.body).events
-        ]
+        return read_each(_events.decode(call.body).events, _receipt)
 
     def _outcome(self, result: SandboxResult) -> Outcome:
         if not result.error:
             return Outcome(OutcomeKind.ACCEPTED, provider_message_id=result.id)
         kind = self.kinds.get(result.error, OutcomeKind.REJECTED)
         return Outcome(kind, result.error, retry_after=result.retry_after)
+
+
+def _receipt(event: SandboxEvent) -> Receipt:
+    return Receipt(
+        event_id=event.event_id,
+        kind=EventKind(event.kind),
+        at=datetime.fromtimestamp(event.at, UTC),
+        reference=event.reference,
+        provider_message_id=event.message_id,
+        code=event.code,
+    )

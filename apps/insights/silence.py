@@ -1,0 +1,151 @@
+"""Providers that take messages, say yes, and then say nothing more: the silent ban.
+
+`learn` notes how receipts of each account usually come, per place; `watch` compares what is missing now with that. An account
+that is silent gets one alert and less traffic until its receipts return. Nothing is learnt from silence.
+"""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from apps.channels import registry
+from apps.channels import selectors as channels
+from apps.insights.judging import has_recovered, is_silent
+from apps.insights.models import ReceiptNorm
+from apps.insights.telling import distrust, resolve, tell, trust
+from apps.ledger.arrivals import Norm, Overdue, learnt_norms, overdue
+from apps.receipts.keeping import backlog
+
+log = logging.getLogger(__name__)
+HISTORY = timedelta(hours=24)
+WINDOW = timedelta(minutes=10)
+GRACE_SECONDS = 60.0
+LONGEST = timedelta(minutes=10)
+LEAST_LEARNT = 50
+OUR_OWN_DELAY = 60.0
+DISTRUST = timedelta(minutes=10)
+KIND = "silent"
+_LEARNT = ("sample", "delay", "patience", "missing", "learnt_at")
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """What was judged of an account, for a place or ("") for all places. `expected`: the share that is usually missing."""
+
+    account: str
+    place: str
+    judged: int
+    missing: int
+    expected: float
+
+
+def learn(now: datetime) -> int:
+    """Makes the norms anew from the ledger, but not those of accounts that are silent now. How many."""
+    silent = set(ReceiptNorm.objects.exclude(silent_since=None).values_list("account", flat=True))
+    accounts = [key for key in _reporting_accounts() if key not in silent]
+    norms = learnt_norms(
+        accounts=accounts,
+        start=now - HISTORY,
+        end=now - WINDOW - LONGEST,
+        least=LEAST_LEARNT,
+        grace=GRACE_SECONDS,
+        longest=LONGEST.total_seconds(),
+    )
+    _store(norms, now)
+    ReceiptNorm.objects.filter(account__in=accounts, learnt_at__lt=now - HISTORY).delete()
+    return len(norms)
+
+
+def watch(now: datetime) -> None:
+    """Judges every account that has a norm. Not while receipts wait to be applied: then the silence may be ours."""
+    _, waits = backlog(now)
+    if waits > OUR_OWN_DELAY:
+        log.warning("silence not judged: receipts wait to be applied", extra={"seconds": round(waits)})
+        return
+    norms = {(norm.account, norm.place): norm for norm in ReceiptNorm.objects.all()}
+    patience = {place: norm.patience for place, norm in norms.items() if (place[0], "") in norms}
+    found = overdue(patience=patience, now=now, window=WINDOW, longest=LONGEST)
+    for account in sorted({account for account, _ in patience}):
+        _judge(account, _groups([one for one in found if one.account == account], norms), norms, now)
+
+
+def _judge(account: str, groups: Sequence[Group], norms: Mapping[tuple[str, str], ReceiptNorm], now: datetime) -> None:
+    was_silent = {place for (key, place), norm in norms.items() if key == account and norm.silent_since is not None}
+    silent = [group for group in groups if is_silent(**_numbers(group))]
+    recovered = {group.place for group in groups if group.place in was_silent and has_recovered(**_numbers(group))}
+    began = {group.place for group in silent} - was_silent
+    rows = ReceiptNorm.objects.filter(account=account)
+    if began:
+        rows.filter(place__in=began).update(silent_since=now)
+    if recovered:
+        rows.filter(place__in=recovered).update(silent_since=None)
+    still = (was_silent | began) - recovered
+    if silent:
+        worst = max(silent, key=lambda group: group.missing)
+        whole = groups[0]
+        distrust(account, whole.missing / whole.judged, now + DISTRUST)
+        tell(KIND, account, _sentence(worst), now)
+    elif was_silent and not still:
+        trust(account)
+        resolve(KIND, account, now)
+
+
+def _groups(found: Iterable[Overdue], norms: Mapping[tuple[str, str], ReceiptNorm]) -> list[Group]:
+    """All places together first, then those that have a norm of their own."""
+    places = list(found)
+    if not places:
+        return []
+    account = places[0].account
+    whole = norms[account, ""]
+    usual = [norms.get((account, one.place), whole).missing for one in places]
+    judged = sum(one.judged for one in places)
+    together = Group(
+        account,
+        "",
+        judged,
+        sum(one.missing for one in places),
+        sum(one.judged * share for one, share in zip(places, usual, strict=True)) / judged,
+    )
+    own = [
+        Group(account, one.place, one.judged, one.missing, norms[account, one.place].missing)
+        for one in places
+        if one.place and (account, one.place) in norms
+    ]
+    return [together, *own]
+
+
+def _numbers(group: Group) -> dict[str, float]:
+    return {"judged": group.judged, "missing": group.missing, "expected": group.expected}
+
+
+def _sentence(group: Group) -> str:
+    where = f" to {group.place}" if group.place else ""
+    return (
+        f"{group.account} took {group.judged} messages{where} and says nothing more of {group.missing / group.judged:.0%} of them;"
+        f" {group.expected:.0%} is usual. Either it does not deliver, or its receipts do not reach us (manage.py doctor)."
+    )
+
+
+def _store(norms: Sequence[Norm], now: datetime) -> None:
+    """One statement."""
+    rows = [
+        ReceiptNorm(
+            account=norm.account,
+            place=norm.place,
+            sample=norm.sample,
+            delay=norm.delay,
+            patience=norm.patience,
+            missing=norm.missing,
+            learnt_at=now,
+        )
+        for norm in norms
+    ]
+    ReceiptNorm.objects.bulk_create(
+        rows, update_conflicts=True, unique_fields=["account", "place"], update_fields=list(_LEARNT)
+    )
+
+
+def _reporting_accounts() -> list[str]:
+    """Keys of the accounts, on or off, whose provider sends receipts."""
+    return [account.key for account, _ in channels.every_account() if registry.provider(account.provider).has_receipts]

@@ -1,0 +1,26 @@
+"""The clockwork of derived numbers. Run twice or late they do no harm."""
+
+from celery import shared_task
+
+from apps.core import clock
+from apps.insights import expiring, probing, silence
+
+
+@shared_task(name="insights.watch_receipts")
+def watch_receipts(**_: object) -> None:
+    silence.watch(clock.now())
+
+
+@shared_task(name="insights.learn_receipts")
+def learn_receipts(**_: object) -> None:
+    silence.learn(clock.now())
+
+
+@shared_task(name="insights.probe")
+def probe(**_: object) -> None:
+    probing.run_due(clock.now())
+
+
+@shared_task(name="insights.announce_expiries")
+def announce_expiries(**_: object) -> None:
+    expiring.announce(clock.now())

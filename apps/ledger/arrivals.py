@@ -1,0 +1,133 @@
+"""How long receipts take, and which are missing: samples of the ledger, evenly over time, bounded whatever goes through it.
+
+Only what a provider accepted in live or team mode. A receipt is what ended the delivery's being `sent`: proof of arrival or of
+failure. Its delay is counted from the provider's answer to the receipt's own time, never below 0.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+from apps.core import ids
+from apps.core.rows import fetch, recordset
+
+# one walk down the primary key of attempts for each slice of time; `most` of the slice's first ones
+_SAMPLE = """
+sample AS MATERIALIZED (
+    SELECT d.account, d.place, a.ended_at AS sent_at, d.status,
+        greatest(extract(epoch FROM coalesce(d.delivered_at, d.ended_at) - a.ended_at), 0)::float AS delay
+    FROM json_to_recordset(%(slices)s) AS s(low uuid, high uuid) CROSS JOIN LATERAL (
+        SELECT delivery_id, account, ended_at FROM ledger_attempt
+        WHERE id >= s.low AND id < s.high AND account = ANY(%(accounts)s) AND kind = 'accepted'
+        ORDER BY id LIMIT %(most)s) a
+    JOIN ledger_delivery d ON d.id = a.delivery_id
+    WHERE d.account = a.account AND d.mode <> 'test' AND d.status IN ('sent', 'delivered', 'bounced', 'failed')
+)"""
+
+_LEARN = f"""
+WITH {_SAMPLE}, delays AS (
+    SELECT account, CASE WHEN grouping(place) = 1 THEN '' ELSE place END AS place, count(*) AS sample,
+        percentile_disc(0.95) WITHIN GROUP (ORDER BY delay) FILTER (WHERE status <> 'sent') AS delay
+    FROM sample GROUP BY GROUPING SETS ((account), (account, place))
+    HAVING count(*) >= %(least)s AND (grouping(place) = 1 OR place <> '')
+), norms AS (
+    SELECT account, place, sample, coalesce(delay, 0) AS delay,
+        least(2 * coalesce(delay, 0) + %(grace)s, %(longest)s)::float AS patience FROM delays
+)
+SELECT n.*, avg((s.status = 'sent' OR s.delay > n.patience)::int)::float AS missing
+FROM norms n JOIN sample s ON s.account = n.account AND s.place = n.place WHERE n.place <> ''
+GROUP BY n.account, n.place, n.sample, n.delay, n.patience
+UNION ALL
+SELECT n.*, avg((s.status = 'sent' OR s.delay > n.patience)::int)::float
+FROM norms n JOIN sample s ON s.account = n.account WHERE n.place = ''
+GROUP BY n.account, n.place, n.sample, n.delay, n.patience
+"""
+
+_MISSING = f"""
+WITH {_SAMPLE}, patience AS (
+    SELECT * FROM json_to_recordset(%(patience)s) AS p(account text, place text, seconds float)
+)
+SELECT account, place, count(*), count(*) FILTER (WHERE status = 'sent') FROM (
+    SELECT s.*, coalesce(p.seconds, w.seconds) * interval '1 second' AS patience
+    FROM sample s JOIN patience w ON w.account = s.account AND w.place = ''
+    LEFT JOIN patience p ON p.account = s.account AND p.place = s.place) timed
+WHERE sent_at < %(now)s - patience AND sent_at >= %(now)s - patience - %(window)s
+GROUP BY account, place ORDER BY account, place
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Norm:
+    """How receipts of an account come for a place ("" for all): as in insights' table."""
+
+    account: str
+    place: str
+    sample: int
+    delay: float
+    patience: float
+    missing: float
+
+
+@dataclass(frozen=True, slots=True)
+class Overdue:
+    """Of `judged` messages that had `patience` to be reported, `missing` were not."""
+
+    account: str
+    place: str
+    judged: int
+    missing: int
+
+
+def learnt_norms(
+    *,
+    accounts: Collection[str],
+    start: datetime,
+    end: datetime,
+    least: int,
+    grace: float,
+    longest: float,
+    slices: int = 96,
+    most: int = 400,
+) -> list[Norm]:
+    """Of what was sent from `start` to `end`. Groups of fewer than `least` are left out. Reads at most slices x most attempts."""
+    parameters = {
+        **_sample(accounts, start, end, slices, most),
+        "least": least,
+        "grace": grace,
+        "longest": longest,
+    }
+    return [Norm(*row) for row in fetch(_LEARN, parameters)] if accounts else []
+
+
+def overdue(
+    *,
+    patience: Mapping[tuple[str, str], float],
+    now: datetime,
+    window: timedelta,
+    longest: timedelta,
+    most: int = 1_000,
+) -> list[Overdue]:
+    """What had its `patience` (seconds to wait for a receipt, by account and place; the place "" stands for those not named), and was
+    sent at most `window` earlier than that. `longest`: the longest patience. Reads at most `most` attempts a minute."""
+    if not patience:
+        return []
+    start = now - longest - window
+    accounts = {account for account, _ in patience}
+    parameters = {
+        **_sample(accounts, start, now, round((window + longest).total_seconds() / 60), most),
+        "patience": recordset(
+            {"account": account, "place": place, "seconds": seconds} for (account, place), seconds in patience.items()
+        ),
+        "now": now,
+        "window": window,
+    }
+    return [Overdue(*row) for row in fetch(_MISSING, parameters)]
+
+
+def _sample(accounts: Collection[str], start: datetime, end: datetime, slices: int, most: int) -> dict[str, Any]:
+    step = (end - start) / slices
+    bounds = [ids.bound(start + step * number) for number in range(slices + 1)]
+    rows = [{"low": low, "high": high} for low, high in pairwise(bounds)]
+    return {"slices": recordset(rows), "accounts": sorted(accounts), "most": most}
