@@ -34,7 +34,7 @@ def lane_queues(lane: str) -> tuple[str, ...]:
 
 
 _DEFAULTS: tuple[Pool, ...] = (
-    Pool("critical", lane_queues("critical"), "threads", concurrency=20, share=4),
+    Pool("critical", lane_queues("critical"), "threads", concurrency=10, share=2),
     Pool("transactional", lane_queues("transactional"), "threads", concurrency=10, share=2, processes=2),
     Pool("social", lane_queues("social"), "threads", concurrency=10, share=2, nice=5),
     Pool("marketing", lane_queues("marketing"), "threads", concurrency=10, share=2, nice=10),

@@ -38,13 +38,13 @@ DATABASES = {
         "PASSWORD": unquote(_database.password or ""),
         "HOST": dict(parse_qsl(_database.query)).get("host", _database.hostname or ""),
         "PORT": str(_database.port or ""),
-        "CONN_MAX_AGE": 60,
+        "CONN_MAX_AGE": 600,
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
             "connect_timeout": 3,
             "keepalives_idle": 10,
             "tcp_user_timeout": 10_000,
-            "prepare_threshold": env.integer("NOTIFIER_DATABASE_PREPARE_AFTER", 2) or None,
+            "prepare_threshold": env.integer("NOTIFIER_DATABASE_PREPARE_AFTER", 1) or None,
             "options": (
                 f"-c statement_timeout={env.integer('NOTIFIER_DATABASE_STATEMENT_TIMEOUT_MS', 30_000)}"
                 f" -c lock_timeout={env.integer('NOTIFIER_DATABASE_LOCK_TIMEOUT_MS', 2_000)}"

@@ -24,7 +24,7 @@ def test_no_queue_can_take_all_threads_of_its_pool() -> None:
 def test_the_environment_resizes_a_pool_and_leaves_the_others() -> None:
     changed = {pool.name: pool for pool in resized(POOLS, ["marketing=30:6", "critical=40", "system=5x3"])}
     assert (changed["marketing"].concurrency, changed["marketing"].share) == (30, 6)
-    assert (changed["critical"].concurrency, changed["critical"].share) == (40, 4)
+    assert (changed["critical"].concurrency, changed["critical"].share) == (40, 2)
     assert (changed["system"].concurrency, changed["system"].share, changed["system"].processes) == (5, 2, 3)
     assert changed["social"] == next(pool for pool in POOLS if pool.name == "social")
 
