@@ -235,7 +235,7 @@ def _reference(said: Mapping[str, Any], mail: EmailMessage) -> str:
     """Where both say it they say the same."""
     tagged = [tag["Value"] for tag in said.get("EmailTags", []) if tag["Name"] == TAG]
     headed = [str(value) for value in mail.get_all(HEADER, [])]
-    return tagged[0] if tagged == headed else ""
+    return tagged[0] if tagged and tagged == headed else ""
 
 
 def _error(status: int, name: str, words: str) -> Reply:
