@@ -2,6 +2,7 @@
 
 import pytest
 
+from apps.channels import health
 from apps.channels import selectors as channels
 from apps.events import selectors as events
 from apps.tenants import selectors as tenants
@@ -9,5 +10,5 @@ from apps.tenants import selectors as tenants
 
 @pytest.fixture(autouse=True)
 def _fresh_caches() -> None:
-    for app in (channels, events, tenants):
-        app.forget_cached()
+    for module in (channels, events, health, tenants):
+        module.forget_cached()

@@ -67,6 +67,8 @@ class Provider(ABC):
     fan_out: ClassVar[int] = 1
     # the provider's error codes, and HTTP statuses where it departs from answers.STATUS_KINDS
     kinds: ClassVar[Mapping[str, OutcomeKind]] = {}
+    # codes of MISCONFIGURED that concern one message's country or sender only: the account stays on, the next one is tried
+    soft_config: ClassVar[frozenset[str]] = frozenset()
     statuses: ClassVar[Mapping[int, OutcomeKind]] = {}
 
     def carries(self, platform: str, account: Account | None = None) -> bool:

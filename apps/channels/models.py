@@ -23,3 +23,24 @@ class ProviderAccount(TenantTable):
 
     def __str__(self) -> str:
         return self.key
+
+
+class Alert(TenantTable):
+    """Something that an operator must know, once for each trouble: `kind` and `subject` (an account's key) say which it is; it is over
+    at `ended_at`."""
+
+    tenant = models.ForeignKey("tenants.Tenant", null=True, blank=True, on_delete=models.CASCADE, related_name="+")
+    kind = models.CharField(max_length=32)
+    subject = models.CharField(max_length=200)
+    text = models.CharField(max_length=500)
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["kind", "subject"], condition=models.Q(ended_at=None), name="alert_open_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.subject}"

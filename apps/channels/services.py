@@ -10,6 +10,9 @@ import msgspec
 from django.db import IntegrityError, transaction
 
 from apps.channels import models, registry
+from apps.channels.alerts import AlertKind, end_alert, raise_alert
+from apps.channels.breaking import NUMBERS as HEALTH_NUMBERS
+from apps.channels.limits import domain_rates_problem, warm_up_problem
 from apps.channels.selectors import NUMBERS, SANDBOX_PREFIX, Secrets, account_of, forget_cached, opened
 from apps.core import clock, crypto
 from apps.core.enums import Channel
@@ -97,11 +100,23 @@ def switch_off(account_id: UUID, reason: str) -> bool:
     return is_changed
 
 
+def switch_off_misconfigured(account: Account, code: str) -> bool:
+    """After the provider refused our credentials: one alert, however many calls it was said to."""
+    is_changed = switch_off(account.id, f"The provider refused our credentials or sender ({code}).")
+    if is_changed:
+        text = f"{account.key} ({account.provider}, {account.channel}) is off: the provider refused our credentials ({code})."
+        raise_alert(kind=AlertKind.OFF, subject=account.key, text=text)
+    return is_changed
+
+
 def switch_on(account_id: UUID) -> bool:
     """Puts it back into use; whether it was out of use."""
     rows = models.ProviderAccount.objects.all_tenants().filter(id=account_id, is_on=False)
+    key = rows.values_list("key", flat=True).first()
     is_changed = bool(rows.update(is_on=True, off_reason="", updated_at=clock.now()))
     forget_cached()
+    if key and is_changed:
+        end_alert(kind=AlertKind.OFF, subject=key)
     return is_changed
 
 
@@ -118,11 +133,15 @@ def check_account(key: str, provider: str, channel: Channel, settings: Mapping[s
 
 
 def check_settings(settings: Mapping[str, Any]) -> None:
-    for name in NUMBERS.keys() & settings.keys():
-        _, low, high = NUMBERS[name]
+    known = {**NUMBERS, **HEALTH_NUMBERS}
+    for name in known.keys() & settings.keys():
+        _, low, high = known[name]
         value = settings[name]
         if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
             raise Problem(Code.OUT_OF_RANGE, f"{name} is a number from {low} to {high}.", pointer=f"/settings/{name}")
+    for name, problem in (("warm_up", warm_up_problem), ("domain_rates", domain_rates_problem)):
+        if sentence := problem(settings.get(name)):
+            raise Problem(Code.OUT_OF_RANGE, sentence, pointer=f"/settings/{name}")
 
 
 def _merged(

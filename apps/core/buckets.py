@@ -48,11 +48,12 @@ return reply
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """`rate` tokens a second, at most `burst` at once."""
+    """`rate` tokens a second, at most `burst` at once. `alone`: the share of both that this process keeps while Redis is away."""
 
     key: str
     rate: float
     burst: int
+    alone: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,11 @@ def take(buckets: Sequence[Bucket], cost: int = 1) -> Verdict:
             log.warning("redis is away: rate limits hold per process", exc_info=error)
         else:
             return _verdict(buckets, bool(allowed), wait / 1e6, [int(micros) / 1e6 for micros in fill])
-    return _take_here(buckets, cost)
+    return _take_here([_alone(bucket) for bucket in buckets], cost)
+
+
+def _alone(bucket: Bucket) -> Bucket:
+    return Bucket(bucket.key, bucket.rate * bucket.alone, max(1, round(bucket.burst * bucket.alone)))
 
 
 @cache

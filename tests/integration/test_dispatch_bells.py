@@ -132,6 +132,8 @@ def test_the_clockwork() -> None:
     } == {
         "tick": ("dispatch.tick", 1.0, {"queue": "system"}),
         "rescue": ("dispatch.rescue", 2.0, {"queue": "system"}),
+        "alerts": ("channels.compare_alerts", 30.0, {"queue": "system"}),
+        "rates": ("channels.ask_rates", 900.0, {"queue": "system"}),
         "receipts": ("receipts.sweep", 5.0, {"queue": "system"}),
         "partitions": ("ledger.keep_partitions", 3600.0, {"queue": "system"}),
         "seen_keys": ("ledger.expire_seen_keys", 300.0, {"queue": "system"}),

@@ -30,6 +30,7 @@ class Account:
     rate: float = 0.0
     ca_bundle: str = ""
     receipts_url: str = ""
+    order: int = 100
 
 
 @dataclass(frozen=True, slots=True)
