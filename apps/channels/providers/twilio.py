@@ -265,7 +265,8 @@ class TwilioProvider(Provider):
         keyword = form.get("OptOutType", "").lower()
         address = form.get("From", "").rpartition(":")[2]
         at = call.received_at or clock.now()
-        return [InboundText(form["MessageSid"], at, address, form["Body"], keyword if keyword in KEYWORDS else "")]
+        text, sid = form.get("Body", ""), form.get("MessageSid", "")
+        return [InboundText(sid, at, address, text, keyword if keyword in KEYWORDS else "")]
 
 
 def _form(call: ProviderCall) -> QueryDict:
@@ -276,5 +277,4 @@ def _form(call: ProviderCall) -> QueryDict:
 
 
 def _whole(value: object, default: int) -> int:
-    is_number = isinstance(value, int) and not isinstance(value, bool)
-    return min(max(value, 1), LONGEST_VALIDITY) if is_number else default  # type: ignore[call-overload,no-any-return]
+    return min(max(value, 1), LONGEST_VALIDITY) if isinstance(value, int) and not isinstance(value, bool) else default
