@@ -1,7 +1,7 @@
 """A worker's database connections outlive its tasks: a new one knows no table and no statement."""
 
 import pytest
-from celery.fixups.django import DjangoWorkerFixup
+from celery.fixups import django as fixups
 from django.db import connections
 
 from notifier.celery import app
@@ -14,7 +14,6 @@ class Kept:
 
 def test_celery_closes_no_connection_between_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "all", lambda initialized_only=False: [Kept()])
-    fixup = DjangoWorkerFixup(app)
+    fixup = fixups.DjangoWorkerFixup(app)  # type: ignore[attr-defined]
     for _ in range(3):
-        fixup.on_task_prerun(sender=None)
         fixup.close_database()
