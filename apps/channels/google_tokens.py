@@ -18,7 +18,7 @@ from uuid import UUID
 import google.auth.exceptions
 import google.auth.transport
 import msgspec
-from google.oauth2 import service_account
+from google.oauth2.service_account import Credentials
 
 from apps.channels.answers import FAULT_KINDS, kind_of_status
 from apps.channels.base import NotSentError
@@ -125,19 +125,19 @@ def _holder(account: Account) -> _Holder:
 def _refresh(holder: _Holder, account: Account, scope: str, deadline: Deadline) -> None:
     try:
         info = msgspec.json.decode(account.credentials.get(CREDENTIAL, ""), type=dict[str, Any])
-        credentials = service_account.Credentials.from_service_account_info(info, scopes=[scope])
+        made = Credentials.from_service_account_info(info, scopes=[scope])  # type: ignore[no-untyped-call]
     except (ValueError, TypeError, AttributeError) as error:
         raise NotSentError(OutcomeKind.MISCONFIGURED, "bad_service_account", type(error).__name__) from None
     try:
-        credentials.refresh(_Transport(account, deadline))
+        made.refresh(_Transport(account, deadline))
     except (google.auth.exceptions.GoogleAuthError, ValueError, TypeError, AttributeError) as error:
         raise NotSentError(OutcomeKind.PROVIDER_DOWN, "token_unreadable", type(error).__name__) from None
-    if not isinstance(credentials.token, str) or credentials.expiry is None:
+    if not isinstance(made.token, str) or made.expiry is None:
         raise NotSentError(OutcomeKind.PROVIDER_DOWN, "token_unreadable")
-    left = (credentials.expiry.replace(tzinfo=UTC) - clock.now()).total_seconds()
+    left = (made.expiry.replace(tzinfo=UTC) - clock.now()).total_seconds()
     holder.good_until = monotonic() + max(left - MARGIN_SECONDS, min(left, 1.0))
     holder.is_proven, holder.failure = False, None
-    holder.token = credentials.token
+    holder.token = made.token
 
 
 class _Answer(google.auth.transport.Response):
