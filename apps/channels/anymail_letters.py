@@ -105,7 +105,9 @@ class LetterProvider(Provider):
             return found
         return replace(found, retry_after=until_reset(response.headers.get("x-ratelimit-reset"), clock.now()))
 
-    def ask(self, account: Account, path: str, headers: Mapping[str, str], deadline: Deadline) -> HttpResponse | Outcome:
+    def ask(
+        self, account: Account, path: str, headers: Mapping[str, str], deadline: Deadline
+    ) -> HttpResponse | Outcome:
         """A GET below the API's URL, once: its answer, or what stands in the way of one."""
         answer = exchange(account, HttpRequest(self.api_url(account) + path, b"", headers, "GET"), deadline)
         if isinstance(answer, Fault):

@@ -24,4 +24,4 @@ def is_logged_in(accepted: Iterable[str], headers: Mapping[str, str]) -> bool:
     if scheme.lower() != "basic":
         return False
     said = given.strip().encode()
-    return any([hmac.compare_digest(b64encode(login.encode()), said) for login in accepted])
+    return any(hmac.compare_digest(b64encode(login.encode()), said) for login in accepted)

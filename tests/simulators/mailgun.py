@@ -32,7 +32,10 @@ EVENTS: dict[str, dict[str, Any]] = {
         "reason": "generic",
         "delivery-status": {"code": 451, "message": "4.3.0 try again later", "retry-seconds": 600, "attempt-no": 1},
     },
-    "delivered": {"event": "delivered", "delivery-status": {"code": 250, "message": "OK", "attempt-no": 1, "tls": True}},
+    "delivered": {
+        "event": "delivered",
+        "delivery-status": {"code": 250, "message": "OK", "attempt-no": 1, "tls": True},
+    },
     "bounced": {
         "event": "failed",
         "severity": "permanent",
@@ -45,7 +48,10 @@ EVENTS: dict[str, dict[str, Any]] = {
         "reason": "old",
         "delivery-status": {"code": 602, "message": "Too old", "attempt-no": 8},
     },
-    "failed": {"event": "rejected", "reject": {"reason": "Sandbox subdomains are for test purposes only.", "description": ""}},
+    "failed": {
+        "event": "rejected",
+        "reject": {"reason": "Sandbox subdomains are for test purposes only.", "description": ""},
+    },
     "opened": {"event": "opened", "client-info": {"client-name": "Chrome", "bot": ""}},
     "clicked": {"event": "clicked", "url": "https://acme.test/", "client-info": {"client-name": "Chrome", "bot": ""}},
     "complained": {"event": "complained"},

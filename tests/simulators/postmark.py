@@ -102,17 +102,34 @@ class PostmarkSimulator(Simulator):
             "Metadata": dict(taken.extra),
             "Tag": "transactional",
         }
-        bounce = {"ID": number, "Email": taken.address, "BouncedAt": when, "Inactive": kind == "bounced", "Subject": "-"}
+        bounce = {
+            "ID": number,
+            "Email": taken.address,
+            "BouncedAt": when,
+            "Inactive": kind == "bounced",
+            "Subject": "-",
+        }
         match kind:
             case "delivered":
-                event |= {"RecordType": "Delivery", "Recipient": taken.address, "DeliveredAt": when, "Details": "250 OK"}
+                event |= {
+                    "RecordType": "Delivery",
+                    "Recipient": taken.address,
+                    "DeliveredAt": when,
+                    "Details": "250 OK",
+                }
             case "opened":
                 event |= {"RecordType": "Open", "Recipient": taken.address, "ReceivedAt": when, "FirstOpen": True}
             case "clicked":
                 event |= {"RecordType": "Click", "Recipient": taken.address, "ReceivedAt": when}
                 event["OriginalLink"] = "https://acme.test/"
             case "complained":
-                event |= {"RecordType": "SpamComplaint", "Type": "SpamComplaint", "TypeCode": 512, "Details": "", **bounce}
+                event |= {
+                    "RecordType": "SpamComplaint",
+                    "Type": "SpamComplaint",
+                    "TypeCode": 512,
+                    "Details": "",
+                    **bounce,
+                }
             case "opted_out":
                 event |= {"RecordType": "SubscriptionChange", "Recipient": taken.address, "ChangedAt": when}
                 event |= {"Origin": "Recipient", "SuppressSending": True, "SuppressionReason": "ManualSuppression"}

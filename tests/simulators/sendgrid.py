@@ -20,7 +20,8 @@ API_KEY = "SG.acme.simulated"
 DOMAIN = "acme.test"
 MOST_RECIPIENTS, MOST_ARGS, MOST_BYTES, MOST_CATEGORIES = 1000, 10_000, 30_000_000, 10
 RESERVED = frozenset(
-    "x-sg-id x-sg-eid received dkim-signature content-type content-transfer-encoding to from subject reply-to cc bcc".split()
+    {"x-sg-id", "x-sg-eid", "received", "dkim-signature", "content-type", "content-transfer-encoding"}
+    | {"to", "from", "subject", "reply-to", "cc", "bcc"}
 )
 SAID: dict[int, str] = {
     401: "The provided authorization grant is invalid, expired, or revoked",
@@ -150,7 +151,9 @@ def _check(mail: dict[str, Any]) -> None:
     groups = mail.get("personalizations")
     if not isinstance(groups, list) or not groups:
         raise Refused(
-            400, "The personalizations field is required and must have at least one personalization.", "personalizations"
+            400,
+            "The personalizations field is required and must have at least one personalization.",
+            "personalizations",
         )
     if sum(len(group.get(kind, ())) for group in groups for kind in ("to", "cc", "bcc")) > MOST_RECIPIENTS:
         raise Refused(400, f"The maximum number of recipients is {MOST_RECIPIENTS}.", "personalizations")

@@ -169,7 +169,7 @@ class MailgunProvider(LetterProvider):
             return False
         signed = f"{said.timestamp}{said.token}".encode()
         digests = [hmac.digest(key.encode(), signed, "sha256").hex() for key in signing_keys(secrets)]
-        return any([hmac.compare_digest(digest.encode(), said.signature.encode()) for digest in digests])
+        return any(hmac.compare_digest(digest.encode(), said.signature.encode()) for digest in digests)
 
     def parse_receipts(self, account: Account, call: ProviderCall) -> list[Receipt]:
         said = _call.decode(call.body)

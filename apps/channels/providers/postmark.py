@@ -233,7 +233,9 @@ def _meaning(event: Event) -> tuple[EventKind, str] | None:
         case "SubscriptionChange" if event.suppress_sending:
             # what the account's owner suppressed by hand is nothing that the person said
             reason = event.suppression_reason or "ManualSuppression"
-            found = None if reason == "ManualSuppression" and event.origin not in {"", "Recipient"} else BOUNCES.get(reason)
+            found = (
+                None if reason == "ManualSuppression" and event.origin not in {"", "Recipient"} else BOUNCES.get(reason)
+            )
             return (found[0], reason) if found else None
         case word if word in RECORDS:
             return RECORDS[word], ""

@@ -150,6 +150,7 @@ class SendGridProvider(LetterProvider):
 
 def _receipts(event: Event) -> list[Receipt]:
     code, said = event.status, event.reason or event.response
+    kinds: tuple[tuple[EventKind, str], ...]
     match event.event:
         case "bounce":
             kinds = ((BOUNCES.get(event.type, EventKind.BOUNCED), code),)

@@ -37,7 +37,11 @@ class TestPostmark(HttpConformance, ReceiptConformance):
         (422, refusal(11), OutcomeKind.MISCONFIGURED),
         (503, refusal(100, "The Postmark API is offline for maintenance."), OutcomeKind.PROVIDER_DOWN),
         (200, item(300, "Invalid 'To' address: 'rosa@nowhere'."), OutcomeKind.INVALID_ADDRESS),
-        (200, item(300, "Error parsing 'To': Illegal email domain 'x' in address 'rosa@x'."), OutcomeKind.INVALID_ADDRESS),
+        (
+            200,
+            item(300, "Error parsing 'To': Illegal email domain 'x' in address 'rosa@x'."),
+            OutcomeKind.INVALID_ADDRESS,
+        ),
         (200, item(300, "Invalid 'From' address: 'hello'."), OutcomeKind.REJECTED),
         (200, item(300, "Invalid metadata content."), OutcomeKind.REJECTED),
         (200, item(400), OutcomeKind.MISCONFIGURED),
@@ -197,7 +201,9 @@ class TestPostmark(HttpConformance, ReceiptConformance):
         assert [message for call in calls for message in call] == messages
         assert [len(call) for call in calls] == [8, 8, 4]
 
-    @pytest.mark.parametrize(("base_url", "url"), [("", "https://api.postmarkapp.com"), ("https://x.test", "https://x.test")])
+    @pytest.mark.parametrize(
+        ("base_url", "url"), [("", "https://api.postmarkapp.com"), ("https://x.test", "https://x.test")]
+    )
     def test_it_knows_where_postmark_is(self, base_url: str, url: str) -> None:
         account = replace(self.own(), base_url=base_url)
         assert self.provider.build(account, self.messages(1)).url == f"{url}/email/batch"

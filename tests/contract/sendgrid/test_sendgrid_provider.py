@@ -35,7 +35,11 @@ class TestSendgrid(HttpConformance, ReceiptConformance):
         (400, refusal("The subject is required.", "subject"), OutcomeKind.REJECTED),
         (401, refusal("authorization required"), OutcomeKind.MISCONFIGURED),
         (401, refusal("Maximum credits exceeded"), OutcomeKind.MISCONFIGURED),
-        (403, refusal("The from address does not match a verified Sender Identity.", "from"), OutcomeKind.MISCONFIGURED),
+        (
+            403,
+            refusal("The from address does not match a verified Sender Identity.", "from"),
+            OutcomeKind.MISCONFIGURED,
+        ),
         (404, refusal("not found"), OutcomeKind.MISCONFIGURED),
         (405, refusal("method not allowed"), OutcomeKind.MISCONFIGURED),
         (413, refusal("Request Entity Too Large"), OutcomeKind.REJECTED),
@@ -51,7 +55,12 @@ class TestSendgrid(HttpConformance, ReceiptConformance):
         at = now.replace(microsecond=0) - timedelta(seconds=3)
         common = {"email": "rosa@example.com", "timestamp": int(at.timestamp()), "notifier_reference": "at_1"}
         events = [
-            {**common, "event": "delivered", "sg_event_id": "e1", "sg_message_id": "m1.filter0425p1mdw1.13037.5B4A1D.0"},
+            {
+                **common,
+                "event": "delivered",
+                "sg_event_id": "e1",
+                "sg_message_id": "m1.filter0425p1mdw1.13037.5B4A1D.0",
+            },
             {
                 **common,
                 "event": "bounce",

@@ -34,9 +34,7 @@ def checked(simulator: SendgridSimulator, **changes: object) -> Outcome:
 
 def anymail(simulator: SendgridSimulator, api_key: str) -> BaseEmailBackend:
     with pytest.warns(AnymailNotSupportedWarning):
-        return get_connection(
-            "anymail.backends.sendgrid.EmailBackend", api_url=f"{simulator.url}/v3/", api_key=api_key
-        )
+        return get_connection("anymail.backends.sendgrid.EmailBackend", api_url=f"{simulator.url}/v3/", api_key=api_key)
 
 
 def test_it_sends_and_reads_its_receipts() -> None:
