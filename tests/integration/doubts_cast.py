@@ -1,0 +1,74 @@
+"""Deliveries in doubt, and chains, on top of the dispatch cast."""
+
+from datetime import timedelta
+from time import monotonic
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from apps.core import clock, ids
+from apps.core.enums import Category, Channel, EventKind, OutcomeKind
+from apps.core.types import Outcome, Receipt
+from apps.dispatch import draining
+from apps.events.models import EventType
+from apps.ledger.models import Attempt, Delivery, DeliveryEvent, WorkItem
+from tests.integration.dispatch_cast import endpoint, notify, person, route, tenant
+
+SILENT = Outcome(OutcomeKind.AMBIGUOUS, "read_timeout")
+ADDRESS = {Channel.EMAIL: "rosa@acme.test", Channel.SMS: "+4915112345678", Channel.PUSH: "token-1"}
+
+
+def event_type(key: str = "login.code", **fields: Any) -> None:
+    EventType.objects.create(tenant_id=tenant(), key=key, name=key, **{"category": "critical"} | fields)
+
+
+def reached(*channels: Channel) -> UUID:
+    """Rosa, with an address on each."""
+    rosa = person()
+    for channel in channels:
+        endpoint(rosa, channel, ADDRESS[channel])
+    return rosa
+
+
+def routed(category: Category, channel: Channel, **wish: Any) -> UUID:
+    """One delivery to Rosa, decided and waiting to be sent."""
+    rosa = reached(channel)
+    notify([rosa], category=category, channels=[channel], **wish)
+    route(category)
+    return Delivery.objects.of(tenant()).get(channel=channel).id
+
+
+def drained(category: Category, channel: Channel | None = None) -> int:
+    """What is due: of the channel, or the lane's routing."""
+    return draining.drain(f"send.{category}.{channel}" if channel else f"route.{category}")
+
+
+def later(seconds: float) -> None:
+    """As if so much time had passed for all open work."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE ledger_work_item SET due_at = due_at - %s, order_at = order_at - %s",
+            [timedelta(seconds=seconds), timedelta(seconds=seconds)],
+        )
+
+
+def planned() -> list[tuple[str, str, int]]:
+    """(kind, move, seconds from now) of all open work."""
+    rows = WorkItem.objects.all_tenants().order_by("due_at")
+    return [(w.kind, w.move, round((w.due_at - clock.now()).total_seconds())) for w in rows]
+
+
+def told() -> list[str]:
+    """The kinds of all events, in order."""
+    return list(DeliveryEvent.objects.all_tenants().order_by("id").values_list("kind", flat=True))
+
+
+def receipt(kind: EventKind = EventKind.DELIVERED, number: int = 1) -> Receipt:
+    """Of the attempt of that number."""
+    attempt = Attempt.objects.all_tenants().get(number=number)
+    return Receipt(f"{kind}-{number}", kind, clock.now(), reference=ids.show(ids.ATTEMPT, attempt.id))
+
+
+def until(seconds: float) -> float:
+    return monotonic() + seconds
