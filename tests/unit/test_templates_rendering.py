@@ -133,10 +133,27 @@ def test_it_lets_other_links_through() -> None:
 
 def test_a_payload_too_large_for_push_is_an_error() -> None:
     what = content(Source(Channel.PUSH, "", {"title": "t", "body": "{{ data.x }}"}), sample={"x": 1})
-    assert rendered(what, Channel.PUSH, {"x": "a" * 4_000}).size == 4_001
+    assert rendered(what, Channel.PUSH, {"x": "a" * 3_677}).size == 3_678
     with pytest.raises(RenderError) as caught:
-        rendered(what, Channel.PUSH, {"x": "é" * 2_100})
+        rendered(what, Channel.PUSH, {"x": "é" * 1_900})
     assert (caught.value.code, caught.value.field) == (Fault.TOO_LONG, "body")
+
+
+@pytest.mark.parametrize("badge", ["unread", "0", "12", ""])
+def test_a_badge_is_a_number_or_the_persons_own(badge: str) -> None:
+    what = content(Source(Channel.PUSH, "", {"title": "t", "body": "b", "badge": badge}), sample={})
+    assert rendered(what, Channel.PUSH, {}).content.get("badge", "") == badge
+
+
+@pytest.mark.parametrize("badge", ["new", "-1", "1.5", "1234567", "{{ data.x }}"])
+def test_any_other_badge_is_an_error(badge: str) -> None:
+    what = content(
+        Source(Channel.PUSH, "", {"title": "t", "body": "b", "badge": "{{ data.badge }}"}), sample={"badge": 1}
+    )
+    with pytest.raises(RenderError) as caught:
+        rendered(what, Channel.PUSH, {"badge": badge})
+    assert (caught.value.code, caught.value.field) == (Fault.WRONG_VALUE, "badge")
+    assert caught.value.detail == "`badge` must be a number, or `unread`."
 
 
 def test_too_many_sms_segments_are_an_error() -> None:
@@ -181,7 +198,7 @@ def test_it_makes_data_plain() -> None:
         "timezone": "Europe/Zurich",
     }
     assert context["user"] is context["recipient"]
-    assert (context["tenant"], context["event"]) == ({"name": "Acme", "slug": "acme"}, {"type": "a.b"})
+    assert (context["tenant"], context["event"]) == ({"name": "Acme", "slug": "acme"}, {"type": "a.b", "object_id": ""})
     with pytest.raises(TypeError):
         context_of(tenant=ACME, recipient=ROSA, event_type="", data={"x": object()})
 
