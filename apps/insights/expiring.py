@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import date, datetime
 
 from apps.channels import selectors as channels
-from apps.insights.telling import resolve, tell
+from apps.channels.alerts import end_alert, raise_alert
 
 DAYS_AHEAD = 14
 KIND = "expires"
@@ -20,11 +20,12 @@ def expiries(now: datetime) -> Iterator[tuple[str, date | None]]:
 def announce(now: datetime) -> None:
     for key, last_day in expiries(now):
         if last_day is None:
-            tell(KIND, key, f"{key}: its setting expires_on is not a date like 2027-03-01.", now)
+            text = f"{key}: its setting expires_on is not a date like 2027-03-01."
+            raise_alert(kind=KIND, subject=key, text=text)
         elif (left := (last_day - now.date()).days) <= DAYS_AHEAD:
-            tell(KIND, key, sentence(key, left), now)
+            raise_alert(kind=KIND, subject=key, text=sentence(key, left))
         else:
-            resolve(KIND, key, now)
+            end_alert(kind=KIND, subject=key)
 
 
 def sentence(key: str, days: int) -> str:

@@ -7,12 +7,12 @@ from typing import Any
 from django.db import transaction
 
 from apps.audience.selectors import recipient_ids
+from apps.channels.alerts import end_alert, raise_alert
 from apps.core import ids
 from apps.core.enums import Category, Channel, DeliveryStatus, KeyMode, Priority
 from apps.core.types import NewNotification
 from apps.dispatch import bells
 from apps.insights.models import Probe
-from apps.insights.telling import resolve, tell
 from apps.ledger.accepting import Request, accept
 from apps.ledger.selectors import DeliverySummary, summary
 
@@ -96,6 +96,7 @@ def _note(probe: Any, now: datetime, *, arrived: bool, said: str, took: float | 
     probe.save()
     name = f"{probe.tenant_id}/{probe.channel}/{probe.user_id}"
     if arrived:
-        resolve(KIND, name, now)
+        end_alert(kind=KIND, subject=name)
     else:
-        tell(KIND, name, f"The probe of {probe.channel} to {probe.user_id} did not arrive. {said}", now)
+        text = f"The probe of {probe.channel} to {probe.user_id} did not arrive. {said}"
+        raise_alert(kind=KIND, subject=name, text=text)

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from apps.channels import registry
+from apps.channels import health, registry
 from apps.channels import selectors as channels
+from apps.channels.alerts import end_alert, raise_alert
 from apps.insights.judging import has_recovered, is_silent
 from apps.insights.models import ReceiptNorm
-from apps.insights.telling import distrust, resolve, tell, trust
 from apps.ledger.arrivals import Norm, Overdue, learnt_norms, overdue
 from apps.receipts.keeping import backlog
 
@@ -84,11 +84,11 @@ def _judge(account: str, groups: Sequence[Group], norms: Mapping[tuple[str, str]
     if silent:
         worst = max(silent, key=lambda group: group.missing)
         whole = groups[0]
-        distrust(account, whole.missing / whole.judged, now + DISTRUST)
-        tell(KIND, account, _sentence(worst), now)
+        health.distrust(account, whole.missing / whole.judged, now + DISTRUST)
+        raise_alert(kind=KIND, subject=account, text=_sentence(worst))
     elif was_silent and not still:
-        trust(account)
-        resolve(KIND, account, now)
+        health.trust(account)
+        end_alert(kind=KIND, subject=account)
 
 
 def _groups(found: Iterable[Overdue], norms: Mapping[tuple[str, str], ReceiptNorm]) -> list[Group]:
