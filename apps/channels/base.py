@@ -81,7 +81,7 @@ class Provider(ABC):
 
     def split(self, account: Account, messages: Messages) -> list[list[OutboundMessage]]:
         """The calls these messages take, in order; each is what one `send` takes."""
-        return _chunks(messages, self._batch(account) * min(self.fan_out, account.pool_size))
+        return _chunks(messages, self.batch(account) * min(self.fan_out, account.pool_size))
 
     def send(self, account: Account, messages: Messages, *, deadline: float) -> list[Outcome]:
         """One Outcome per message, in order, after exactly one request for each (none for one that cannot be translated).
@@ -96,7 +96,7 @@ class Provider(ABC):
 
     def call(self, account: Account, messages: Messages, deadline: Deadline) -> list[Outcome]:
         """HTTP: as many requests as it takes, side by side. A provider that speaks another protocol has its own."""
-        first, *others = _chunks(messages, self._batch(account))
+        first, *others = _chunks(messages, self.batch(account))
         running = [_requests().submit(self._request, account, some, deadline) for some in others]
         outcomes = self._request(account, first, deadline)
         for one in running:
@@ -183,7 +183,8 @@ class Provider(ABC):
         wait = retry_after(response.headers.get("retry-after"), clock.now())
         return Outcome(kind, code[:64], detail[:500], retry_after=wait)
 
-    def _batch(self, account: Account) -> int:
+    def batch(self, account: Account) -> int:
+        """Messages in one request."""
         return min(account.batch_size or self.max_batch, self.max_batch)
 
     def _translate(self, account: Account, messages: Messages) -> tuple[HttpRequest | None, dict[int, Outcome]]:

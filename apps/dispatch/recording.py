@@ -40,4 +40,4 @@ def record(results: Sequence[Settlement], steps: Sequence[tuple[UUID | None, Ste
             wait = min(wait * 2, 2.0)
     if any(step.switches_account_off for _, step in steps):
         code = next((r.outcome.code for r in results if r.outcome and r.outcome.kind == "misconfigured"), "")
-        channels.switch_off(account.id, f"The provider refused our credentials or sender ({code}).")
+        channels.switch_off_misconfigured(account, code)

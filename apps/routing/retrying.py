@@ -3,7 +3,7 @@
 The schedule is data. Default: 6 attempts in about 20 minutes; critical tries fast and gives up sooner.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from apps.core.enums import Category, Channel, DeliveryStatus, OutcomeKind, Reason
@@ -20,18 +20,23 @@ SCHEDULE: dict[tuple[Category | None, Channel | None], tuple[int, ...]] = {
 DOWN_FIRST, DOWN_MOST = 1.0, 60.0
 THROTTLED_FIRST, THROTTLED_MOST = 1.0, 300.0
 JITTER = 0.2
+# a longer pause than this is not waited for where another account is at hand
+WORTH_WAITING = 10.0
 GIVE_UP_AFTER = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """`tries`: attempts burned before this one; `calls`: calls made before it; `age`: since the work was first due."""
+    """`tries`: attempts burned before this one; `calls`: calls made before it; `age`: since the work was first due. `has_other`: another
+    account could take it now. `is_soft`: what is misconfigured concerns this message's country or sender, not the account."""
 
     lane: Category
     channel: Channel
     tries: int
     calls: int
     age: timedelta
+    has_other: bool = False
+    is_soft: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +82,27 @@ def next_step(outcome: Outcome, progress: Progress, chance: float) -> Step:
             return _burn(progress, chance)
         case OutcomeKind.THROTTLED:
             least = outcome.retry_after or 0.0
+            if progress.has_other and (progress.lane == Category.CRITICAL or least > WORTH_WAITING):
+                return _move_on(progress)
             return _wait(progress, max(least, _doubling(progress, THROTTLED_FIRST, THROTTLED_MOST)), chance)
+        case OutcomeKind.PROVIDER_DOWN if progress.has_other:
+            return _move_on(progress)
         case OutcomeKind.PROVIDER_DOWN:
             return _wait(progress, _doubling(progress, DOWN_FIRST, DOWN_MOST), chance)
         case OutcomeKind.MISCONFIGURED:
-            step = _wait(progress, DOWN_MOST, chance)
-            return Step(step.status, step.reason, step.again_in, is_dead=step.is_dead, switches_account_off=True)
+            return _after_misconfigured(progress, chance)
+
+
+def _after_misconfigured(progress: Progress, chance: float) -> Step:
+    if progress.is_soft and not progress.has_other:
+        return Step(DeliveryStatus.FAILED, Reason.MISCONFIGURED, is_dead=True)
+    step = _move_on(progress) if progress.has_other else _wait(progress, DOWN_MOST, chance)
+    return replace(step, switches_account_off=not progress.is_soft)
+
+
+def _move_on(progress: Progress) -> Step:
+    """To the next account, at once and unburned."""
+    return _wait(progress, 0.0, 0.0)
 
 
 def _burn(progress: Progress, chance: float) -> Step:

@@ -135,9 +135,9 @@ def _ring_often(times: int) -> None:
 
 def _poison() -> None:
     """A message whose rendering takes the process with it, and one whose rendering finds a bug."""
-    from apps.dispatch import send_batch
+    from apps.dispatch import preparing
 
-    original = send_batch.render
+    original = preparing.render
 
     def render(n: Any, *rest: Any) -> Any:
         if n.content.get("title") == POISON:
@@ -146,7 +146,7 @@ def _poison() -> None:
             raise ZeroDivisionError("a bug in the middle of a batch")
         return original(n, *rest)
 
-    send_batch.render = render
+    preparing.render = render
 
 
 def _mutate(name: str) -> None:

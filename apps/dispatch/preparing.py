@@ -1,0 +1,130 @@
+"""Before a batch is sent: each message judged again and rendered, with the accounts that could take it."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from apps.channels import registry
+from apps.channels import selectors as channels
+from apps.core import ids
+from apps.core.enums import Channel, DeliveryStatus, Reason
+from apps.core.types import Account, Endpoint, NotificationFacts, OutboundMessage, Rendered, Work
+from apps.dispatch.accounts import Choice, Wanted
+from apps.dispatch.facts import Facts
+from apps.dispatch.messages import outbound, render
+from apps.ledger.sending_results import Settlement
+from apps.routing.deciding import decide
+from apps.routing.decisions import Decision, Hold, Send, Skip
+from apps.routing.retrying import GIVE_UP_AFTER
+from apps.templates.rendering import RenderError
+
+WITHOUT_ACCOUNT = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Judged and rendered. `accounts`: that could take it, in order; none for in-app."""
+
+    work: Work
+    notification: NotificationFacts
+    endpoint: Endpoint | None
+    rendered: Rendered
+    accounts: tuple[Account, ...] = ()
+
+    @property
+    def wanted(self) -> Wanted:
+        is_mail = self.work.channel == Channel.EMAIL and self.endpoint is not None
+        domain = self.endpoint.address.rpartition("@")[2].lower() if is_mail and self.endpoint else ""
+        return Wanted(self.work, self.accounts, domain)
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Addressed, with the account that takes it."""
+
+    work: Work
+    notification: NotificationFacts
+    attempt_id: UUID
+    endpoint_id: UUID | None
+    account: Account
+    rendered: Rendered
+    message: OutboundMessage
+    is_probe: bool
+    has_other: bool
+
+
+def prepare(
+    work: Work, n: NotificationFacts | None, endpoint_id: UUID | None, facts: Facts, now: datetime
+) -> Prepared | Settlement:
+    assert work.channel is not None
+    if n is None:
+        return Settlement(work, status=DeliveryStatus.FAILED, reason=Reason.INTERNAL_ERROR, is_dead=True)
+    decision = decide(facts.case(n, work.channel, now))
+    if not isinstance(decision, Send) or endpoint_id not in decision.endpoint_ids:
+        return _withheld(work, decision, now)
+    person = facts.people[n.recipient_id]
+    endpoint = next((e for e in person.endpoints if e.id == endpoint_id), None)
+    accounts: tuple[Account, ...] = ()
+    if work.channel != Channel.IN_APP:
+        accounts = _carriers(n, work.channel, endpoint.carried_as if endpoint else "")
+        if not accounts:
+            return _without_account(work, n, endpoint, now)
+    try:
+        rendered = render(n, facts, person, work.channel)
+    except RenderError as error:
+        context = {"code": error.code, "detail": error.detail, "line": error.line, "column": error.column}
+        reason = Reason.NO_TEMPLATE if error.code == "no_template" else Reason.TEMPLATE_ERROR
+        return Settlement(work, status=DeliveryStatus.FAILED, reason=reason, is_dead=True, context=context)
+    return Prepared(work, n, endpoint, rendered, accounts)
+
+
+def address(prepared: Prepared, choice: Choice, now: datetime) -> Ready | Settlement:
+    """With the account that was chosen; or given back until one may be called, unharmed, a day at most."""
+    work, account, endpoint = prepared.work, choice.account, prepared.endpoint
+    if account is None:
+        return _later(work, choice.wait, Reason.RETRIES_EXHAUSTED, now)
+    attempt_id = ids.new()
+    reference = ids.show(ids.ATTEMPT, attempt_id)
+    return Ready(
+        work=work,
+        notification=prepared.notification,
+        attempt_id=attempt_id,
+        endpoint_id=endpoint.id if endpoint else None,
+        account=account,
+        rendered=prepared.rendered,
+        message=outbound(work, prepared.notification, prepared.rendered, endpoint, account, reference, now),
+        is_probe=choice.is_probe,
+        has_other=choice.has_other,
+    )
+
+
+def _carriers(n: NotificationFacts, channel: Channel, platform: str) -> tuple[Account, ...]:
+    accounts = channels.accounts_for(n.tenant_id, n.mode, channel)
+    return tuple(account for account in accounts if registry.provider(account.provider).carries(platform, account))
+
+
+def _withheld(work: Work, decision: Decision, now: datetime) -> Settlement:
+    match decision:
+        case Hold(until, reason):
+            return Settlement(work, status=DeliveryStatus.HELD, reason=reason, again_in=until - now)
+        case Skip(Reason.EXPIRED):
+            return Settlement(work, status=DeliveryStatus.EXPIRED, reason=Reason.EXPIRED)
+        case Skip(reason):
+            return Settlement(work, status=DeliveryStatus.SKIPPED, reason=reason)
+        case _:
+            return Settlement(work, status=DeliveryStatus.SKIPPED, reason=Reason.ENDPOINT_RETIRED)
+
+
+def _without_account(work: Work, n: NotificationFacts, endpoint: Endpoint | None, now: datetime) -> Settlement:
+    """Where every account is switched off the message waits for an operator. Where none reaches its device, on or off, it is not
+    sent."""
+    assert work.channel is not None
+    if endpoint and not channels.has_carrier(n.tenant_id, n.mode, work.channel, endpoint.carried_as):
+        return Settlement(work, status=DeliveryStatus.SKIPPED, reason=Reason.NO_PROVIDER)
+    return _later(work, WITHOUT_ACCOUNT.total_seconds(), Reason.NO_PROVIDER, now)
+
+
+def _later(work: Work, seconds: float, reason: Reason, now: datetime) -> Settlement:
+    if now - work.order_at > GIVE_UP_AFTER:
+        return Settlement(work, status=DeliveryStatus.FAILED, reason=reason, is_dead=True)
+    return Settlement(work, again_in=timedelta(seconds=seconds))
