@@ -20,10 +20,11 @@ from threading import Lock
 from urllib.parse import SplitResult, urlsplit
 from uuid import UUID
 
-from requests.certs import where
+from certifi import where
 
 from apps.channels.deadlines import Deadline, Resolved, connect, resolve
-from apps.channels.http2_connection import Connection, Posted
+from apps.channels.http2_connection import Connection
+from apps.channels.http2_frames import Posted
 from apps.channels.transport import Fault, HttpRequest, HttpResponse
 from apps.core.types import Account
 

@@ -1,12 +1,13 @@
 """What the cases of a provider over HTTP/2 have in common: a peer that answers as it is told."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 
 from apps.channels import http2, transport
 from apps.core.enums import OutcomeKind
-from apps.core.types import Outcome
+from apps.core.types import Account, Outcome
 from tests.contract.conformance import ProviderCase
 from tests.simulators import Reply, Request, Simulator
 
@@ -26,6 +27,10 @@ class Peer(Simulator):
 
 
 class Http2Case(ProviderCase):
+    def account(self, base_url: str) -> Account:
+        """More patient: here a time-out is noticed by others, and a busy machine must not make one."""
+        return replace(super().account(base_url), connect_timeout=1.5, read_timeout=1.0)
+
     @pytest.fixture(autouse=True)
     def _leave_no_connection(self) -> Iterator[None]:
         yield

@@ -68,8 +68,8 @@ class ApnsSimulator(Simulator):
         self.foreign: set[str] = set()
         self.busy: set[str] = set()
         self.newest_token_at = 0.0
-        self._known: dict[str, float] = {}
-        self._changed: dict[int, tuple[str, float]] = {}
+        self._read_tokens: dict[str, float] = {}
+        self._last_tokens: dict[int, tuple[str, float]] = {}
 
     def reply(self, request: Request) -> Reply:
         if request.version != "2":
@@ -116,16 +116,16 @@ class ApnsSimulator(Simulator):
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise Refused(403, "MissingProviderToken")
-        if token not in self._known:
-            self._known[token] = self._read_token(token)
-        made_at = self._known[token]
+        if token not in self._read_tokens:
+            self._read_tokens[token] = self._read_token(token)
+        made_at = self._read_tokens[token]
         if not -HOUR <= made_at - time() <= 60 or made_at < self.newest_token_at:
             raise Refused(403, "ExpiredProviderToken")
-        before, changed_at = self._changed.get(request.connection, ("", 0.0))
+        before, changed_at = self._last_tokens.get(request.connection, ("", 0.0))
         if token != before:
-            if before and time() - changed_at < TWENTY_MINUTES and self._known[before] >= self.newest_token_at:
+            if before and time() - changed_at < TWENTY_MINUTES and self._read_tokens[before] >= self.newest_token_at:
                 raise Refused(429, "TooManyProviderTokenUpdates")
-            self._changed[request.connection] = (token, time())
+            self._last_tokens[request.connection] = (token, time())
 
     def _read_token(self, token: str) -> float:
         """When it was made, in seconds since 1970."""

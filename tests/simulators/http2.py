@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.errors import ErrorCodes
-from h2.events import DataReceived, Event, RequestReceived, StreamEnded, StreamReset
+from h2.events import DataReceived, Event, RequestReceived, StreamEnded, StreamReset, WindowUpdated
 from h2.exceptions import ProtocolError
 from h2.settings import SettingCodes, Settings
 from hyperframe.frame import GoAwayFrame
@@ -31,6 +31,7 @@ class Streams:
         self._number = number
         self._open: dict[int, _Stream] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._bodies: dict[int, bytes] = {}
         self._ended = 0
         self._unanswered = 0
         self._last: int | None = None
@@ -67,6 +68,9 @@ class Streams:
                 self._act(event.stream_id)
             case StreamReset():
                 self._open.pop(event.stream_id, None)
+                self._bodies.pop(event.stream_id, None)
+            case WindowUpdated():
+                self._send_bodies()
 
     def _act(self, stream_id: int) -> None:
         stream = self._open.pop(stream_id)
@@ -90,7 +94,8 @@ class Streams:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         else:
-            self._answer(stream_id, plan)
+            with suppress(ProtocolError):
+                self._answer(stream_id, plan)
 
     def _go_away(self, last: int) -> None:
         """The frame by hand: h2 would let nothing follow it, but the streams up to `last` are still answered (RFC 9113, 6.8)."""
@@ -130,7 +135,22 @@ class Streams:
                 stream_id, [(":status", str(plan.reply.status)), *headers.items()], end_stream=not plan.reply.body
             )
             if plan.reply.body:
-                self._connection.send_data(stream_id, plan.reply.body, end_stream=True)
+                self._bodies[stream_id] = plan.reply.body
+                self._send_bodies()
+
+    def _send_bodies(self) -> None:
+        """As much as the client's windows allow."""
+        for stream_id, body in list(self._bodies.items()):
+            while body and (room := self._room(stream_id)):
+                self._connection.send_data(stream_id, body[:room], end_stream=len(body) <= room)
+                body = body[room:]
+            self._bodies[stream_id] = body
+            if not body:
+                del self._bodies[stream_id]
+
+    def _room(self, stream_id: int) -> int:
+        window = self._connection.local_flow_control_window(stream_id)
+        return min(window, self._connection.max_outbound_frame_size)
 
     def _flush(self) -> None:
         if data := self._connection.data_to_send():

@@ -168,6 +168,10 @@ async def _stop(simulator: Simulator, server: asyncio.Server) -> None:
     for task in others:
         task.cancel()
     await asyncio.gather(*others, return_exceptions=True)
-    for transport in list(simulator.open):
-        transport.abort()
     await asyncio.sleep(0.01)
+    for _ in range(100):
+        for transport in list(simulator.open):
+            transport.abort()
+        await asyncio.sleep(0.01)
+        if not simulator.open:
+            return
