@@ -96,6 +96,8 @@ def is_signed(account: Account, call: ProviderCall, now: datetime) -> bool:
 
 def confirm(account: Account, call: ProviderCall, deadline: Deadline) -> None:
     """Answers a verified SubscriptionConfirmation, asking its host but not following its link. Raises NotSentError."""
+    if call.headers.get("x-amz-sns-message-type") != _SUBSCRIPTION:
+        return
     try:
         note = read(call.body)
         if note.Type != _SUBSCRIPTION or not _is_allowed(account, note):
