@@ -22,6 +22,19 @@ class Message(Body, frozen=True):
 
     body: Annotated[str, Meta(min_length=1, max_length=4000)]
     title: Annotated[str, Meta(max_length=200)] = ""
+    collapse_id: Annotated[
+        str,
+        Meta(max_length=200, description="On a device it takes the place of the message before with the same one."),
+    ] = ""
+    badge: Annotated[
+        str,
+        Meta(
+            pattern="^(unread|[0-9]{1,6})?$",
+            max_length=6,
+            description="What the app's icon shows: a number, or `unread` for the person's number of unread in-app messages.",
+            examples=["unread"],
+        ),
+    ] = ""
 
 
 class SeveralItem(Body, frozen=True):

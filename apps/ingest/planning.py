@@ -13,7 +13,7 @@ from apps.core.problem_codes import Code
 from apps.core.problems import Problem
 from apps.core.types import Caller, EventType, InlineRecipient, NewNotification
 from apps.events import selectors as events
-from apps.ingest.bodies import NotificationItem
+from apps.ingest.bodies import Message, NotificationItem
 from apps.ingest.classifying import category_of
 from apps.templates import selectors as templates
 
@@ -137,7 +137,7 @@ def _notification(d: Draft, recipient_id: UUID) -> NewNotification:
         channels=tuple(item.channels or ()),
         priority=item.priority,
         data=item.data,
-        content={"title": item.message.title, "body": item.message.body} if item.message else {},
+        content=_content(item.message) if item.message else {},
         due_at=item.schedule_at,
         expires_at=item.expiry_at,
         event_id=item.event_id or "",
@@ -145,3 +145,8 @@ def _notification(d: Draft, recipient_id: UUID) -> NewNotification:
         object_id=item.object_id or "",
         ordering_key=item.ordering_key or "",
     )
+
+
+def _content(message: Message) -> dict[str, str]:
+    shown = {"collapse_id": message.collapse_id, "badge": message.badge}
+    return {"title": message.title, "body": message.body, **{name: value for name, value in shown.items() if value}}

@@ -163,6 +163,12 @@ def test_a_person_sent_along_is_created_then_updated(caller: Caller) -> None:
     assert written() == Written(2, 2, 2, 1)
 
 
+def test_words_sent_along_may_say_what_a_device_shows(caller: Caller) -> None:
+    message = {"body": "Hello", "collapse_id": "chat:7", "badge": "unread"}
+    id_ = cast.id_of(caller.post(SEND, {"user_id": "rosa", "category": "social", "message": message}))
+    assert facts([id_])[id_].content == {"title": "", "body": "Hello", "collapse_id": "chat:7", "badge": "unread"}
+
+
 def test_a_batch_takes_the_good_and_names_the_bad(caller: Caller) -> None:
     items: list[Any] = [ROSA for _ in range(1000)]
     items[3] = ROSA | {"user_id": "nobody"}

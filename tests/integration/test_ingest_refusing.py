@@ -54,6 +54,13 @@ REFUSED: list[tuple[str, dict[str, Any], int, str, list[str]]] = [
     ("two contents", ROSA | {"template_id": "order_shipped_v3"}, 400, "contradiction", ["/message"]),
     ("other category", ROSA | {"event_type": "order.shipped"}, 400, "contradiction", ["/category"]),
     ("channel twice", ROSA | {"channels": ["sms", "sms"]}, 400, "contradiction", ["/channels"]),
+    (
+        "no badge",
+        WITHOUT_USER | {"user_id": "rosa", "message": {"body": "Hello", "badge": "many"}},
+        400,
+        "out_of_range",
+        ["/message/badge"],
+    ),
     ("unknown channel", ROSA | {"channels": ["fax"]}, 400, "out_of_range", ["/channels/0"]),
     ("unknown category", ROSA | {"category": "spam"}, 400, "out_of_range", ["/category"]),
     ("unknown priority", ROSA | {"priority": "urgent"}, 400, "out_of_range", ["/priority"]),
