@@ -106,6 +106,9 @@ class MailgunSimulator(Simulator):
                 return self._take_mail(request)
         return Reply(200, b"Mailgun Magnificent API", {"Content-Type": "text/plain"})
 
+    def is_message(self, request: Request) -> bool:
+        return request.method == "POST"
+
     def fault(self, request: Request, status: int, retry_after: str) -> Reply:
         return Reply(
             status,

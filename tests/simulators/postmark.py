@@ -74,6 +74,8 @@ class PostmarkSimulator(Simulator):
         match request.method, request.path:
             case "GET", "/server":
                 return _json(200, {"ID": 1, "Name": "Acme", "DeliveryType": self.delivery_type})
+            case "GET", "/messages/outbound":
+                return self._found(request)
             case "POST", "/email":
                 return self._take_one(request)
             case "POST", "/email/batch":
@@ -142,6 +144,20 @@ class PostmarkSimulator(Simulator):
 
     def sample_address(self, number: int) -> str:
         return f"rosa{number}@example.com"
+
+    def _found(self, request: Request) -> Reply:
+        asked = request.query
+        if "count" not in asked or "offset" not in asked:
+            return _json(422, {"ErrorCode": 700, "Message": "You must provide a value for 'count' and 'offset'."})
+        wanted = {
+            name.removeprefix("metadata_"): value for name, value in asked.items() if name.startswith("metadata_")
+        }
+        found = [one for one in self.taken if wanted.items() <= one.extra.items()]
+        shown = [{"MessageID": one.message_id, "Metadata": dict(one.extra), "Status": "Sent"} for one in found]
+        return _json(200, {"TotalCount": len(found), "Messages": shown[: int(asked["count"])]})
+
+    def is_message(self, request: Request) -> bool:
+        return request.method == "POST"
 
     def _take_one(self, request: Request) -> Reply:
         try:

@@ -99,6 +99,9 @@ class SendgridSimulator(Simulator):
             return _refusal(refused)
         return _refusal(Refused(404, "not found"))
 
+    def is_message(self, request: Request) -> bool:
+        return request.method == "POST"
+
     def fault(self, request: Request, status: int, retry_after: str) -> Reply:
         """Without Retry-After: with 429 it says when the limit is lifted."""
         said = _refusal(Refused(status, SAID.get(status, "Internal Server Error")))

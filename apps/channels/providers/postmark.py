@@ -7,9 +7,10 @@ Webhook secrets: `user:password` of the webhook's URL, Postmark's only authentic
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any, ClassVar
+from urllib.parse import urlencode
 
 import msgspec
 from anymail.backends.postmark import EmailBackend
@@ -18,11 +19,14 @@ from apps.channels.anymail_letters import PERSONAL, REFERENCE, LetterProvider, q
 from apps.channels.base import HttpRequest, HttpResponse, Messages, UnreadableError
 from apps.channels.basic_auth import is_logged_in, logins
 from apps.channels.deadlines import Deadline
+from apps.core import clock
 from apps.core.enums import EventKind, OutcomeKind
 from apps.core.types import Account, OutboundMessage, Outcome, ProviderCall, Receipt
 
 API = "https://api.postmarkapp.com"
 MOST_BYTES_A_REQUEST = 50_000_000
+# after which a message that the search does not show is not there
+SETTLED = timedelta(minutes=2)
 NO_MESSAGE = "00000000-0000-0000-0000-000000000000"
 
 # https://postmarkapp.com/developer/api/overview#error-codes; what is not here is well served by its status
@@ -110,6 +114,10 @@ class Event(msgspec.Struct, rename="pascal"):
     origin: str = ""
 
 
+class Found(msgspec.Struct, rename="pascal"):
+    messages: list[Result]
+
+
 class Server(msgspec.Struct, rename="pascal"):
     name: str = ""
     delivery_type: str = ""
@@ -118,6 +126,7 @@ class Server(msgspec.Struct, rename="pascal"):
 _results = msgspec.json.Decoder(list[Result])
 _result = msgspec.json.Decoder(Result)
 _event = msgspec.json.Decoder(Event)
+_found = msgspec.json.Decoder(Found)
 _server = msgspec.json.Decoder(Server)
 
 
@@ -125,6 +134,7 @@ class PostmarkProvider(LetterProvider):
     name = "postmark"
     # Postmark takes a call for stored only when it is answered with exactly this
     thanks = (200, "application/json", b'{"status":"stored"}')
+    has_look_up = True
     max_batch = 500
     most_bytes = 10_000_000
     backend = quiet(EmailBackend, server_token="")
@@ -143,10 +153,9 @@ class PostmarkProvider(LetterProvider):
         return f"{account.base_url or API}/"
 
     def options(self, account: Account, message: OutboundMessage) -> Mapping[str, Any]:
-        streams = account.settings.get("streams") or {}
         return {
             "server_token": account.credentials.get("server_token", ""),
-            "message_stream": streams.get(message.category.value) or streams.get("default"),
+            "message_stream": _stream(account, message),
         }
 
     def headers(self, message: OutboundMessage) -> Mapping[str, str]:
@@ -201,10 +210,20 @@ class PostmarkProvider(LetterProvider):
             )
         ]
 
+    def look_up(self, account: Account, message: OutboundMessage, since: datetime, deadline: Deadline) -> str | None:
+        """By the attempt's id in the metadata (Messages API, outbound message search)."""
+        wanted = {"count": "1", "offset": "0", f"metadata_{REFERENCE}": message.reference}
+        if stream := _stream(account, message):
+            wanted["messagestream"] = stream
+        answer = self.ask(account, f"messages/outbound?{urlencode(wanted)}", _headers(account), deadline)
+        if isinstance(answer, Outcome):
+            return None
+        for found in _found.decode(answer.body).messages:
+            return found.message_id
+        return "" if clock.now() - since >= SETTLED else None
+
     def check_credentials(self, account: Account, deadline: Deadline) -> Outcome | None:
-        token = account.credentials.get("server_token", "")
-        headers = {"X-Postmark-Server-Token": token, "Accept": "application/json"}
-        answer = self.ask(account, "server", headers, deadline)
+        answer = self.ask(account, "server", _headers(account), deadline)
         if isinstance(answer, Outcome):
             return answer
         server = _server.decode(answer.body)
@@ -212,6 +231,15 @@ class PostmarkProvider(LetterProvider):
             said = f"The server {server.name} is a sandbox: Postmark delivers nothing from it."
             return Outcome(OutcomeKind.MISCONFIGURED, "sandbox_server", said)
         return Outcome(OutcomeKind.ACCEPTED, detail=f"The token is that of the server {server.name}.")
+
+
+def _headers(account: Account) -> Mapping[str, str]:
+    return {"X-Postmark-Server-Token": account.credentials.get("server_token", ""), "Accept": "application/json"}
+
+
+def _stream(account: Account, message: OutboundMessage) -> str | None:
+    streams = account.settings.get("streams") or {}
+    return streams.get(message.category.value) or streams.get("default")
 
 
 def _code(result: Result) -> str:

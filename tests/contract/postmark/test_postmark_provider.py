@@ -187,13 +187,14 @@ class TestPostmark(HttpConformance, ReceiptConformance):
 
     def test_it_refuses_a_letter_of_more_than_ten_megabytes_and_sends_its_neighbour(self) -> None:
         first, second = self.messages(2)
-        huge = replace(first, content={**first.content, "html": "x" * 10_000_000})
-        with scripted(answer(200, msgspec.json.encode([{**OK, "MessageID": "m2"}]))) as server:
-            outcomes = self.provider.send(self.account(server.url), [huge, second], deadline=2.0)
+        huge = replace(second, content={**second.content, "html": "x" * 10_000_000})
+        with scripted(answer(200, msgspec.json.encode([{**OK, "MessageID": "m1"}]))) as server:
+            outcomes = self.provider.send(self.account(server.url), [first, huge], deadline=2.0)
         assert [(o.kind, o.code) for o in outcomes] == [
-            (OutcomeKind.REJECTED, "untranslatable"),
             (OutcomeKind.ACCEPTED, ""),
+            (OutcomeKind.REJECTED, "untranslatable"),
         ]
+        assert [len(self.parts(seen.body)) for seen in server.requests] == [1]
 
     def test_it_makes_small_calls_of_large_letters(self) -> None:
         messages = [replace(m, content={**m.content, "html": "x" * 3_000_000}) for m in self.messages(20)]

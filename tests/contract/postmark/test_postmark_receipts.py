@@ -156,6 +156,7 @@ def test_events_without_an_id_have_one_of_their_own_making() -> None:
     first = [read(event)[0].event_id for event in events]
     assert first == [read(dict(reversed(event.items())))[0].event_id for event in events]
     assert len(set(first)) == 5
+    assert read({**OPEN, "RecordType": "Click"})[0].event_id not in first
     assert read({**OPEN, "ReceivedAt": "2016-04-27T16:22:41Z"})[0].event_id not in first
 
 

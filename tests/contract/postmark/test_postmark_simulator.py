@@ -1,6 +1,7 @@
 """The provider against the simulator; and the unmodified anymail backend against it, as the judge of the simulator."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from anymail.exceptions import AnymailAPIError, AnymailRecipientsRefused
@@ -82,6 +83,25 @@ def test_a_stream_that_is_not_there_is_ours_to_mend() -> None:
         transport.close_connections()
     assert [o.kind for o in outcomes] == [OutcomeKind.MISCONFIGURED] * 2
     assert simulator.taken == []
+
+
+def test_it_finds_what_it_doubts() -> None:
+    taken, lost = CASE.messages(2)
+    now = clock.now()
+    with running(PostmarkSimulator()) as simulator:
+        own = account(simulator)
+        simulator.behave(drop="after")
+        (doubtful,) = CASE.provider.send(own, [taken], deadline=5.0)
+        simulator.behave()
+        asked = [
+            CASE.provider.look_up(own, taken, now, Deadline(2.0, 1.0, 1.0)),
+            CASE.provider.look_up(own, lost, now - timedelta(minutes=1), Deadline(2.0, 1.0, 1.0)),
+            CASE.provider.look_up(own, lost, now - timedelta(minutes=2), Deadline(2.0, 1.0, 1.0)),
+            CASE.provider.look_up(replace(own, credentials={}), taken, now, Deadline(2.0, 1.0, 1.0)),
+        ]
+        transport.close_connections()
+    assert doubtful.kind == OutcomeKind.AMBIGUOUS
+    assert asked == [simulator.taken[0].message_id, None, "", None]
 
 
 def test_it_asks_whose_token_it_is() -> None:
