@@ -69,6 +69,8 @@ class Provider(ABC):
     kinds: ClassVar[Mapping[str, OutcomeKind]] = {}
     # codes of MISCONFIGURED that concern one message's country or sender only: the account stays on, the next one is tried
     soft_config: ClassVar[frozenset[str]] = frozenset()
+    # codes of THROTTLED that concern one message only: the account goes on at its own pace
+    throttled_alone: ClassVar[frozenset[str]] = frozenset()
     statuses: ClassVar[Mapping[int, OutcomeKind]] = {}
 
     def carries(self, platform: str, account: Account | None = None) -> bool:

@@ -4,7 +4,7 @@ Pure: the time is an argument (seconds; whose clock does not matter). health.lua
 share one record; this is used while Redis is away, and tests/integration/test_channels_health.py runs both through the same cases.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import floor
 from typing import Any
@@ -23,6 +23,7 @@ MOST_PER_REQUEST = 5
 CALM_SECONDS = 60.0
 CODES_SECONDS = 600.0
 GROWTH, UNBOUND = 0.05, 4.0
+LEAST_AFTER_TROUBLE = 10.0
 AFTER_TROUBLE, AFTER_THROTTLING, AFTER_PAUSE, LONG_PAUSE = 0.25, 0.5, 0.1, 5.0
 
 # what an account's settings may say: default, smallest, largest
@@ -163,8 +164,10 @@ class Tally:
         )
 
 
-def tally(outcomes: Sequence[Outcome], *, firsts: int, batch: int, slow_seconds: float) -> Tally:
-    """`batch`: messages that shared a request, in order."""
+def tally(
+    outcomes: Sequence[Outcome], *, firsts: int, batch: int, slow_seconds: float, alone: Collection[str] = ()
+) -> Tally:
+    """`batch`: messages that shared a request, in order. `alone`: codes with which a provider throttles one message only."""
     calls = errors = 0.0
     for start in range(0, len(outcomes), batch):
         request = [o for o in outcomes[start : start + batch] if o.kind not in _SILENT and o.code not in _OURS]
@@ -173,7 +176,7 @@ def tally(outcomes: Sequence[Outcome], *, firsts: int, batch: int, slow_seconds:
             wrong = sum(_is_error(outcome) for outcome in request)
             calls += weight
             errors += weight if wrong * 2 > len(request) or _is_slow(request, slow_seconds) else 0
-    throttled = [outcome.retry_after or 1.0 for outcome in outcomes if outcome.kind == OutcomeKind.THROTTLED]
+    throttled = [o.retry_after or 1.0 for o in outcomes if o.kind == OutcomeKind.THROTTLED and o.code not in alone]
     codes: dict[str, int] = {}
     for outcome in outcomes:
         if (outcome.kind in _ERRORS or outcome.kind in _SILENT) and outcome.code not in _OURS:
@@ -257,7 +260,9 @@ def _open(record: Record, rules: Rules, now: float) -> None:
 
 def _close(record: Record, now: float) -> None:
     record.state, record.since, record.good, record.slots, record.codes = 0, now, 0, {}, {}
-    record.cap, record.cap_at = max(1.0, AFTER_TROUBLE * record.base), now
+    record.base = max(record.base, LEAST_AFTER_TROUBLE)
+    record.cap, record.cap_at = max(LEAST_LEAST_AFTER_TROUBLE = 10.0
+AFTER_TROUBLE, AFTER_TROUBLE * record.base), now
 
 
 def _throttle(record: Record, rules: Rules, seconds: float, now: float) -> None:

@@ -120,9 +120,14 @@ def _outcomes(account: Account, messages: Sequence[OutboundMessage], deadline: f
 
 def _note(account: Account, call: Sequence[Ready], outcomes: Sequence[Outcome]) -> str:
     """Before the results are recorded: that may take a while, and others should know at once."""
-    batch = registry.provider(account.provider).batch(account)
-    firsts = sum(not r.work.calls for r in call)
-    what = tally(outcomes, firsts=firsts, batch=batch, slow_seconds=number(account.settings, "slow_seconds"))
+    provider = registry.provider(account.provider)
+    what = tally(
+        outcomes,
+        firsts=sum(not r.work.calls for r in call),
+        batch=provider.batch(account),
+        slow_seconds=number(account.settings, "slow_seconds"),
+        alone=provider.throttled_alone,
+    )
     return health.note(account, what, is_probe=call[0].is_probe)
 
 

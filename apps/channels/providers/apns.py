@@ -42,6 +42,7 @@ URGENT = frozenset({Category.CRITICAL, Category.TRANSACTIONAL})
 # how long Apple keeps a message for a device that is off, when the message itself does not say
 KEPT_FOR = timedelta(days=28)
 AGAIN_SOON = 1.0
+NO_DEVICE = "0" * 64
 _CARRIED = ("action_url", "image_url", "engagement_token")
 
 
@@ -98,6 +99,7 @@ class ApnsProvider(Provider):
     }
     # seconds to wait where Apple does not say: it counts new tokens by 20 minutes, and messages by device
     waits: ClassVar[Mapping[str, float]] = {"TooManyProviderTokenUpdates": 300.0, "TooManyRequests": 30.0}
+    throttled_alone: ClassVar[frozenset[str]] = frozenset({"TooManyRequests", "ExpiredProviderToken"})
     # said of one token, or of ours: the first few in a row are believed
     doubtful: ClassVar[frozenset[str]] = frozenset({"BadDeviceToken", "DeviceTokenNotForTopic"})
 
@@ -181,6 +183,31 @@ class ApnsProvider(Provider):
         elif outcome.code in self.doubtful and blame.is_ours(account.id):
             return [replace(outcome, kind=OutcomeKind.MISCONFIGURED)]
         return outcomes
+
+    def check_credentials(self, account: Account, deadline: Deadline) -> Outcome | None:
+        """Apple looks at the key first and at the device token then: one that no device has is refused only for itself."""
+        own_id = ids.show(ids.ATTEMPT, ids.new())
+        message = OutboundMessage(
+            reference=own_id,
+            delivery=own_id,
+            tenant="",
+            channel=Channel.PUSH,
+            category=Category.MARKETING,
+            address=NO_DEVICE,
+            platform="ios",
+            sender="",
+            content={"title": "Check"},
+        )
+        try:
+            request = self.authorize(account, self.build(account, [message]), deadline)
+        except NotSentError as error:
+            return error.outcome
+        group = apns_tokens.identity(account)
+        (answer,) = http2.exchange_all(account, [request], deadline, group=group)
+        (outcome,) = self._read([message], answer)
+        if outcome.kind in {OutcomeKind.INVALID_ADDRESS, OutcomeKind.ACCEPTED}:
+            return Outcome(OutcomeKind.ACCEPTED, detail="Apple knows the key and the topic.")
+        return outcome
 
 
 def _apns_id(message: OutboundMessage) -> str:

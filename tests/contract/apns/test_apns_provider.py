@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 import pytest
 
+from apps.channels.breaking import tally
 from apps.core.enums import OutcomeKind
 from tests.contract.apns.case import INVALID, MISCONFIGURED, REJECTED, ApnsCase
 from tests.contract.http2_conformance import Http2Conformance
@@ -101,3 +102,6 @@ class TestApns(ApnsCase, Http2Conformance, Http2Interruptions):
             (OutcomeKind.THROTTLED, 30.0),
             (OutcomeKind.ACCEPTED, None),
         ]
+        alone = self.provider.throttled_alone
+        assert tally(outcomes, firsts=3, batch=1, slow_seconds=0, alone=alone).throttled == 0
+        assert tally(outcomes, firsts=3, batch=1, slow_seconds=0).throttled == 30

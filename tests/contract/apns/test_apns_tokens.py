@@ -7,6 +7,7 @@ from time import time
 import pytest
 
 from apps.channels import apns_tokens
+from apps.channels.deadlines import Deadline
 from apps.core import clock
 from apps.core.enums import OutcomeKind
 from apps.core.types import Outcome
@@ -90,3 +91,21 @@ class TestTokens(ApnsCase):
             account = replace(self.account(sim.url), credentials={**self.credentials, "key": signing_key(9)})
             outcomes = self.provider.send(account, self.messages(1), deadline=3)
         assert self.told(outcomes) == [(MISCONFIGURED, "InvalidProviderToken")]
+
+    def test_its_credentials_can_be_asked_about_without_a_device(self) -> None:
+        with running(ApnsSimulator()) as sim:
+            sim.foreign.add("0" * 64)
+            good = self.account(sim.url)
+            wrong = replace(good, credentials={**self.credentials, "key": signing_key(9)})
+            without = replace(good, credentials={})
+            found = [
+                self.provider.check_credentials(account, Deadline(3, 1.5, 1))
+                for account in (good, wrong, without, *[good] * 6)
+            ]
+        assert [(o.kind, o.code) for o in found if o] == [
+            (OutcomeKind.ACCEPTED, ""),
+            (MISCONFIGURED, "InvalidProviderToken"),
+            (MISCONFIGURED, "no_key"),
+            *[(OutcomeKind.ACCEPTED, "")] * 6,
+        ]
+        assert sim.taken_count == 0
