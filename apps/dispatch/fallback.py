@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db import transaction
 
 from apps.core import clock
-from apps.core.enums import Channel, EventKind, Reason
+from apps.core.enums import Channel, DeliveryStatus, EventKind, Reason
 from apps.core.rows import atomic
 from apps.core.types import EventType, Work
 from apps.dispatch import bells
@@ -20,20 +20,20 @@ from apps.ledger import work as items
 from apps.ledger.fallbacks import Tried, Turn, event_types_of, lock_open, take_turns, tried, wait_longer
 from apps.ledger.receipts import REASONS, Applied
 from apps.ledger.sensitive import erase_where_over
-from apps.routing.chains import Sent, State, next_channel, overdue_at
+from apps.routing.chains import UNPROVED, Sent, State, next_channel, overdue_at
 
 GIVES_UP = frozenset({EventKind.BOUNCED, EventKind.FAILED})
 
 
 @dataclass(frozen=True, slots=True)
 class GaveUp:
-    """`is_overdue`: the channel has not given up itself, but is waited for no longer."""
+    """`unproved`: the channel's deliveries in one of these have not given up themselves, but are waited for no longer."""
 
     notification_id: UUID
     delivery_id: UUID | None
     channel: Channel
     reason: str
-    is_overdue: bool = False
+    unproved: frozenset[DeliveryStatus] = frozenset()
 
 
 def event_types(notification_ids: Collection[UUID]) -> dict[UUID, EventType]:
@@ -57,8 +57,8 @@ def fall_back(given_up: Sequence[GaveUp]) -> set[UUID]:
     for gave_up in chained:
         if gave_up.notification_id not in open_ones:
             continue
-        overdue = gave_up.channel if gave_up.is_overdue else None
-        channel = next_channel(chains[gave_up.notification_id], _states(states[gave_up.notification_id]), overdue)
+        so_far = _states(states[gave_up.notification_id])
+        channel = next_channel(chains[gave_up.notification_id], so_far, gave_up.channel, gave_up.unproved)
         if channel is not None:
             turn = Turn(gave_up.notification_id, gave_up.delivery_id, gave_up.reason, channel)
             turns.setdefault(gave_up.notification_id, turn)
@@ -96,7 +96,7 @@ def judge_proofs(works: Sequence[Work], ends: float = 0.0) -> None:
                 continue
             over.append(work)
             if at is not None:
-                overdue.append(GaveUp(work.notification_id, None, work.channel, Reason.NO_PROOF, is_overdue=True))
+                overdue.append(GaveUp(work.notification_id, None, work.channel, Reason.NO_PROOF, UNPROVED))
         wait_longer(waits)
         removed = items.remove(over) if over else set()
         mine = {w.notification_id for w in over if w.id in removed}

@@ -26,6 +26,7 @@ from apps.dispatch.messages import outbound
 from apps.dispatch.send_batch import send_batch
 from apps.ledger import selectors as ledger
 from apps.ledger.doubts import Doubtful, Ending, Planned, doubtful, end_doubts, lock_unknown, note_missing, postpone
+from apps.routing.chains import DOUBTED
 from apps.routing.doubting import Plan, next_plan
 
 log = logging.getLogger(__name__)
@@ -145,7 +146,7 @@ def _move_on(doubts: Sequence[Open]) -> set[UUID]:
         unknown = lock_unknown([d.work.id for d in doubts])
         ours = [d for d in doubts if d.work.id in unknown and d.work.channel]
         moved = fall_back(
-            [GaveUp(d.work.notification_id, d.work.id, d.work.channel, Reason.IN_DOUBT, is_overdue=True) for d in ours]  # type: ignore[arg-type]
+            [GaveUp(d.work.notification_id, d.work.id, d.work.channel, Reason.IN_DOUBT, DOUBTED) for d in ours]  # type: ignore[arg-type]
         )
         done = [d for d in ours if d.work.notification_id in moved]
         end_doubts([Ending(d.work) for d in done])

@@ -50,22 +50,21 @@ def has_given_up(status: DeliveryStatus, reason: str) -> bool:
 
 
 def next_channel(
-    chain: Sequence[Channel], tried: Mapping[Channel, Sequence[State]], overdue: Channel | None = None
+    chain: Sequence[Channel],
+    tried: Mapping[Channel, Sequence[State]],
+    overdue: Channel | None = None,
+    unproved: frozenset[DeliveryStatus] = frozenset(),
 ) -> Channel | None:
-    """Whose turn it is: the first after all that were tried, once each delivery of those has given up. `overdue`: a channel that is
-    waited for no longer. None: nobody's."""
+    """Whose turn it is: the one after the latest that was tried, once each delivery of that has given up; those before it have handed
+    over already. `overdue`: a channel of which those that are `unproved` are waited for no longer. None: nobody's."""
     places = [place for place, channel in enumerate(chain) if channel in tried]
     if not places or places[-1] + 1 >= len(chain):
         return None
-    for place in places:
-        is_overdue = chain[place] == overdue
-        for status, reason in tried[chain[place]]:
-            if not has_given_up(status, reason) and not (is_overdue and status in _UNPROVED):
-                return None
-    return chain[places[-1] + 1]
-
-
-_UNPROVED = frozenset({DeliveryStatus.SENT, DeliveryStatus.UNKNOWN})
+    latest = chain[places[-1]]
+    forgiven = unproved if overdue == latest else frozenset()
+    if all(status in forgiven or has_given_up(status, reason) for status, reason in tried[latest]):
+        return chain[places[-1] + 1]
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +86,8 @@ def overdue_at(channel: Sequence[Sent], after: timedelta, now: datetime) -> date
     return max(times) if times else now if DeliveryStatus.UNKNOWN in statuses else None
 
 
+DOUBTED = frozenset({DeliveryStatus.UNKNOWN})
+UNPROVED = DOUBTED | {DeliveryStatus.SENT}
 _OPEN = frozenset({DeliveryStatus.QUEUED, DeliveryStatus.HELD, DeliveryStatus.SENDING})
 
 

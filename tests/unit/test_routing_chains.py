@@ -6,7 +6,19 @@ import pytest
 
 from apps.core.enums import Channel, Reason
 from apps.core.enums import DeliveryStatus as D
-from apps.routing.chains import ENDS_THE_CHAIN, Sent, Way, follows, goes_on, has_given_up, next_channel, overdue_at, way
+from apps.routing.chains import (
+    DOUBTED,
+    ENDS_THE_CHAIN,
+    UNPROVED,
+    Sent,
+    Way,
+    follows,
+    goes_on,
+    has_given_up,
+    next_channel,
+    overdue_at,
+    way,
+)
 from apps.routing.decisions import Hold, Send, Skip
 
 PUSH, EMAIL, SMS, IN_APP = Channel.PUSH, Channel.EMAIL, Channel.SMS, Channel.IN_APP
@@ -60,6 +72,7 @@ GONE = (D.FAILED, "invalid_address")
         ({PUSH: [GONE], SMS: [(D.SENT, "")]}, None),
         ({PUSH: [GONE], SMS: [GONE]}, EMAIL),
         ({PUSH: [GONE], EMAIL: [GONE]}, None),
+        ({PUSH: [(D.SENT, "")], SMS: [GONE]}, EMAIL),
         ({SMS: [GONE]}, EMAIL),
         ({PUSH: [GONE], SMS: [GONE], EMAIL: [GONE]}, None),
         ({PUSH: [GONE], IN_APP: [(D.DELIVERED, "")]}, SMS),
@@ -76,12 +89,17 @@ def test_whose_turn_it_is(tried: dict[Channel, list[tuple[D, str]]], expected: C
 
 def test_one_that_is_waited_for_no_longer_counts_as_given_up() -> None:
     for status in (D.SENT, D.UNKNOWN):
-        assert next_channel(CHAIN, {PUSH: [(status, "")]}, PUSH) == SMS
-        assert next_channel(CHAIN, {PUSH: [(status, ""), GONE]}, PUSH) == SMS
-        assert next_channel(CHAIN, {PUSH: [(status, "")]}, SMS) is None
-        assert next_channel(CHAIN, {PUSH: [(status, "")], SMS: [(D.SENT, "")]}, PUSH) is None
-    assert next_channel(CHAIN, {PUSH: [(D.DELIVERED, "")]}, PUSH) is None
-    assert next_channel(CHAIN, {PUSH: [(D.QUEUED, "")]}, PUSH) is None
+        assert next_channel(CHAIN, {PUSH: [(status, "")]}, PUSH, UNPROVED) == SMS
+        assert next_channel(CHAIN, {PUSH: [(status, ""), GONE]}, PUSH, UNPROVED) == SMS
+        assert next_channel(CHAIN, {PUSH: [(status, "")]}, SMS, UNPROVED) is None
+        assert next_channel(CHAIN, {PUSH: [(status, "")], SMS: [(D.SENT, "")]}, PUSH, UNPROVED) is None
+    assert next_channel(CHAIN, {PUSH: [(D.DELIVERED, "")]}, PUSH, UNPROVED) is None
+    assert next_channel(CHAIN, {PUSH: [(D.QUEUED, "")]}, PUSH, UNPROVED) is None
+
+
+def test_a_doubt_does_not_outvote_a_device_that_was_reached() -> None:
+    assert next_channel(CHAIN, {PUSH: [(D.UNKNOWN, ""), GONE]}, PUSH, DOUBTED) == SMS
+    assert next_channel(CHAIN, {PUSH: [(D.UNKNOWN, ""), (D.SENT, "")]}, PUSH, DOUBTED) is None
 
 
 @pytest.mark.parametrize(
