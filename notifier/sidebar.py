@@ -68,6 +68,8 @@ def navigation(request: HttpRequest) -> list[Item]:
             "items": [
                 _rows("Provider accounts", "cell_tower", "channels", "provideraccount"),
                 _rows("Receipt calls", "move_to_inbox", "receipts", "receiptcall"),
+                _rows("Receipt norms", "hourglass", "insights", "receiptnorm"),
+                _rows("Probes", "radar", "insights", "probe"),
             ],
         },
         {
