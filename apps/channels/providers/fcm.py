@@ -38,6 +38,7 @@ WAITS: Mapping[OutcomeKind, float] = {
     OutcomeKind.PROVIDER_DOWN: 10.0,
 }
 _FCM_ERROR = "type.googleapis.com/google.firebase.fcm.v1.FcmError"
+_QUOTA_FAILURE = "type.googleapis.com/google.rpc.QuotaFailure"
 _NOT_A_TOKEN = "registration token is not a valid"
 
 
@@ -71,10 +72,14 @@ class FcmProvider(Provider):
         "THIRD_PARTY_AUTH_ERROR": OutcomeKind.MISCONFIGURED,
         "APNS_AUTH_ERROR": OutcomeKind.MISCONFIGURED,
         "QUOTA_EXCEEDED": OutcomeKind.THROTTLED,
+        "DEVICE_QUOTA_EXCEEDED": OutcomeKind.THROTTLED,  # our word for the quota of one device
         "RESOURCE_EXHAUSTED": OutcomeKind.THROTTLED,
         "INTERNAL": OutcomeKind.TRANSIENT,
         "UNAVAILABLE": OutcomeKind.PROVIDER_DOWN,
     }
+    # Firebase's key for Apple or for browsers, of no concern to Android
+    soft_config: ClassVar[frozenset[str]] = frozenset({"THIRD_PARTY_AUTH_ERROR", "APNS_AUTH_ERROR"})
+    throttled_alone: ClassVar[frozenset[str]] = frozenset({"DEVICE_QUOTA_EXCEEDED"})
     # a 404 without FCM's own word is a wrong project or a wrong URL
     statuses: ClassVar[Mapping[int, OutcomeKind]] = {404: OutcomeKind.MISCONFIGURED}
 
@@ -118,6 +123,27 @@ class FcmProvider(Provider):
         elif outcome.code == "SENDER_ID_MISMATCH" and blame.is_ours(account.id):
             return [replace(outcome, kind=OutcomeKind.MISCONFIGURED)]
         return outcomes
+
+    def check_credentials(self, account: Account, deadline: Deadline) -> Outcome | None:
+        """FCM checks who we are before it looks at the token, and with `validate_only` it sends nothing."""
+        asking = replace(account, settings={**account.settings, "validate_only": True})
+        (outcome,) = self.call(asking, [_NOBODYS], deadline)
+        if outcome.kind in {OutcomeKind.INVALID_ADDRESS, OutcomeKind.ACCEPTED}:
+            return Outcome(OutcomeKind.ACCEPTED, detail="FCM knows the service account and the project.")
+        return outcome
+
+
+_NOBODYS = OutboundMessage(
+    reference="check",
+    delivery="check",
+    tenant="",
+    channel=Channel.PUSH,
+    category=Category.MARKETING,
+    address="check",
+    platform="android",
+    sender="",
+    content={"title": "Check"},
+)
 
 
 def _encoded(account: Account, message: OutboundMessage) -> dict[str, Any]:
@@ -217,9 +243,19 @@ def _project(account: Account) -> str:
 
 def _code(error: _Error, fields: list[str]) -> str:
     code = next((d.get("errorCode") for d in error.details if d.get("@type") == _FCM_ERROR), None) or error.status
+    if code in {"QUOTA_EXCEEDED", "RESOURCE_EXHAUSTED"} and _is_of_device(error):
+        return "DEVICE_QUOTA_EXCEEDED"
     if code == "INVALID_ARGUMENT" and (fields == ["message.token"] or _NOT_A_TOKEN in error.message):
         return "INVALID_TOKEN"
     return str(code)
+
+
+def _is_of_device(error: _Error) -> bool:
+    """google.rpc.QuotaFailure names the quota: of the project, or of the device."""
+    failures = [d for d in error.details if d.get("@type") == _QUOTA_FAILURE]
+    return any(
+        "device" in str(violation).lower() for failure in failures for violation in failure.get("violations") or ()
+    )
 
 
 def _violations(error: _Error) -> Iterator[str]:

@@ -17,7 +17,7 @@ import msgspec
 from pywebpush import WebPusher
 
 from apps.channels import blame, vapid
-from apps.channels.base import HttpRequest, HttpResponse, Messages, Provider, UntranslatableError
+from apps.channels.base import HttpRequest, HttpResponse, Messages, NotSentError, Provider, UntranslatableError
 from apps.channels.collapsing import collapse_id, topic
 from apps.channels.deadlines import Deadline
 from apps.channels.foreign import check_url
@@ -106,6 +106,14 @@ class WebPushProvider(Provider):
         elif outcome.code == "403" and not blame.is_ours(account.id, place, is_plain=False):
             return [replace(outcome, kind=OutcomeKind.INVALID_ADDRESS)]
         return outcomes
+
+    def check_credentials(self, account: Account, deadline: Deadline) -> Outcome | None:
+        """No push service can be asked without a subscription; only whether key and subject are some."""
+        try:
+            vapid.authorization(account, f"https://{HOSTS[0]}", clock.now())
+        except NotSentError as error:
+            return error.outcome
+        return None
 
 
 def _url(account: Account, endpoint: str) -> str:

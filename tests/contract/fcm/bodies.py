@@ -25,6 +25,14 @@ def fcm_error(status: str, code: str, said: str = "", *, fields: list[str] | Non
     return _error(status, said, details, fields or [])
 
 
+def quota_error(said: str) -> bytes:
+    details: list[dict[str, object]] = [
+        {"@type": "type.googleapis.com/google.firebase.fcm.v1.FcmError", "errorCode": "QUOTA_EXCEEDED"},
+        {"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": [{"subject": "", "description": said}]},
+    ]
+    return _error("RESOURCE_EXHAUSTED", said, details, [])
+
+
 def _error(status: str, said: str, details: list[dict[str, object]], fields: list[str]) -> bytes:
     if fields:
         violations = [{"field": field, "description": "Invalid value: rosa"} for field in fields]

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from apps.channels.deadlines import Deadline
 from apps.channels.providers.fcm import FcmProvider
 from apps.core.enums import Category, OutcomeKind
 from apps.core.types import Account, OutboundMessage, Outcome
-from tests.contract.fcm.bodies import google_error
+from tests.contract.fcm.bodies import fcm_error, google_error, quota_error
 from tests.contract.fcm.letters import TOKEN, message
 from tests.contract.scripted import answer, scripted
 from tests.simulators.fcm import PROJECT, FcmSimulator
@@ -143,6 +144,41 @@ def test_it_waits_as_the_documentation_advises(account: Account) -> None:
             (outcome,) = FcmProvider().send(replace(account, base_url=server.url), [message()], deadline=5.0)
         waits[status, len(headers)] = outcome.retry_after
     assert waits == {(503, 0): 10.0, (500, 0): 10.0, (503, 1): 33.0, (400, 0): None}
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [("Device message rate exceeded", "DEVICE_QUOTA_EXCEEDED"), ("Message rate exceeded", "QUOTA_EXCEEDED")],
+)
+def test_one_devices_quota_is_that_devices(account: Account, said: str, code: str) -> None:
+    with scripted(answer(429, quota_error(said))) as server:
+        (outcome,) = FcmProvider().send(replace(account, base_url=server.url), [message()], deadline=5.0)
+    assert (outcome.kind, outcome.code, outcome.retry_after) == (OutcomeKind.THROTTLED, code, 60.0)
+    assert (code in FcmProvider.throttled_alone) is (code == "DEVICE_QUOTA_EXCEEDED")
+
+
+@pytest.mark.parametrize("code", ["THIRD_PARTY_AUTH_ERROR", "APNS_AUTH_ERROR"])
+def test_firebases_key_for_apple_does_not_stop_android(account: Account, code: str) -> None:
+    with scripted(answer(401, fcm_error("UNAUTHENTICATED", code))) as server:
+        (outcome,) = FcmProvider().send(replace(account, base_url=server.url), [message()], deadline=5.0)
+    assert (outcome.kind, outcome.code) == (OutcomeKind.MISCONFIGURED, code)
+    assert code in FcmProvider.soft_config
+
+
+def test_its_credentials_are_checked_without_sending(account: Account, google: FcmSimulator) -> None:
+    before = len(google.taken)
+
+    def check(one: Account) -> tuple[OutcomeKind, str]:
+        outcome = FcmProvider().check_credentials(one, Deadline(5, 2, 5))
+        assert outcome is not None
+        return outcome.kind, outcome.detail or outcome.code
+
+    assert check(account) == (OutcomeKind.ACCEPTED, "FCM knows the service account and the project.")
+    elsewhere = replace(account, settings={"project_id": "elsewhere"})
+    assert check(elsewhere) == (OutcomeKind.MISCONFIGURED, "PERMISSION_DENIED")
+    assert check(replace(account, credentials={}))[0] == OutcomeKind.MISCONFIGURED
+    assert [r.json().get("validate_only") for r in google.requests if r.path != "/token"] == [True] * 2
+    assert len(google.taken) == before
 
 
 def test_a_row_of_foreign_tokens_is_our_own_fault(account: Account, google: FcmSimulator) -> None:

@@ -10,7 +10,7 @@ from apps.channels.providers.fcm import FcmProvider
 from apps.core.enums import Channel, OutcomeKind
 from apps.core.types import Account
 from tests.contract.conformance import HttpConformance
-from tests.contract.fcm.bodies import fcm_error, google_error
+from tests.contract.fcm.bodies import fcm_error, google_error, quota_error
 from tests.contract.fcm.letters import TOKEN
 from tests.contract.scripted import Seen
 from tests.simulators.fcm import PROJECT, FcmSimulator
@@ -61,6 +61,7 @@ class TestFcm(HttpConformance):
         (401, fcm_error("UNAUTHENTICATED", "APNS_AUTH_ERROR"), OutcomeKind.MISCONFIGURED),
         (429, fcm_error("RESOURCE_EXHAUSTED", "QUOTA_EXCEEDED"), OutcomeKind.THROTTLED),
         (429, google_error("RESOURCE_EXHAUSTED"), OutcomeKind.THROTTLED),
+        (429, quota_error("Device message rate exceeded"), OutcomeKind.THROTTLED),
         (500, fcm_error("INTERNAL", "INTERNAL"), OutcomeKind.TRANSIENT),
         (503, fcm_error("UNAVAILABLE", "UNAVAILABLE"), OutcomeKind.PROVIDER_DOWN),
         (502, b"<html>Bad Gateway</html>", OutcomeKind.PROVIDER_DOWN),
@@ -88,4 +89,5 @@ class TestFcm(HttpConformance):
 @pytest.mark.parametrize("code", sorted(FcmProvider.kinds))
 def test_every_code_of_the_table_has_a_case(code: str) -> None:
     bodies = b"".join(body for _, body, _ in TestFcm.refusals)
-    assert code == "INVALID_TOKEN" or f'"{code}"'.encode() in bodies
+    is_ours = code in {"INVALID_TOKEN", "DEVICE_QUOTA_EXCEEDED"}
+    assert is_ours or f'"{code}"'.encode() in bodies

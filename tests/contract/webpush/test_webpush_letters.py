@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from apps.channels import vapid
+from apps.channels.deadlines import Deadline
 from apps.channels.providers.webpush import WebPushProvider
 from apps.core import clock
 from apps.core.enums import Category, OutcomeKind
@@ -164,6 +165,14 @@ def test_credentials_of_no_use_are_ours_to_mend(
 ) -> None:
     (outcome,) = send(replace(account, **given), message())
     assert (outcome.kind, outcome.code, service.requests) == (OutcomeKind.MISCONFIGURED, code, [])
+
+
+def test_its_credentials_are_checked_as_far_as_they_can_be(account: Account, service: WebPushSimulator) -> None:
+    deadline = Deadline(5, 2, 5)
+    assert WebPushProvider().check_credentials(account, deadline) is None
+    wrong = WebPushProvider().check_credentials(replace(account, credentials={}), deadline)
+    assert wrong and (wrong.kind, wrong.code) == (OutcomeKind.MISCONFIGURED, "bad_vapid_key")
+    assert service.requests == []
 
 
 @pytest.mark.parametrize(
