@@ -198,7 +198,7 @@ def test_another_tenants_account_changes_nothing_of_ours() -> None:
     endpoint(person("otto"), Channel.SMS, PHONE)
     twilio(tenant("bold"))
     text("stop")
-    assert vetoes() == [("bold", "opted_out", "inbound")]
+    assert (vetoes(), switches()) == ([("bold", "opted_out", "inbound")], [])
     veto(SuppressionReason.OPTED_OUT, "inbound")
     text("start")
     assert vetoes() == [("acme", "opted_out", "inbound")]

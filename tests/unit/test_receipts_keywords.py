@@ -15,8 +15,8 @@ from apps.receipts.keywords import WORDS, keyword, normalized
         ("Stop all", "stop"),
         ("STOPALL", "stop"),
         ("Opt-out", "stop"),
-        ("ＳＴＯＰ", "stop"),
-        ("stop\u200b\ufeff", "stop"),
+        ("ＳＴＯＰ", "stop"),  # noqa: RUF001
+        ("st\u200bop\ufeff", "stop"),
         ("Stopp", "stop"),
         ("abmelden 😡", "stop"),
         ("ARRÊT", "stop"),

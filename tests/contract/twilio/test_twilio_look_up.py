@@ -27,7 +27,7 @@ class TestTwilioLookUp(TwilioCase):
         body = msgspec.json.encode({"messages": listed, "next_page_uri": more})
         with scripted(answer(200, body)) as server:
             own = replace(self.account(server.url), settings=settings)
-            told = self.provider.look_up(own, self.messages(1)[0], since, Deadline(1.0, 0.5, 0.4))
+            told = self.provider.look_up(own, self.messages(1)[0], since, Deadline(5.0, 0.5, 5.0))
         (self.asked,) = server.requests
         return told
 
@@ -67,5 +67,5 @@ class TestTwilioLookUp(TwilioCase):
         since = clock.now() - timedelta(minutes=5)
         with scripted(answer(status)) as server:
             account = self.account(server.url)
-            assert self.provider.look_up(account, self.messages(1)[0], since, Deadline(1.0, 0.5, 0.4)) is None
-        assert self.provider.look_up(account, self.messages(1)[0], since, Deadline(1.0, 0.5, 0.4)) is None
+            assert self.provider.look_up(account, self.messages(1)[0], since, Deadline(5.0, 0.5, 5.0)) is None
+        assert self.provider.look_up(account, self.messages(1)[0], since, Deadline(5.0, 0.5, 5.0)) is None

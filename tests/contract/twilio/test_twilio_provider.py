@@ -116,6 +116,13 @@ class TestTwilio(TwilioCase, HttpConformance, ReceiptConformance):
         request = self.provider.build(account, self.messages(1))
         assert request.url == f"https://{host}/2010-04-01/Accounts/{SID}/Messages.json"
 
+    def test_it_takes_nothing_from_the_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        plain = self.provider.build(self.account(""), self.messages(1))
+        for name in ("TWILIO_REGION", "TWILIO_EDGE", "TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN"):
+            monkeypatch.setenv(name, "elsewhere")
+        request = self.provider.build(self.account(""), self.messages(1))
+        assert (request.url, request.headers) == (plain.url, plain.headers)
+
     def test_it_reads_a_message_that_failed_at_once(self) -> None:
         body = msgspec.json.encode({"sid": "SM1", "status": "failed", "error_code": 21610})
         with scripted(answer(201, body)) as server:

@@ -31,7 +31,7 @@ class TestTwilioReceipts(TwilioCase):
         call = ProviderCall(url, headers, urlencode(form).encode())
         assert self.provider.verify(own, call, NOW) is (signature is not None)
 
-    def test_it_takes_sha256_when_the_call_says_so(self) -> None:
+    def test_it_takes_sha256_when_the_call_says_so(self, caplog: pytest.LogCaptureFixture) -> None:
         call, _ = self.call(NOW)
         # HMAC-SHA256 over the same text, by hand
         fields = sorted(parse_qsl(call.body.decode()))
@@ -42,6 +42,8 @@ class TestTwilioReceipts(TwilioCase):
         for algorithm, is_taken in (("HMAC_SHA256", True), ("HMAC_SHA1", False), ("HMAC_MD5", False), ("none", False)):
             headers = {"x-twilio-signature": signature, named: f"key=k1,algorithm={algorithm}"}
             assert self.provider.verify(own, replace(call, headers=headers), NOW) is is_taken
+        # a stranger cannot fill our log
+        assert caplog.records == []
 
     def test_it_takes_a_signature_over_the_address_as_it_was_given(self) -> None:
         given = f"{self.url}?reference=at_1#rc=5&rp=5xx,ct,rt"
