@@ -261,8 +261,7 @@ def _open(record: Record, rules: Rules, now: float) -> None:
 def _close(record: Record, now: float) -> None:
     record.state, record.since, record.good, record.slots, record.codes = 0, now, 0, {}, {}
     record.base = max(record.base, LEAST_AFTER_TROUBLE)
-    record.cap, record.cap_at = max(LEAST_LEAST_AFTER_TROUBLE = 10.0
-AFTER_TROUBLE, AFTER_TROUBLE * record.base), now
+    record.cap, record.cap_at = max(LEAST_AFTER_TROUBLE, AFTER_TROUBLE * record.base), now
 
 
 def _throttle(record: Record, rules: Rules, seconds: float, now: float) -> None:

@@ -56,7 +56,8 @@ end
 
 local function close()
     record.state, record.since, record.good, record.slots, record.codes = 0, now, 0, {}, {}
-    record.cap, record.cap_at = math.max(1, 0.25 * record.base), now
+    record.base = math.max(record.base, 10)
+    record.cap, record.cap_at = math.max(10, 0.25 * record.base), now
 end
 
 local function throttle(seconds)

@@ -97,6 +97,8 @@ def test_only_probes_count_while_it_is_open_and_it_closes_after_three(ask: Ask) 
         changed, found = noted(ask, at + 0.1, GOOD, probe=True)
         assert (changed, found.state) == (("", 1) if number < 2 else ("closed", 0))
     assert (found.since, found.calls, found.codes) == (START + 7.1, 0, {})
+    ceilings = [found.ceiling(START + at) for at in (7.1, 27.1, 77.0, 77.2)]
+    assert ceilings == pytest.approx([10, 30, 79.9, 0], abs=0.01)
 
 
 def test_a_probe_that_fails_lets_it_rest_twice_as_long(ask: Ask) -> None:
