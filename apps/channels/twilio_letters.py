@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any, NoReturn
 
 import requests
-import twilio.rest.api.v2010.account  # the SDK would load it within the first message's deadline
+import twilio.rest.api.v2010.account  # noqa: F401 (the SDK itself would load it within the first message's deadline)
 from twilio.rest import Client
 
 from apps.channels.transport import HttpRequest
