@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from threading import Thread
 from time import sleep
+from typing import Any
 
 from apps.core.redis import RedisError, quick
 
@@ -26,7 +27,7 @@ def say(queues: Iterable[str]) -> None:
 
 def served(queues: Sequence[str]) -> frozenset[str]:
     """Those for which a worker has spoken up lately. Raises RedisError: then nobody can tell."""
-    found = quick().mget([_key(queue) for queue in queues])
+    found: Any = quick().mget([_key(queue) for queue in queues])
     return frozenset(queue for queue, sign in zip(queues, found, strict=True) if sign)
 
 

@@ -60,7 +60,9 @@ class ReceiptNormAdmin(ReadOnly, ModelAdmin):
     list_filter_submit = True
     search_fields = ("account",)
     ordering = ("account", "place")
-    empty_sentence = "How long receipts take is learnt from the last day, for each provider account that reports at all."
+    empty_sentence = (
+        "How long receipts take is learnt from the last day, for each provider account that reports at all."
+    )
 
     @display(description="To")
     def place_(self, norm: Any) -> str:

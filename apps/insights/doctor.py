@@ -13,6 +13,7 @@ WITH_DATABASE: tuple[Checkup, ...] = (
     servers.beat,
     servers.clocks,
     carriers.accounts,
+    carriers.senders,
     carriers.expiries,
     carriers.doors,
     flow.receipts,

@@ -9,13 +9,13 @@ ALARM, RECOVERY = 20.0, 3.0
 NEVER_BELOW = 0.01
 
 
-def is_silent(*, judged: int, missing: int, expected: float) -> bool:
+def is_silent(judged: int, missing: int, expected: float) -> bool:
     """`expected`: the share that is usually missing."""
     share = missing / judged if judged else 0.0
     return judged >= LEAST_JUDGED and share >= expected + MARGIN and surprise(judged, missing, expected) > ALARM
 
 
-def has_recovered(*, judged: int, missing: int, expected: float) -> bool:
+def has_recovered(judged: int, missing: int, expected: float) -> bool:
     share = missing / judged if judged else 1.0
     is_usual = share < expected + MARGIN or surprise(judged, missing, expected) < RECOVERY
     return judged >= LEAST_JUDGED and is_usual

@@ -88,7 +88,7 @@ def _judge(probe: Any, now: datetime) -> None:
 
 
 def _seconds(probe: Any, arrived: DeliverySummary) -> float:
-    return max(0.0, (arrived.updated_at - probe.sent_at).total_seconds())
+    return float(max(0.0, (arrived.updated_at - probe.sent_at).total_seconds()))
 
 
 def _note(probe: Any, now: datetime, *, arrived: bool, said: str, took: float | None = None) -> None:

@@ -72,8 +72,12 @@ def watch(now: datetime) -> None:
 
 def _judge(account: str, groups: Sequence[Group], norms: Mapping[tuple[str, str], ReceiptNorm], now: datetime) -> None:
     was_silent = {place for (key, place), norm in norms.items() if key == account and norm.silent_since is not None}
-    silent = [group for group in groups if is_silent(**_numbers(group))]
-    recovered = {group.place for group in groups if group.place in was_silent and has_recovered(**_numbers(group))}
+    silent = [group for group in groups if is_silent(group.judged, group.missing, group.expected)]
+    recovered = {
+        group.place
+        for group in groups
+        if group.place in was_silent and has_recovered(group.judged, group.missing, group.expected)
+    }
     began = {group.place for group in silent} - was_silent
     rows = ReceiptNorm.objects.filter(account=account)
     if began:
@@ -113,10 +117,6 @@ def _groups(found: Iterable[Overdue], norms: Mapping[tuple[str, str], ReceiptNor
         if one.place and (account, one.place) in norms
     ]
     return [together, *own]
-
-
-def _numbers(group: Group) -> dict[str, float]:
-    return {"judged": group.judged, "missing": group.missing, "expected": group.expected}
 
 
 def _sentence(group: Group) -> str:

@@ -49,4 +49,4 @@ class SoftBounce(models.Model):
     count = models.PositiveIntegerField()
     since = models.DateTimeField()
 
-    objects = TenantManager()
+    objects = TenantManager()  # type: ignore[django-manager-missing]

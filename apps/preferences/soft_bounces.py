@@ -62,4 +62,4 @@ def count_soft_bounces(refusals: Mapping[UUID, Refusals]) -> frozenset[UUID]:
 
 def forget_old(now: datetime) -> int:
     """Counts of endpoints to which nothing was sent for a year, or that are gone. How many."""
-    return SoftBounce.objects.all_tenants().filter(since__lt=now - KEPT).delete()[0]
+    return int(SoftBounce.objects.all_tenants().filter(since__lt=now - KEPT).delete()[0])

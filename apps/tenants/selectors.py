@@ -115,7 +115,8 @@ def tenant_by_slug(slug: str) -> Tenant | None:
 
 
 def _tenant(row: tuple[Any, ...]) -> Tenant:
-    return Tenant(*row[:-1], tracked_categories=frozenset(row[-1]))
+    *plain, tracked = row
+    return Tenant(*plain, frozenset(tracked))
 
 
 def key_id_by_prefix(tenant: Tenant, prefix: str) -> UUID | None:

@@ -8,7 +8,17 @@ import time
 from tests.bench.results import Result, table, write
 from tests.bench.world import PROJECT, World, service, world
 
-NAMES = ("decide", "end_to_end", "ledger", "accept_single", "accept_batch", "critical_latency", "memory")
+NAMES = (
+    "decide",
+    "providers",
+    "end_to_end",
+    "ledger",
+    "accept_single",
+    "accept_batch",
+    "critical_latency",
+    "receipts",
+    "memory",
+)
 
 
 def main() -> int:
@@ -35,13 +45,17 @@ def _measured(made: World, only: list[str], quick: bool) -> dict[str, Result]:
     django.setup()
     from django.core.management import call_command
 
-    from tests.bench import accepting, cast, delivering, sizes, urgent
+    from tests.bench import accepting, cast, delivering, providers, receiving, sizes, urgent
 
     call_command("migrate", interactive=False, verbosity=0)
     invited = cast.invite()
     results: dict[str, Result] = {}
     if "decide" in only:
         _say("decide", results, {"decide": sizes.decisions(quick)})
+    if "providers" in only:
+        _say("providers", results, providers.providers(made, quick))
+    if not set(only) - {"decide", "providers"}:
+        return results
     with made.running(*service(made)):
         if "end_to_end" in only:
             _say("end_to_end", results, {"end_to_end": delivering.end_to_end(made, invited, quick)})
@@ -53,6 +67,8 @@ def _measured(made: World, only: list[str], quick: bool) -> dict[str, Result]:
             _say("accept_batch", results, {"accept_batch": accepting.accept_batch(made, invited, quick)})
         if "critical_latency" in only:
             _say("critical_latency", results, urgent.critical_latency(made, invited, quick))
+        if "receipts" in only:
+            _say("receipts", results, receiving.receipts(made, quick))
         if "memory" in only:
             _say("memory", results, {"memory": sizes.memory(made)})
     return results

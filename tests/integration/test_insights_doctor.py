@@ -14,7 +14,7 @@ from django.core.management import call_command
 from django.db import DatabaseError
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
-from apps.channels import registry
+from apps.channels import domain_rules, registry
 from apps.channels import services as channels
 from apps.channels.base import Provider
 from apps.core import clock, ids
@@ -27,6 +27,8 @@ from apps.insights.checkups import carriers, flow, servers
 from apps.insights.models import Probe, ReceiptNorm
 from apps.ledger.models import WorkItem
 from apps.receipts.models import ReceiptCall
+from apps.tenants.models import Tenant
+from apps.tenants.selectors import forget_cached as forget_tenants
 from tests.integration.dispatch_cast import notify, person, tenant
 
 pytestmark = pytest.mark.django_db
@@ -231,6 +233,30 @@ def test_an_account_that_is_off(world: Any) -> None:
     account = channels.create_account(key="acme-off", provider="smtp", channel=Channel.EMAIL)
     channels.switch_off(account.id, "Trouble.")
     assert only("warn")[0] == "account acme-off"
+
+
+def test_sender_domains_that_receivers_doubt(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the account's sender, or else of every tenant's."""
+    asked: list[tuple[str, str]] = []
+
+    def check(account: Any) -> list[domain_rules.Finding]:
+        asked.append((account.key, account.sender))
+        grade = domain_rules.Grade.BROKEN if account.sender == "Acme <hi@acme.test>" else domain_rules.Grade.GOOD
+        return [domain_rules.Finding("spf", grade, account.sender.rpartition("@")[2].strip(">"), "Said.", "Mend it.")]
+
+    monkeypatch.setattr(carriers, "check_account", check)
+    channels.create_account(key="own", provider="smtp", channel=Channel.EMAIL, sender="sale@acme-sale.test")
+    for slug, sender in (("acme", "Acme <hi@acme.test>"), ("other", "")):
+        Tenant.objects.create(slug=slug, name=slug, email_from=sender)
+    forget_tenants()
+    assert only("fail") == ("sender acme.test", "spf for acme-mail: Said. | Mend it.")
+    found = findings()
+    assert sorted(set(asked)) == [("acme-mail", "Acme <hi@acme.test>"), ("own", "sale@acme-sale.test")]
+    assert (found["sender acme.test"], found["sender acme-sale.test"]) == (
+        "spf for acme-mail: Said.",
+        "spf for own: Said.",
+    )
+    assert "sender acme.test" in findings("fail") and "sender acme-sale.test" in findings("ok")
 
 
 @pytest.mark.parametrize(("days", "level"), [(5, "warn"), (-1, "fail")])

@@ -1,7 +1,8 @@
 """Provider accounts, their credentials and their end, sender domains, and the doors that providers call."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime
 from ipaddress import ip_address
 from urllib.error import HTTPError, URLError
@@ -13,14 +14,22 @@ from django.conf import settings
 from apps.channels import registry
 from apps.channels import selectors as channels
 from apps.channels.deadlines import Deadline
-from apps.core.enums import OutcomeKind
+from apps.channels.domains import Grade, check_account
+from apps.core.enums import Channel, OutcomeKind
 from apps.core.types import Account, Outcome
 from apps.insights import expiring
-from apps.insights.checkups.findings import Finding, fail, ok, warn
+from apps.insights.checkups.findings import Finding, Level, fail, ok, warn
 from apps.insights.models import ReceiptNorm
+from apps.tenants import selectors as tenants
 
 PATIENCE = 5.0
 AT_ONCE = 8
+LEVELS: Mapping[Grade, Level] = {
+    Grade.GOOD: "ok",
+    Grade.WEAK: "warn",
+    Grade.UNKNOWN: "warn",
+    Grade.BROKEN: "fail",
+}
 BLAMELESS = frozenset({OutcomeKind.THROTTLED, OutcomeKind.TRANSIENT, OutcomeKind.PROVIDER_DOWN, OutcomeKind.AMBIGUOUS})
 
 
@@ -71,6 +80,22 @@ def _judged(account: Account, answer: Outcome | Exception | None) -> Finding:
             return fail(
                 about, f"The check failed: {type(error).__name__}: {error}", "Look at its settings in the admin."
             )
+
+
+def senders(now: datetime) -> Iterator[Finding]:
+    """SPF, DKIM and DMARC of the domains that mails come from: the accounts' own senders, or else the tenants'."""
+    mails = [account for account, is_on in channels.every_account() if is_on and account.channel == Channel.EMAIL]
+    tenants_own = sorted({tenant.email_from for tenant in tenants.tenants().values() if tenant.email_from})
+    asked = [
+        replace(account, sender=sender)
+        for account in mails
+        for sender in ((account.sender,) if account.sender else tenants_own)
+    ]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for account, found in zip(asked, pool.map(check_account, asked), strict=True):
+            for one in found:
+                fact = f"{one.check} for {account.key}: {one.fact}"
+                yield Finding(LEVELS[one.grade], f"sender {one.name}", fact, one.fix)
 
 
 def expiries(now: datetime) -> Iterator[Finding]:

@@ -140,7 +140,7 @@ def clocks(now: datetime) -> Iterator[Finding]:
         yield ok("clock", said)
 
 
-def _ask(sql: str, *parameters: object) -> Any:
+def _ask(sql: str, *parameters: str) -> Any:
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters or None)
         return cursor.fetchone()[0]
