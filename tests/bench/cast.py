@@ -39,6 +39,12 @@ def invite() -> Cast:
     )
     for start in range(0, PEOPLE, 500):
         upsert_recipients(tenant=tenant, inline=[_person(n) for n in range(start, start + 500)])
+    publish(tenant)
+    return Cast(tenant, key.token)
+
+
+def publish(tenant: Tenant) -> None:
+    """The templates and the kinds of event."""
     variants = (
         Source(
             Channel.PUSH, "", {"title": "Hello {{ recipient.first_name }}", "body": "Order {{ data.order }} is here."}
@@ -70,7 +76,6 @@ def invite() -> Cast:
             template_key="bench_short",
             channels=(Channel.PUSH, Channel.SMS),
         )
-    return Cast(tenant, key.token)
 
 
 def _person(n: int) -> InlineRecipient:

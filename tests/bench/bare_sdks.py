@@ -1,0 +1,164 @@
+"""What each provider's own SDK does with the same messages, used as its documentation says, several threads side by side.
+
+Retries are off where an SDK has them: against a simulator that answers they would not be used, but they must not flatter us.
+"""
+
+import asyncio
+import json
+import logging
+import ssl
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import uuid4
+
+import firebase_admin
+import httpx
+import jwt
+from anymail.message import AnymailMessage
+from django.core.mail import get_connection
+from firebase_admin import credentials, messaging
+from google.auth.transport.requests import Request
+from google.oauth2 import credentials as google
+from google.oauth2 import service_account
+from requests.adapters import HTTPAdapter
+from twilio.http.http_client import TwilioHttpClient
+from twilio.rest import Client
+
+from tests.simulators.base import Simulator
+
+TITLE, BODY = "Hello Person7", "Order R-7 is here."
+
+
+def side_by_side(send: Callable[[int], object], count: int, threads: int) -> float:
+    """Messages a second."""
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(send, range(threads)))
+        began = time.perf_counter()
+        list(pool.map(send, range(count)))
+        return count / (time.perf_counter() - began)
+
+
+def apns(sim: Simulator, count: int, streams: int) -> float:
+    """httpx over one HTTP/2 connection: Apple has no SDK for servers."""
+    return asyncio.run(_apns(sim, count, streams))
+
+
+async def _apns(sim: Simulator, count: int, streams: int) -> float:
+    key = sim.credentials
+    claims = {"iss": key["team_id"], "iat": int(time.time())}
+    token = jwt.encode(claims, key["key"], algorithm="ES256", headers={"kid": key["key_id"]})
+    headers = {"authorization": f"bearer {token}", "apns-topic": sim.settings["topic"], "apns-push-type": "alert"}
+    limits = httpx.Limits(max_connections=1)
+    context = ssl.create_default_context(cafile=sim.ca_bundle)
+    gate = asyncio.Semaphore(streams)
+    async with httpx.AsyncClient(http2=True, verify=context, limits=limits, headers=headers, timeout=30) as client:
+
+        async def send(number: int) -> None:
+            payload = {"aps": {"alert": {"title": TITLE, "body": BODY}}, "reference": f"at_{number}"}
+            async with gate:
+                url = f"{sim.url}/3/device/{sim.sample_address(number)}"
+                answer = await client.post(url, json=payload, headers={"apns-id": str(uuid4())})
+                answer.raise_for_status()
+
+        await asyncio.gather(*map(send, range(streams)))
+        began = time.perf_counter()
+        await asyncio.gather(*map(send, range(count)))
+        return count / (time.perf_counter() - began)
+
+
+class _Static(credentials.Base):  # type: ignore[misc]
+    """An access token as the simulator gives it out."""
+
+    def __init__(self, token: str) -> None:
+        self._token = google.Credentials(token)
+
+    def get_credential(self) -> Any:
+        return self._token
+
+
+def fcm(sim: Simulator, count: int, threads: int) -> float:
+    app = firebase_admin.initialize_app(_Static(_granted(sim)), {"projectId": "acme-push"}, f"bench-{uuid4()}")
+    service = messaging._get_messaging_service(app)
+    project = sim.settings.get("project_id") or _project(sim)
+    service._fcm_url = f"{sim.url}/v1/projects/{project}/messages:send"
+    service._client.session.mount("http://", HTTPAdapter(pool_maxsize=threads, max_retries=0))
+
+    def send(number: int) -> None:
+        message = messaging.Message(
+            notification=messaging.Notification(TITLE, BODY), data={"reference": f"at_{number}"}
+        )
+        message.token = sim.sample_address(number)
+        messaging.send(message, app=app)
+
+    try:
+        return side_by_side(send, count, threads)
+    finally:
+        firebase_admin.delete_app(app)
+
+
+def _project(sim: Simulator) -> str:
+    return str(json.loads(sim.credentials["service_account"])["project_id"])
+
+
+def _granted(sim: Simulator) -> str:
+    scope = "https://www.googleapis.com/auth/firebase.messaging"
+    made = service_account.Credentials.from_service_account_info(
+        json.loads(sim.credentials["service_account"]), scopes=[scope]
+    )
+    made.refresh(Request())
+    return str(made.token)
+
+
+class _Elsewhere(TwilioHttpClient):
+    def __init__(self, base: str, threads: int) -> None:
+        super().__init__(timeout=10)
+        self.base = base
+        self.session.mount("http://", HTTPAdapter(pool_maxsize=threads))
+
+    def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
+        return super().request(method, url.replace("https://api.twilio.com", self.base), *args, **kwargs)
+
+
+def twilio(sim: Simulator, count: int, threads: int) -> float:
+    given = sim.credentials
+    # it writes several lines for each request, which would cost it dearly where they go to a console
+    logging.getLogger("twilio.http_client").setLevel(logging.WARNING)
+    client = Client(given["account_sid"], given["auth_token"], http_client=_Elsewhere(sim.url, threads))
+
+    def send(number: int) -> None:
+        client.messages.create(to=sim.sample_address(number), from_=sim.sender, body=f"Person{number}: {BODY}")
+
+    return side_by_side(send, count, threads)
+
+
+def postmark(sim: Simulator, count: int, size: int) -> float:
+    """anymail, one message with `size` recipients a call, each with data of its own: Postmark's batch."""
+    token = sim.credentials["server_token"]
+    line = get_connection("anymail.backends.postmark.EmailBackend", server_token=token, api_url=f"{sim.url}/")
+    line.open()
+
+    def send(first: int) -> None:
+        to = [sim.sample_address(number) for number in range(first, first + size)]
+        mail = AnymailMessage("Order R-7", BODY, sim.sender, to, connection=line)
+        mail.attach_alternative(f"<p>Hello,</p><p>{BODY}</p>", "text/html")
+        mail.merge_metadata = {address: {"reference": f"at_{number}"} for number, address in enumerate(to)}
+        mail.send()
+
+    try:
+        send(0)
+        began = time.perf_counter()
+        for first in range(0, count, size):
+            send(first)
+        return count / (time.perf_counter() - began)
+    finally:
+        line.close()
+
+
+BARE: dict[str, Callable[[Simulator, int, int], float]] = {
+    "apns": apns,
+    "fcm": fcm,
+    "twilio": twilio,
+    "postmark": postmark,
+}
