@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.faults.checker import Balance, balance, is_settled
+from tests.faults.outside import Books, Outside, Provided
 from tests.faults.producer import Producer
 from tests.faults.system import CORE, PROJECT, System
 
@@ -26,10 +27,11 @@ class Experiment:
 
     `patience`: seconds that `settle` waits at most; `is_rehearsal`: figures are not written."""
 
-    def __init__(self, system: System, name: str) -> None:
+    def __init__(self, system: System, name: str, outside: Outside | None = None) -> None:
         self.system = system
         self.name = name
-        self.producer = Producer(system.url, system.token, name)
+        self.outside = outside
+        self.producer = Producer(system.url, outside.token if outside else system.token, name)
         self.figures: dict[str, Any] = {}
         self.patience = 1_000.0
         self.is_rehearsal = False
@@ -52,6 +54,31 @@ class Experiment:
         self.write(not mistakes, found.as_figures())
         assert not mistakes, f"{mistakes}\n{found}"
         return found
+
+    def check_outside(self, **allowed: int) -> Books:
+        """The same for what went to simulated providers. `allowed`: statuses that are expected, and how many at most."""
+        assert self.outside
+        books = self.outside.books(self.name)
+        mistakes = books.mistakes()
+        missing = sum(id_ not in self.outside.accepted(self.name) for id_ in self.producer.book.ids)
+        statuses = books.by_status()
+        for status in set(statuses) - {"sent", "delivered"}:
+            if statuses[status] > allowed.get(status, 0):
+                mistakes[f"status_{status}"] = statuses[status]
+        if missing:
+            mistakes["lost"] = missing
+        figures = {
+            "accepted": len(self.producer.book.ids),
+            "deliveries": len(books.statuses),
+            "statuses": statuses,
+            "requests": len(books.lines),
+            "taken": sum(books.taken().values()),
+            "resent": len(books.resent & set(books.statuses)),
+            **mistakes,
+        }
+        self.write(not mistakes, figures)
+        assert not mistakes, f"{mistakes}\n{figures}"
+        return books
 
     def write(self, is_pass: bool, figures: dict[str, Any]) -> None:
         if self.is_rehearsal:
@@ -110,6 +137,31 @@ def system(whole_system: System) -> System:
     for process in whole_system.processes.values():
         process.deaths = 0
     return whole_system
+
+
+ACCOUNTS = (
+    Provided("fcm", "fcm", settings={"platforms": ["android"]}),
+    Provided("apns", "apns", is_tls=True),
+    Provided("postmark", "postmark"),
+    Provided("twilio", "twilio", order=1),
+    Provided("vonage", "vonage", order=2),
+)
+
+
+@pytest.fixture(scope="session")
+def outside_world(whole_system: System) -> Outside:
+    return Outside(whole_system, ACCOUNTS)
+
+
+@pytest.fixture
+def trial(outside_world: Outside, system: System, request: pytest.FixtureRequest) -> Iterator[Experiment]:
+    """An experiment of a live tenant, whose accounts point at simulated providers."""
+    outside_world.reset()
+    running = Experiment(system, request.node.name.removeprefix("test_"), outside_world)
+    try:
+        yield running
+    finally:
+        running.producer.close()
 
 
 @pytest.fixture

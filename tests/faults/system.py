@@ -49,7 +49,9 @@ class Process:
 
 
 class System:
-    """`keep(...)` names what is to run; `wait` looks after it, reviving what died, as a supervisor would."""
+    """`keep(...)` names what is to run; `wait` looks after it, reviving what died, as a supervisor would.
+
+    `neighbours`: how to make the processes of the outside world, by name; they run until they are ended by name."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -61,6 +63,7 @@ class System:
         self._env = self._environment()
         self._receipts: tuple[str, ...] = ("--no-receipts",)
         self.processes: dict[str, Process] = {}
+        self.neighbours: dict[str, Callable[[], Process]] = {}
         (directory / "log").mkdir()
         self._prepare()
         self.token: str = json.loads((directory / "demo.json").read_text())["test_key"]
@@ -96,7 +99,9 @@ class System:
             subprocess.run(command, cwd=PROJECT, env=self._env, check=True, capture_output=True)
 
     def _make(self, name: str) -> Process:
-        """`name`: a pool's, or with a suffix (critical-2) one more of them."""
+        """`name`: a pool's, or with a suffix (critical-2) one more of them; or a neighbour's."""
+        if name in self.neighbours:
+            return self.neighbours[name]()
         kind = name.partition("-")[0]
         port = self._ports.get(kind)
         match kind:
@@ -141,12 +146,12 @@ class System:
     def mutate(self, mutant: str) -> None:
         """Every process that starts from now on runs with this word for sabotage.py; those that run now end."""
         self._env["MUTANT"] = mutant
-        for name in set(self.processes) - {"sandbox"}:
+        for name in set(self.processes) - {"sandbox", *self.neighbours}:
             self.end(name)
 
     def keep(self, *names: str) -> None:
         """Exactly these run from now on (and the sandbox), unsabotaged; returns when all are ready."""
-        wanted = {*names, "sandbox"}
+        wanted = {*names, "sandbox", *self.neighbours}
         for name in set(self.processes) - wanted:
             self.end(name)
         for name in sorted(wanted):
@@ -224,6 +229,15 @@ class System:
 
     def redis(self) -> "redis.Redis":
         return redis.Redis.from_url(self.servers.redis_url)
+
+    def run(self, module: str, given: str) -> str:
+        """What a module of the tests prints that is run with the service's settings and this standard input."""
+        command = [sys.executable, "-m", module]
+        ran = subprocess.run(
+            command, cwd=PROJECT, env=self._env, input=given, capture_output=True, text=True, check=False
+        )
+        assert ran.returncode == 0, ran.stderr
+        return ran.stdout
 
     def faults(self, **words: str) -> None:
         """What the provider does with each channel's messages (sandbox PUT /faults)."""
