@@ -1,7 +1,9 @@
 """The SDK as it is, but for its address and its retries, judges both our letters and the simulator."""
 
+import socket
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from typing import Any
 
 import firebase_admin
 import msgspec
@@ -16,7 +18,20 @@ from tests.simulators.fcm import PROJECT, FcmSimulator, service_account
 
 
 @pytest.fixture
-def sdk(google: FcmSimulator) -> Iterator[Callable[[messaging.Message], str]]:
+def _here_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Google's library asks iamcredentials.googleapis.com behind one's back, in a thread of its own, for every new token."""
+    resolve = socket.getaddrinfo
+
+    def local(host: str, *given: Any, **named: Any) -> Any:
+        if host != "127.0.0.1":
+            raise socket.gaierror(socket.EAI_NONAME, "not in tests")
+        return resolve(host, *given, **named)
+
+    monkeypatch.setattr(socket, "getaddrinfo", local)
+
+
+@pytest.fixture
+def sdk(_here_only: None, google: FcmSimulator) -> Iterator[Callable[[messaging.Message], str]]:
     """firebase_admin with its documented way to another address; its token comes from the simulator too."""
     key = msgspec.json.decode(service_account(f"{google.url}/token", google._key))
     app = firebase_admin.initialize_app(credentials.Certificate(key), {"httpTimeout": 5}, name="judge")
