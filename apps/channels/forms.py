@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 from django import forms
 from unfold.widgets import UnfoldAdminExpandableTextareaWidget, UnfoldAdminSelectWidget
 
@@ -20,13 +21,44 @@ def _lines(text: str) -> list[str]:
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 
+def credentials_in(text: str) -> dict[str, str]:
+    """name = value, one a line; a key file's PEM or JSON may go on over the next lines. Raises ValidationError."""
+    found: dict[str, str] = {}
+    open_name = ""
+    for number, line in enumerate(text.splitlines(), start=1):
+        if open_name:
+            found[open_name] += f"\n{line.strip()}"
+        elif line.strip():
+            name, mark, value = (part.strip() for part in line.partition("="))
+            if not mark or not name or not value:
+                raise forms.ValidationError(f"Line {number} is not name = value.")
+            open_name, found[name] = name, value
+        if open_name and _is_whole(found[open_name]):
+            open_name = ""
+    if open_name:
+        raise forms.ValidationError(f"The value of {open_name} has no end.")
+    return found
+
+
+def _is_whole(value: str) -> bool:
+    if value.startswith("-----BEGIN "):
+        return "-----END " in value
+    if not value.startswith("{"):
+        return True
+    try:
+        msgspec.json.decode(value)
+    except msgspec.DecodeError:
+        return False
+    return True
+
+
 class AccountForm(ModelForm):
     """`cleaned_data`: credentials a dict, webhook_secrets a list; None for what is to stay."""
 
     credentials = forms.CharField(
         required=False,
         widget=UnfoldAdminExpandableTextareaWidget(attrs={"autocomplete": "off", "spellcheck": "false"}),
-        help_text=f"One a line: name = value. Replaces all of them. Never shown again. {_KEPT}",
+        help_text=f"One a line: name = value; after a name, a whole key file. Replaces all. Never shown again. {_KEPT}",
     )
     webhook_secrets = forms.CharField(
         required=False,
@@ -51,13 +83,7 @@ class AccountForm(ModelForm):
             )
 
     def clean_credentials(self) -> Mapping[str, str] | None:
-        found: dict[str, str] = {}
-        for number, line in enumerate(_lines(self.cleaned_data["credentials"]), start=1):
-            name, mark, value = line.partition("=")
-            if not mark or not name.strip() or not value.strip():
-                raise forms.ValidationError(f"Line {number} is not name = value.")
-            found[name.strip()] = value.strip()
-        return found or None
+        return credentials_in(self.cleaned_data["credentials"]) or None
 
     def clean_webhook_secrets(self) -> list[str] | None:
         return _lines(self.cleaned_data["webhook_secrets"]) or None
