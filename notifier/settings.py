@@ -215,6 +215,7 @@ SPECTACULAR_SETTINGS = {
     "AUTHENTICATION_WHITELIST": [
         "apps.tenants.authentication.ApiKeyAuthentication",
         "apps.inbox.authentication.InboxTokenAuthentication",
+        "apps.receipts.api.OptionalInboxToken",
     ],
 }
 

@@ -57,12 +57,7 @@ class Code(StrEnum):
         "The API key is missing or not valid.",
         "Send `Authorization: Bearer ntf_...` with a key that is neither expired nor revoked.",
     )
-    ENGAGEMENT_TOKEN_INVALID = (
-        "engagement_token_invalid",
-        401,
-        "Nothing proves that this message is the person's.",
-        "Send the `engagement_token` of the push payload, or the message's id together with the person's inbox token.",
-    )
+    ENGAGEMENT_UNPROVED = "engagement_unproved", 401, "Nothing proves whose it is.", "Send its `engagement_token`."
     INBOX_TOKEN_INVALID = (
         "inbox_token_invalid",
         401,

@@ -14,8 +14,8 @@ from apps.core.admin_bases import TONES, ReadOnly, display, moment
 from apps.core.admin_feeds import FeedAdmin
 from apps.core.admin_filters import one_of, states
 from apps.core.admin_panels import panel
-from apps.receipts.models import ReceiptCall
 from apps.receipts.keeping import replay
+from apps.receipts.models import ReceiptCall
 
 MOST_COUNTED = 1_000
 PARKED = Q(parked_at__isnull=False, applied_at=None)

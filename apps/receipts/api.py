@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from math import ceil
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from django.db import transaction
@@ -21,7 +21,7 @@ from apps.core.problem_codes import Code
 from apps.core.problems import Problem, ProblemBody
 from apps.dispatch.ringer import ringer
 from apps.dispatch.tracking import engaged_delivery
-from apps.inbox.authentication import InboxTokenAuthentication
+from apps.inbox.authentication import InboxTokenAuthentication, InboxTokenScheme
 from apps.inbox.origins import cors_headers, preflight_headers
 from apps.inbox.tokens import InboxViewer
 from apps.receipts.bodies import EngagementBody, EngagementsAnswer, EngagementsBody, RefusedEngagement
@@ -37,6 +37,11 @@ class OptionalInboxToken(InboxTokenAuthentication):
 
     def authenticate(self, request: Request) -> tuple[InboxViewer, InboxViewer] | None:  # type: ignore[override]
         return super().authenticate(request) if request.META.get("HTTP_AUTHORIZATION") else None
+
+
+class OptionalInboxTokenScheme(InboxTokenScheme):  # type: ignore[no-untyped-call]
+    target_class = OptionalInboxToken
+    name: Literal["OptionalInboxToken"] = "OptionalInboxToken"  # type: ignore[assignment]
 
 
 class Engagements(APIView):
@@ -80,12 +85,12 @@ class Engagements(APIView):
         for index, said in enumerate(body.events):
             delivery_id = _delivery(said, viewer)
             if delivery_id is None:
-                code = Code.ENGAGEMENT_TOKEN_INVALID
+                code = Code.ENGAGEMENT_UNPROVED
                 refused.append(RefusedEngagement(index=index, code=code, detail=code.meaning))
             else:
                 events.append(_event(said, delivery_id, viewer, now))
         if not events:
-            raise Problem(Code.ENGAGEMENT_TOKEN_INVALID)
+            raise Problem(Code.ENGAGEMENT_UNPROVED)
         _throttle(viewer.recipient_id if viewer else events[0].delivery_id)
         store_tracked(events)
         transaction.on_commit(lambda: ringer.ask(QUEUE), robust=True)

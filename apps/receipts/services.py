@@ -12,9 +12,9 @@ from apps.core import crypto
 from apps.core.types import Account, ProviderCall
 from apps.ledger.receipts import record
 from apps.receipts import follow_ups, inbound
+from apps.receipts.acknowledging import acknowledge, acknowledging
 from apps.receipts.keeping import due, fail, finish, keep_unmatched, next_calls
 from apps.receipts.models import ReceiptCall
-from apps.receipts.acknowledging import acknowledge, acknowledging
 from apps.receipts.reading import Read, StoredCall, accounts_of, read
 
 log = logging.getLogger(__name__)

@@ -115,8 +115,8 @@ def tenant_by_slug(slug: str) -> Tenant | None:
 
 
 def _tenant(row: tuple[Any, ...]) -> Tenant:
-    *plain, tracked = row
-    return Tenant(*plain, frozenset(tracked))
+    values: tuple[Any, ...] = (*row[:-1], frozenset(row[-1]))
+    return Tenant(*values)
 
 
 def key_id_by_prefix(tenant: Tenant, prefix: str) -> UUID | None:

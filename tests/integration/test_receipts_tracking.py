@@ -188,14 +188,14 @@ def test_one_forged_event_does_not_lose_the_others(client: Client) -> None:
     answer = report(client, {"kind": "opened", "token": "forged"}, {"kind": "opened", "token": token_of(bea)})
     assert answer.status_code == 202
     assert answer.json()["taken"] == 1
-    assert [(one["index"], one["code"]) for one in answer.json()["refused"]] == [(0, "engagement_token_invalid")]
+    assert [(one["index"], one["code"]) for one in answer.json()["refused"]] == [(0, "engagement_unproved")]
     assert TrackedEvent.objects.get().delivery_id == bea.delivery
 
 
 @pytest.mark.parametrize("said", [{"token": "forged"}, {"token": ""}, {"delivery": "dl_00000000000000000000000000"}])
 def test_nothing_proved_is_nothing_stored(client: Client, rung: list[str], said: dict[str, str]) -> None:
     answer = report(client, {"kind": "opened", **said})
-    assert (answer.status_code, answer.json()["code"]) == (401, "engagement_token_invalid")
+    assert (answer.status_code, answer.json()["code"]) == (401, "engagement_unproved")
     assert (TrackedEvent.objects.count(), rung) == (0, [])
 
 
