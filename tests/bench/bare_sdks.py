@@ -133,8 +133,9 @@ def twilio(sim: Simulator, count: int, threads: int) -> float:
     return side_by_side(send, count, threads)
 
 
-def postmark(sim: Simulator, count: int, size: int) -> float:
-    """anymail, one message with `size` recipients a call, each with data of its own: Postmark's batch."""
+def postmark(sim: Simulator, count: int, width: int) -> float:
+    """anymail, one message with 500 recipients a call, each with data of its own: Postmark's batch. One call after the other."""
+    size = min(width, 500)
     token = sim.credentials["server_token"]
     line = get_connection("anymail.backends.postmark.EmailBackend", server_token=token, api_url=f"{sim.url}/")
     line.open()

@@ -1,7 +1,8 @@
 """Sends a second through each provider's adapter, by the real dispatch with everything written, against the bare SDK.
 
-Both talk to the same simulator, a process of its own, and take turns. Ours is one drain of one process: claim, decide again,
-render, intent, request, settlement. Theirs is the SDK alone with a text that is ready, as many requests side by side.
+Both talk to the same simulator, a process of its own, and take turns. Ours are the two drains that a worker process gives a queue:
+claim, decide again, render, intent, request, settlement. Theirs is the SDK alone with a text that is ready, with as many requests
+side by side.
 """
 
 import json
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import median
@@ -39,6 +41,7 @@ from tests.simulators.__main__ import simulator
 from tests.simulators.base import Simulator
 
 BATCH = 500
+DRAINS = 2
 PEOPLE = 1_000
 PATIENCE = 60.0
 TARGET = "ratio >= 0.7"
@@ -48,7 +51,7 @@ _SENT = "SELECT count(*) FROM ledger_delivery WHERE tenant_id = %s AND status = 
 
 @dataclass(frozen=True)
 class Line:
-    """A tenant whose one account leads to the simulator. `width`: requests side by side; of a batch provider, its batch."""
+    """A tenant whose one account leads to the simulator. `width`: requests side by side in a call; of a batch provider, its batch."""
 
     sim: Simulator
     tenant_id: Any
@@ -71,8 +74,8 @@ def _measured(made: World, name: str, quick: bool) -> Result:
         for _ in range(runs):
             rates.append(_through_us(line, count, costs))
             began = time.process_time()
-            theirs.append(BARE[name](sim, count, line.width))
-            bare_costs.append(round((time.process_time() - began) * 1000 / (count + line.width), 2))
+            theirs.append(BARE[name](sim, count, line.width * DRAINS))
+            bare_costs.append(round((time.process_time() - began) * 1000 / count, 2))
         memory = {} if quick or name not in {"apns", "twilio"} else _memory(line)
         counts = json.loads(urlopen(f"{sim.url}/_counts", context=_trusting(sim)).read())
     return result(
@@ -81,7 +84,7 @@ def _measured(made: World, name: str, quick: bool) -> Result:
         theirs,
         TARGET,
         per_run=count,
-        side_by_side=line.width,
+        side_by_side=line.width * DRAINS,
         cpu_ms_each=median(costs),
         baseline_cpu_ms_each=median(bare_costs),
         statuses=counts["statuses"],
@@ -96,13 +99,21 @@ def _through_us(line: Line, count: int, costs: list[float]) -> float:
     _accept(line, count)
     draining.drain("route.transactional")
     began, cpu = time.perf_counter(), time.process_time()
-    draining.drain(queue)
+    with ThreadPoolExecutor(DRAINS) as pool:
+        list(pool.map(_drain, [queue] * DRAINS))
     took = time.perf_counter() - began
     costs.append(round((time.process_time() - cpu) * 1000 / count, 2))
     (after,) = _ask(_SENT, line.tenant_id)
     if after - before != count:
         raise RuntimeError(f"{after - before} of {count} were sent through {line.sim.name}")
     return count / took
+
+
+def _drain(queue: str) -> None:
+    try:
+        draining.drain(queue)
+    finally:
+        connection.close()
 
 
 def _memory(line: Line) -> dict[str, Any]:
