@@ -11,7 +11,7 @@ from django.db import connection
 from apps.audience import models
 from apps.audience.addresses import address_hashes
 from apps.core import crypto, ids
-from apps.core.enums import Channel
+from apps.core.enums import Channel, EndpointKind
 from apps.core.types import Address
 
 Key: TypeAlias = tuple[UUID, str, bytes]
@@ -50,8 +50,9 @@ RETURNING recipient_id, channel, address_hash, id, xmax = 0
 _REVIVE = """
 UPDATE audience_endpoint AS e SET
     retired_at = NULL, retired_reason = '', platform = v.platform, last_seen_at = %(now)s, updated_at = %(now)s,
-    verified_at = CASE WHEN v.is_verified THEN coalesce(e.verified_at, %(now)s) END
-FROM unnest(%(ids)s::uuid[], %(platforms)s::text[], %(verified)s::boolean[]) AS v (id, platform, is_verified)
+    verified_at = CASE WHEN v.is_verified THEN coalesce(e.verified_at, %(now)s) END, sealed = coalesce(v.sealed, e.sealed)
+FROM unnest(%(ids)s::uuid[], %(platforms)s::text[], %(verified)s::boolean[], %(sealed)s::bytea[])
+    AS v (id, platform, is_verified, sealed)
 WHERE e.id = v.id
 """
 
@@ -127,9 +128,16 @@ def _revive(items: Sequence[tuple[UUID, Address]], now: datetime) -> None:
         "ids": [endpoint_id for endpoint_id, _ in items],
         "platforms": [str(address.platform) for _, address in items],
         "verified": [address.is_verified for _, address in items],
+        "sealed": [_resealed(endpoint_id, address) for endpoint_id, address in items],
     }
     with connection.cursor() as cursor:
         cursor.execute(_REVIVE, values)
+
+
+def _resealed(endpoint_id: UUID, address: Address) -> bytes | None:
+    """A browser may come back with other keys to the same URL, by which it is found. Else what is there is the same."""
+    is_browser = address.kind is EndpointKind.WEB_PUSH
+    return crypto.encrypt(address.text.encode(), bound_to=endpoint_id.bytes) if is_browser else None
 
 
 def _take_over(tenant_id: UUID, items: Sequence[Wanted], now: datetime) -> None:

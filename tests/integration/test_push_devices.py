@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -102,6 +103,16 @@ def test_the_same_token_for_another_person_moves(acme: Api) -> None:
     (rosas,) = acme("GET", "/users/rosa/devices").json()["data"]
     (ottos,) = acme("GET", "/users/otto/devices").json()["data"]
     assert (rosas["retired_reason"], ottos["retired_reason"]) == (None, "moved")
+
+
+def test_a_browser_that_comes_back_with_other_keys_is_sent_to_with_those(acme: Api) -> None:
+    before, after = browser("sim-1").subscription, browser("sim-2").subscription
+    first = acme("POST", "/users/rosa/devices", {"subscription": before})
+    again = acme("PUT", "/users/rosa/devices", {"subscription": before | {"keys": after["keys"]}})
+    assert (again.status_code, again.json()["id"]) == (200, first.json()["id"])
+    (rosa,) = selectors.recipient_ids(acme.tenant.id, ["rosa"]).values()
+    (found,) = selectors.endpoints_of([rosa])[rosa]
+    assert msgspec.json.decode(found.address) == {"endpoint": before["endpoint"], "keys": after["keys"]}
 
 
 # dead and alive again
