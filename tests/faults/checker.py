@@ -17,7 +17,8 @@ _DONE = {"sent", "delivered", "failed", "unknown", "skipped", "expired", "cancel
 
 @dataclass(frozen=True)
 class Balance:
-    """`lost`: accepted but not in the ledger, or without a final status. `doubled`: more than one taken message per delivery."""
+    """`lost`: accepted but not in the ledger, or without a final status. `doubled`: more than one taken message per delivery, or more
+    than two of one that was knowingly sent once more (`resent`)."""
 
     accepted: int
     deliveries: int
@@ -26,6 +27,7 @@ class Balance:
     lost: int
     uninvited: int
     doubled: int
+    resent: int
     unrecorded: int
     unaccounted: int
     left: int
@@ -64,10 +66,11 @@ def balance(system: System, producer: Producer, *, channels: Collection[str] = C
     lost = sum((id_, channel) not in made for id_ in told for channel in channels)
     lost += sum(status not in _DONE for *_, status in rows)
     uninvited = len(kept - told) + sum(number > 1 for number in made.values())
-    doubled = sum(number > 1 for number in taken.values()) + _doubled_items(system, run)
+    resent = _resent(system, run)
+    doubled = sum(number > 1 + (delivery in resent) for delivery, number in taken.items()) + _doubled_items(system, run)
     shown = {ids.show(ids.DELIVERY, id_): (channel, status) for id_, _, channel, status in rows}
     unrecorded = sum(
-        taken[delivery] != 1
+        not 1 <= taken[delivery] <= 1 + (delivery in resent)
         for delivery, (channel, status) in shown.items()
         if channel != "in_app" and status in {"sent", "delivered"}
     )
@@ -88,6 +91,7 @@ def balance(system: System, producer: Producer, *, channels: Collection[str] = C
         lost=lost,
         uninvited=uninvited,
         doubled=doubled,
+        resent=len(resent),
         unrecorded=unrecorded,
         unaccounted=unaccounted + len(strangers),
         left=left,
@@ -101,6 +105,16 @@ def _lines(record: Path, deliveries: set[UUID]) -> list[Line]:
 
 def _known(system: System) -> set[str]:
     return {ids.show(ids.DELIVERY, id_) for (id_,) in system.query("SELECT id FROM ledger_delivery")}
+
+
+def _resent(system: System, run: dict[str, str]) -> set[str]:
+    """Deliveries that the ledger says were sent once more because their fate was not known."""
+    rows = system.query(
+        """SELECT e.delivery_id FROM ledger_delivery_event e JOIN ledger_notification n ON n.id = e.notification_id
+        WHERE n.object_id = %(run)s AND e.kind = 'resent'""",
+        run,
+    )
+    return {ids.show(ids.DELIVERY, id_) for (id_,) in rows}
 
 
 def _doubled_items(system: System, run: dict[str, str]) -> int:
