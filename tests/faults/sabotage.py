@@ -158,7 +158,8 @@ def _mutate(name: str) -> None:
     match name:
         case "intents_without_fence":
             sending_results._INTEND = _without(
-                sending_results._INTEND, f" AND w.lease_token = i.token AND w.phase = {work.CLAIMED}"
+                sending_results._INTEND,
+                f" AND w.lease_token = (%(tokens)s ->> w.id::text)::integer\n        AND w.phase = {work.CLAIMED}",
             )
         case "rescue_takes_calling":
             _edit_sql(work, "CASE WHEN w.phase = 1 THEN 0 ELSE w.phase END", "0")
