@@ -77,7 +77,7 @@ class Provider(ABC):
         """Whether it reaches this kind of device (`ios`, `android`, `web`, `web_push`). The account's setting `platforms` narrows
         it: two providers may both reach a platform, but a token belongs to one of them."""
         narrowed = account.settings.get("platforms") if account else None
-        if narrowed and platform and platform not in narrowed:
+        if narrowed and platform and platform not in ([narrowed] if isinstance(narrowed, str) else narrowed):
             return False
         return not self.platforms or platform in self.platforms
 

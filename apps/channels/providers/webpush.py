@@ -119,11 +119,17 @@ class WebPushProvider(Provider):
 def _url(account: Account, endpoint: str) -> str:
     """Raises UntranslatableError for an endpoint that is none of a known push service."""
     try:
-        check_url(endpoint, (*HOSTS, *map(str, account.settings.get("hosts", ()))))
+        check_url(endpoint, (*HOSTS, *_own_hosts(account)))
     except ValueError as error:
         raise UntranslatableError(str(error)) from None
     parts = urlsplit(endpoint)
     return f"{account.base_url}{parts.path}{'?' + parts.query if parts.query else ''}" if account.base_url else endpoint
+
+
+def _own_hosts(account: Account) -> list[str]:
+    """A list, or a single name: taken letter by letter, its `*` would let everybody in."""
+    said = account.settings.get("hosts")
+    return [str(name).lower() for name in said] if isinstance(said, list) else [str(said).lower()] if said else []
 
 
 def _origin(url: str) -> str:

@@ -206,3 +206,5 @@ def test_an_account_may_leave_a_platform_to_others(account: Account) -> None:
     narrowed = replace(account, settings={"platforms": ["android", "web"]})
     assert not FcmProvider().carries("ios", narrowed)
     assert FcmProvider().carries("android", narrowed)
+    single = replace(account, settings={"platforms": "web"})
+    assert [p for p in ("ios", "android", "web") if FcmProvider().carries(p, single)] == ["web"]

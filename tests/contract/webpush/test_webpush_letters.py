@@ -206,8 +206,11 @@ def test_it_never_connects_to_our_own_network(account: Account, monkeypatch: pyt
 def test_an_operator_may_know_more_push_services(account: Account) -> None:
     own = address("sim-1").replace("updates.push.services.mozilla.com", "eu.push.acme.example")
     assert send(account, message(address=own))[0].kind == OutcomeKind.REJECTED
-    settings = {"hosts": ["*.push.acme.example"]}
-    assert send(replace(account, settings=settings), message(address=own))[0].kind == OutcomeKind.ACCEPTED
+    other = own.replace("eu.push.acme.example", "evil.example")
+    for hosts in (["*.Push.acme.example"], "*.push.acme.example"):
+        knowing = replace(account, settings={"hosts": hosts})
+        assert send(knowing, message(address=own))[0].kind == OutcomeKind.ACCEPTED
+        assert send(knowing, message(address=other))[0].kind == OutcomeKind.REJECTED
 
 
 def test_a_403_is_the_subscriptions_while_others_are_accepted(account: Account, service: WebPushSimulator) -> None:
