@@ -40,6 +40,8 @@ app.conf.beat_schedule = {
     "receipt_norms": {"task": "insights.learn_receipts", "schedule": 600.0, "options": {"queue": "system"}},
     # messages to test endpoints that are due, and whether the last ones arrived
     "probes": {"task": "insights.probe", "schedule": 30.0, "options": {"queue": "system"}},
+    # whether everything accepted has ended or has work
+    "books": {"task": "insights.check_books", "schedule": 3600.0, "options": {"queue": "system"}},
     # credentials that end soon
     "expiries": {"task": "insights.announce_expiries", "schedule": 3600.0, "options": {"queue": "system"}},
     # partitions three months ahead, retention of old ones

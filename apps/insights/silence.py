@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from apps.channels import health, registry
 from apps.channels import selectors as channels
 from apps.channels.alerts import end_alert, raise_alert
-from apps.insights.judging import has_recovered, is_silent
+from apps.insights.judging import LEAST_JUDGED, has_recovered, is_silent
 from apps.insights.models import ReceiptNorm
 from apps.ledger.arrivals import Norm, Overdue, learnt_norms, overdue
 from apps.receipts.keeping import backlog
@@ -53,7 +53,7 @@ def learn(now: datetime) -> int:
         longest=LONGEST.total_seconds(),
     )
     _store(norms, now)
-    ReceiptNorm.objects.filter(account__in=accounts, learnt_at__lt=now - HISTORY).delete()
+    ReceiptNorm.objects.filter(learnt_at__lt=now - HISTORY, silent_since=None).delete()
     return len(norms)
 
 
@@ -78,6 +78,9 @@ def _judge(account: str, groups: Sequence[Group], norms: Mapping[tuple[str, str]
         for group in groups
         if group.place in was_silent and has_recovered(group.judged, group.missing, group.expected)
     }
+    # nothing was sent there for so long that nobody can know
+    long_ago = {place for place in was_silent if _is_stale(norms[account, place], now)}
+    recovered |= long_ago - {group.place for group in groups if group.judged >= LEAST_JUDGED}
     began = {group.place for group in silent} - was_silent
     rows = ReceiptNorm.objects.filter(account=account)
     if began:
@@ -93,6 +96,10 @@ def _judge(account: str, groups: Sequence[Group], norms: Mapping[tuple[str, str]
     elif was_silent and not still:
         health.trust(account)
         end_alert(kind=KIND, subject=account)
+
+
+def _is_stale(norm: ReceiptNorm, now: datetime) -> bool:
+    return norm.silent_since is not None and norm.silent_since < now - HISTORY
 
 
 def _groups(found: Iterable[Overdue], norms: Mapping[tuple[str, str], ReceiptNorm]) -> list[Group]:

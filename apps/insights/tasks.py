@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from apps.core import clock
-from apps.insights import expiring, probing, silence
+from apps.insights import books, expiring, probing, silence
 
 
 @shared_task(name="insights.watch_receipts")
@@ -24,3 +24,8 @@ def probe(**_: object) -> None:
 @shared_task(name="insights.announce_expiries")
 def announce_expiries(**_: object) -> None:
     expiring.announce(clock.now())
+
+
+@shared_task(name="insights.check_books")
+def check_books(**_: object) -> None:
+    books.check(clock.now())

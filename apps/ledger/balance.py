@@ -71,6 +71,7 @@ _RULES: tuple[tuple[str, str, str, str], ...] = (
         LIMIT %(most)s""",
     ),
 )
+CODES = tuple(code for code, *_ in _RULES)
 
 
 def troubles(*, now: datetime, hours: float = 24) -> list[Trouble]:

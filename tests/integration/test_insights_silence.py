@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from apps.channels import health
+from apps.channels.alerts import raise_alert
 from apps.channels.models import Alert
 from apps.core import clock, ids
 from apps.insights import silence, tasks
@@ -146,6 +147,26 @@ def test_it_is_over_when_receipts_return(trusted: list[tuple[Any, ...]]) -> None
     assert alerts() == [("silent", key, False)]
     assert trusted[-1] == ("trust", key)
     assert not ReceiptNorm.objects.exclude(silent_since=None).exists()
+
+
+def test_a_silence_of_which_nobody_knows_for_a_day_is_forgotten(trusted: list[tuple[Any, ...]]) -> None:
+    key = account()
+    then = NOW - timedelta(hours=25)
+    learnt(key, NOW - timedelta(hours=26))
+    ReceiptNorm.objects.update(silent_since=then)
+    raise_alert(kind="silent", subject=key, text="It was silent.")
+    silence.watch(then + timedelta(hours=23))
+    assert alerts() == [("silent", key, True)]
+    silence.watch(NOW)
+    assert (alerts(), trusted) == ([("silent", key, False)], [("trust", key)])
+
+
+def test_norms_of_accounts_that_are_gone_go(trusted: list[tuple[Any, ...]]) -> None:
+    key = account()
+    learnt(key)
+    ReceiptNorm.objects.update(account="gone", learnt_at=NOW - timedelta(hours=25))
+    assert silence.learn(NOW) == 2
+    assert set(ReceiptNorm.objects.values_list("account", flat=True)) == {key}
 
 
 def test_nothing_is_learnt_from_silence() -> None:

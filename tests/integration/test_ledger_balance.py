@@ -9,7 +9,9 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 
+from apps.channels.models import Alert
 from apps.core import clock, ids
+from apps.insights import books, tasks
 from apps.ledger.balance import troubles
 from apps.ledger.models import Attempt, Delivery, DeliveryEvent, Notification, WorkItem
 from tests.integration.dispatch_cast import Carrier, endpoint, notify, person, route, send
@@ -119,6 +121,21 @@ def test_the_command_says_it_and_ends_accordingly(monkeypatch: pytest.MonkeyPatc
     said, status = ran("--json")
     assert (status, json.loads(said)[0]["ids"]) == (1, [shown])
     assert ran("--hours", "0.05") == ("The books balance.\n", 0)
+
+
+def test_the_clockwork_raises_an_alert_and_ends_it() -> None:
+    notify([person()])
+    WorkItem.objects.all_tenants().delete()
+    later = clock.now() + timedelta(minutes=5)
+    books.check(later)
+    books.check(later)
+    alert = Alert.objects.all_tenants().get()
+    assert (alert.kind, alert.subject, alert.ended_at) == ("ledger", "unrouted", None)
+    assert alert.text == "1 rows: Accepted, but neither routed nor waiting for it. manage.py ledger_balance names them."
+    Notification.objects.all_tenants().delete()
+    tasks.check_books()
+    alert.refresh_from_db()
+    assert alert.ended_at is not None
 
 
 def old_id() -> Any:
