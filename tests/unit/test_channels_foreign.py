@@ -53,7 +53,9 @@ def test_what_it_says_does_not_show_the_path() -> None:
         check_url("https://evil.example/a-secret", HOSTS)
 
 
-@pytest.mark.parametrize("address", ["8.8.8.8", "142.250.74.106", "2606:4700:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"])
+@pytest.mark.parametrize(
+    "address", ["8.8.8.8", "142.250.74.106", "2606:4700:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"]
+)
 def test_public_addresses(address: str) -> None:
     assert is_public(address)
 
