@@ -5,7 +5,8 @@ those that did not. What the protocol knows is kept here: a request that the pee
 and 8.7: a stream above GOAWAY's last one, or refused) is `refused_stream`, safe to send again; every other lost answer is in doubt.
 A request that was not written yet when its connection went away is written to the next one.
 
-A connection that was silent for `keepalive_seconds` (account setting, 30 by default) is asked with a PING before it is used again.
+A connection that was silent for `keepalive_seconds` (account setting, 30 by default), or on which an answer did not come in time,
+is asked with a PING before it is used again.
 """
 
 import os

@@ -56,6 +56,7 @@ class Connection:
         self._pings = 0
         self._is_settled = False
         self._is_closed = False
+        self._is_doubted = False
 
     def start(self, deadline: Deadline) -> None:
         """Sends the preface and waits for the peer's. Raises OSError, TimeoutError."""
@@ -74,9 +75,9 @@ class Connection:
                 raise ConnectionError("closed before the peer's settings came")
 
     def is_alive(self, max_idle: float, deadline: Deadline) -> bool:
-        """Whether it takes requests; after `max_idle` seconds of silence the peer is asked."""
+        """Whether it takes requests. After `max_idle` seconds of silence, or an answer that did not come, the peer is asked."""
         with self._condition:
-            if not self.is_open or monotonic() - self._heard_at <= max_idle:
+            if not self.is_open or (monotonic() - self._heard_at <= max_idle and not self._is_doubted):
                 return self.is_open
             ends_at, before = monotonic() + min(deadline.connect, deadline.left()), self._pings
             self._h2.ping(b"alive?!!")
@@ -148,8 +149,7 @@ class Connection:
         now = monotonic()
         for one in mine:
             if one.result is None and (deadline.is_over() or now - one.heard_at >= deadline.read):
-                # a peer that has said nothing at all since may be gone: the next request gets another connection
-                self.is_open = self.is_open and self._heard_at > one.heard_at
+                self._is_doubted = True
                 one.finish(Fault("deadline" if deadline.is_over() else "read_timeout"))
                 self._forget(one.stream_id)
         self._close_if_done()
@@ -209,6 +209,7 @@ class Connection:
                 self._most = min(self._h2.remote_settings.max_concurrent_streams, MOST_STREAMS)
             case PingAckReceived():
                 self._pings += 1
+                self._is_doubted = False
             case DataReceived():
                 self._h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
         one = self._streams.get(getattr(event, "stream_id", None) or 0)

@@ -3,6 +3,7 @@
 The promise is the same: every attempt is one request, and what was not acted on is not called doubtful.
 """
 
+import threading
 from dataclasses import replace
 from time import sleep
 
@@ -10,17 +11,37 @@ import pytest
 
 from apps.core.enums import OutcomeKind
 from tests.contract.http2_case import Http2Case
-from tests.simulators import running
+from tests.simulators import Reply, running
 
 
 class Http2Interruptions(Http2Case):
-    def test_it_takes_a_new_connection_after_one_that_said_nothing(self) -> None:
+    def test_an_answer_that_does_not_come_costs_a_living_peer_no_connection(self) -> None:
         with running(self.peer()) as peer:
             peer.behave(delay=5, requests=1)
+            found = [self.told(self.send(peer.url)) for _ in range(3)]
+        accepted = [(OutcomeKind.ACCEPTED, "")]
+        assert found == [[(OutcomeKind.AMBIGUOUS, "read_timeout")], accepted, accepted]
+        assert (peer.count, peer.connections) == (3, 1)
+
+    def test_it_takes_a_new_connection_when_the_peer_says_nothing_any_more(self) -> None:
+        with running(self.peer()) as peer:
             first = self.send(peer.url)
+            peer.is_deaf = True
             second = self.send(peer.url)
-        assert self.told(first + second) == [(OutcomeKind.AMBIGUOUS, "read_timeout"), (OutcomeKind.ACCEPTED, "")]
+            threading.Timer(0.5, setattr, (peer, "is_deaf", False)).start()
+            third = self.send(peer.url, deadline=6)
+        assert self.told(first + second + third) == [
+            (OutcomeKind.ACCEPTED, ""),
+            (OutcomeKind.AMBIGUOUS, "read_timeout"),
+            (OutcomeKind.ACCEPTED, ""),
+        ]
         assert (peer.count, peer.connections) == (2, 2)
+
+    def test_a_refusal_counts_even_when_its_text_does_not_arrive(self) -> None:
+        with running(self.peer(Reply(503, b"x" * 500))) as peer:
+            peer.behave(drip=0.05)
+            outcomes = self.send(peer.url, deadline=0.7)
+        assert self.told(outcomes) == [(OutcomeKind.PROVIDER_DOWN, "503")]
 
     def test_one_answer_that_does_not_come_does_not_disturb_the_others(self) -> None:
         with running(self.peer()) as peer:

@@ -37,6 +37,8 @@ class Simulator:
     sender: str = ""
     receipts_per_call: int = 1
     max_streams: int = 100
+    # reads, and says nothing at all any more
+    is_deaf: bool = False
 
     url: str = ""
     ca_bundle: str = ""

@@ -43,6 +43,8 @@ class Connection(asyncio.Protocol):
             self._streams.stop()
 
     def data_received(self, data: bytes) -> None:
+        if self._simulator.is_deaf:
+            return
         if self._streams:
             self._streams.receive(data)
             return

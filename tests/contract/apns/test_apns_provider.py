@@ -1,5 +1,6 @@
 """APNs against Apple's documented reasons."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import ClassVar
 from uuid import UUID
@@ -87,6 +88,11 @@ class TestApns(ApnsCase, Http2Conformance, Http2Interruptions):
 
     def test_it_does_not_take_the_id_of_another_message_for_a_yes(self) -> None:
         with running(self.peer(Reply(200, headers={"apns-id": str(UUID(int=7))}))) as peer:
+            assert self.told(self.send(peer.url)) == [(OutcomeKind.AMBIGUOUS, "answer_unreadable")]
+
+    def test_it_does_not_take_a_yes_with_a_text_for_one(self) -> None:
+        with running(self.peer()) as peer:
+            peer.answer = lambda request: replace(self.accepted(request)[0], body=b"<html>")
             assert self.told(self.send(peer.url)) == [(OutcomeKind.AMBIGUOUS, "answer_unreadable")]
 
     def test_one_busy_device_waits_by_itself(self) -> None:
