@@ -233,17 +233,69 @@ def test_a_late_answer_of_a_worker_taken_for_dead_stops_the_second_send(carrier:
     """Its settlement finds the work gone, but the delivery is known now; the intent looks at it under its lock."""
     id_ = routed(CRITICAL, SMS)
 
+    seen: list[Any] = []
+
     def late(_: Any) -> None:
         lapse_leases()
-        assert rescue() == 1
-        assert planned() == [("doubt", "resend", 3)]
+        rescue()
+        seen.append(planned())
 
     carrier.during = late
     send("send.critical.sms")
     carrier.during = lambda _: None
+    assert seen == [[("doubt", "resend", 3)]]
     assert (state(id_), attempts()) == (("sent", ""), [(1, "sandbox-sms", "accepted", "")])
     every_hour(CRITICAL, SMS)
     assert (len(carrier.calls), left(), told()) == (1, [], [])
+
+
+def test_an_answer_between_the_look_and_the_intent_stops_it_and_the_work_goes(
+    carrier: Carrier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It leaves the work alone, so the delivery itself must be looked at."""
+    id_ = routed(CRITICAL, SMS)
+    carrier.says = [SILENT]
+    drained(CRITICAL, SMS)
+    later(3)
+    real = resolving.send_batch
+
+    def answered(works: Sequence[Any], ends: float) -> None:
+        Delivery.objects.of(tenant()).update(status="sent", reason="")
+        real(works, ends)
+
+    monkeypatch.setattr(resolving, "send_batch", answered)
+    drained(CRITICAL, SMS)
+    assert (len(carrier.calls), len(attempts()), told()) == (1, 1, [])
+    lapse_leases()
+    rescue()
+    drained(CRITICAL, SMS)
+    assert (left(), state(id_), len(carrier.calls), dead()) == ([], ("sent", ""), 1, [])
+
+
+def test_a_receipt_before_the_worker_gives_up_waiting_leaves_no_plan(carrier: Carrier) -> None:
+    id_ = routed(CRITICAL, SMS)
+    carrier.says = [SILENT]
+    carrier.during = lambda _: record([("sandbox-sms", receipt())])
+    drained(CRITICAL, SMS)
+    assert (state(id_), left(), told()) == (("delivered", ""), [], ["delivered"])
+
+
+def test_a_receipt_during_the_second_call_leaves_the_work_to_it(carrier: Carrier) -> None:
+    id_ = routed(CRITICAL, SMS)
+    carrier.says = [SILENT, ACCEPTED]
+    drained(CRITICAL, SMS)
+    later(3)
+
+    seen: list[Any] = []
+
+    def arrives(_: Any) -> None:
+        record([("sandbox-sms", receipt())])
+        seen.append(left())
+
+    carrier.during = arrives
+    drained(CRITICAL, SMS)
+    assert seen == [[("send.critical.sms", work.CALLING)]]
+    assert (state(id_), left(), len(carrier.calls)) == (("delivered", ""), [], 2)
 
 
 def test_a_worker_killed_in_the_call_leaves_a_plan_and_one_killed_again_leaves_none(carrier: Carrier) -> None:
