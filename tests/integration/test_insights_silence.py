@@ -121,6 +121,16 @@ def test_a_clean_hour_raises_no_alarm(trusted: list[tuple[Any, ...]]) -> None:
     assert not ReceiptNorm.objects.exclude(silent_since=None).exists()
 
 
+def test_what_is_young_is_not_judged(trusted: list[tuple[Any, ...]]) -> None:
+    key = account()
+    learnt(key)
+    traffic(key, NOW - timedelta(seconds=75), NOW, each=0.2, now=NOW, silent=1.0)
+    silence.watch(NOW)
+    assert (alerts(), trusted) == ([], [])
+    silence.watch(NOW + timedelta(seconds=30))
+    assert alerts() == [("silent", key, True)]
+
+
 def test_one_silent_country_is_named() -> None:
     key = account()
     learnt(key)

@@ -95,6 +95,8 @@ def test_marked_sent_although_the_provider_reported_a_bounce_is_found(status: st
     assert found() == [("sent_but_bounced", 1)]
     noted(delivery, "retried")
     assert found() == []
+    noted(delivery, "bounced")
+    assert found() == [("sent_but_bounced", 1)]
 
 
 def test_marked_sent_although_its_arrival_was_reported_is_found() -> None:

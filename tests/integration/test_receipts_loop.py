@@ -14,10 +14,13 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import connection
 
+from apps.channels import registry
 from apps.channels import selectors as channels
+from apps.channels.base import NotSentError
+from apps.channels.providers.sandbox import SandboxProvider
 from apps.channels.sandbox.wire import SandboxEvent, SandboxEvents, encode
 from apps.core import clock, ids
-from apps.core.enums import Channel, EventKind
+from apps.core.enums import Channel, EventKind, OutcomeKind
 from apps.ledger.lifecycle import AFTER_EVENT, advance
 from apps.ledger.models import Attempt, Delivery, DeliveryEvent
 from apps.ledger.routing_results import claim_keys
@@ -270,6 +273,57 @@ def test_a_persons_no_switches_marketing_off_for_whatever_address_comes_next(kin
     row = Preference.objects.of(bea.tenant).get()
     assert (row.topic, row.channel, row.is_on, row.source) == ("category:marketing", "email", False, "receipt")
     assert row.recipient_id == Delivery.objects.of(bea.tenant).get(id=bea.delivery).recipient_id
+
+
+def test_a_persons_no_outweighs_an_earlier_yes() -> None:
+    bea = sent()
+    recipient = Delivery.objects.of(bea.tenant).get(id=bea.delivery).recipient_id
+    yes = {"topic": "category:marketing", "channel": "email", "is_on": True, "source": "api"}
+    Preference.objects.create(tenant_id=bea.tenant, recipient_id=recipient, **yes)
+    call(happened(bea, "complained"))
+    apply()
+    row = Preference.objects.of(bea.tenant).get()
+    assert (row.is_on, row.source) == (False, "receipt")
+
+
+def test_a_no_of_somebody_who_is_gone_stops_nothing() -> None:
+    bea, rosa = sent(), sent("rosa")
+    Delivery.objects.of(bea.tenant).filter(id=bea.delivery).update(recipient_id=ids.new())
+    stored = call(happened(bea, "complained"), happened(rosa, "complained"))
+    apply()
+    assert ReceiptCall.objects.get(id=stored).applied_at is not None
+    assert Preference.objects.of(bea.tenant).count() == 1
+
+
+class Asking(SandboxProvider):
+    """Its calls want something of us. `answers`: what happens when it is given."""
+
+    def __init__(self) -> None:
+        self.answers: list[NotSentError | None] = []
+        self.asked: list[tuple[bytes, bool]] = []
+
+    def acknowledge(self, account: Any, call: Any, deadline: Any) -> None:
+        self.asked.append((call.body, connection.in_atomic_block))
+        if self.answers and (error := self.answers.pop(0)):
+            raise error
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_a_call_asks_is_done_outside_of_any_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
+    asking = Asking()
+    monkeypatch.setitem(registry._made, "sandbox", asking)  # type: ignore[arg-type]
+    bea, rosa = sent(), sent("rosa")
+    asking.answers = [NotSentError(OutcomeKind.PROVIDER_DOWN, "dns"), None]
+    first, second = call(happened(bea, "delivered")), call(happened(rosa, "delivered"))
+    apply()
+    assert [is_inside for _, is_inside in asking.asked] == [False, False]
+    held = ReceiptCall.objects.get(id=first)
+    assert (held.applied_at, held.tries, held.error) == (None, 1, "NotSentError")
+    assert ReceiptCall.objects.get(id=second).applied_at is not None
+    assert (bea.status, rosa.status) == ("sent", "delivered")
+    again()
+    assert (bea.status, len(asking.asked)) == ("delivered", 3)
+    assert not ReceiptCall.objects.filter(applied_at=None).exists()
 
 
 def test_a_machines_open_is_kept_and_does_not_count() -> None:
