@@ -30,7 +30,7 @@ class GaveUp:
     """`unproved`: the channel's deliveries in one of these have not given up themselves, but are waited for no longer."""
 
     notification_id: UUID
-    delivery_id: UUID | None
+    delivery_id: UUID
     channel: Channel
     reason: str
     unproved: frozenset[DeliveryStatus] = frozenset()
@@ -96,7 +96,8 @@ def judge_proofs(works: Sequence[Work], ends: float = 0.0) -> None:
                 continue
             over.append(work)
             if at is not None:
-                overdue.append(GaveUp(work.notification_id, None, work.channel, Reason.NO_PROOF, UNPROVED))
+                first = next(t.id for t in theirs if t.channel == work.channel)
+                overdue.append(GaveUp(work.notification_id, first, work.channel, Reason.NO_PROOF, UNPROVED))
         wait_longer(waits)
         removed = items.remove(over) if over else set()
         mine = {w.notification_id for w in over if w.id in removed}

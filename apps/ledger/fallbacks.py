@@ -18,6 +18,7 @@ REMEMBERED = timedelta(days=90)
 
 @dataclass(frozen=True, slots=True)
 class Tried:
+    id: UUID
     channel: Channel
     status: DeliveryStatus
     reason: str
@@ -30,7 +31,7 @@ class Turn:
     """`delivery_id` gave up for `reason`; it is `channel`'s turn."""
 
     notification_id: UUID
-    delivery_id: UUID | None
+    delivery_id: UUID
     reason: str
     channel: Channel
 
@@ -62,12 +63,12 @@ def event_types_of(notification_ids: Iterable[UUID]) -> dict[UUID, tuple[UUID, s
 def tried(notification_ids: Sequence[UUID]) -> dict[UUID, list[Tried]]:
     """All deliveries of each. One query."""
     found: dict[UUID, list[Tried]] = {id_: [] for id_ in notification_ids}
-    for id_, channel, status, reason, sent_at, read_at in fetch(
-        """SELECT notification_id, channel, status, reason, sent_at, coalesce(read_at, opened_at, clicked_at) FROM ledger_delivery
-        WHERE notification_id = ANY(%(ids)s)""",
+    for notification, id_, channel, status, reason, sent_at, read_at in fetch(
+        """SELECT notification_id, id, channel, status, reason, sent_at, coalesce(read_at, opened_at, clicked_at) FROM ledger_delivery
+        WHERE notification_id = ANY(%(ids)s) ORDER BY id""",
         {"ids": list(notification_ids)},
     ):
-        found[id_].append(Tried(Channel(channel), DeliveryStatus(status), reason, sent_at, read_at))
+        found[notification].append(Tried(id_, Channel(channel), DeliveryStatus(status), reason, sent_at, read_at))
     return found
 
 
