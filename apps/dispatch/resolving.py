@@ -6,6 +6,7 @@ the call; a receipt that comes before the intent takes the work away, so there i
 
 import logging
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -18,16 +19,17 @@ from apps.channels.deadlines import Deadline
 from apps.core import clock, ids
 from apps.core.enums import DeliveryStatus, DoubtMove, EventKind, Reason, WorkKind
 from apps.core.rows import atomic
-from apps.core.types import Account, EventType, OutboundMessage, Rendered, Work
+from apps.core.types import Account, EventType, NotificationFacts, OutboundMessage, Rendered, Work
 from apps.dispatch.doubt import accounts, doubt_of
-from apps.dispatch.facts import load
+from apps.dispatch.facts import Facts, load
 from apps.dispatch.fallback import GaveUp, erase_codes, event_types, fall_back
-from apps.dispatch.messages import outbound
+from apps.dispatch.messages import outbound, render
 from apps.dispatch.send_batch import send_batch
 from apps.ledger import selectors as ledger
 from apps.ledger.doubts import Doubtful, Ending, Planned, doubtful, end_doubts, lock_unknown, note_missing, postpone
 from apps.routing.chains import DOUBTED
 from apps.routing.doubting import Plan, next_plan
+from apps.templates.rendering import RenderError
 
 log = logging.getLogger(__name__)
 ASKED_AT_ONCE = 8
@@ -97,7 +99,13 @@ def _ask(doubts: Sequence[Open]) -> dict[UUID, str | None]:
         d.work.id: _askers().submit(_look_up, d, message) if (message := messages.get(d.work.id)) else None
         for d in doubts
     }
-    return {id_: future.result() if future else None for id_, future in running.items()}
+    answers = {id_: future.result() if future else None for id_, future in running.items()}
+    # a provider that goes by number and time may name another message of that moment: what has its attempt already is no answer
+    named = Counter(answer for answer in answers.values() if answer)
+    others = ledger.known_message_ids(named)
+    return {
+        id_: None if answer and (answer in others or named[answer] > 1) else answer for id_, answer in answers.items()
+    }
 
 
 def _look_up(doubt: Open, message: OutboundMessage) -> str | None:
@@ -112,7 +120,7 @@ def _look_up(doubt: Open, message: OutboundMessage) -> str | None:
 
 
 def _messages(doubts: Sequence[Open]) -> Mapping[UUID, OutboundMessage]:
-    """As the provider got them, without their content. Those whose address is gone are left out."""
+    """As the provider got them; without content where that cannot be made any more. Those whose address is gone are left out."""
     notifications = ledger.notifications(list({d.work.notification_id for d in doubts}))
     facts = load(notifications.values(), doubts[0].work.channel)
     found = {}
@@ -122,8 +130,17 @@ def _messages(doubts: Sequence[Open]) -> Mapping[UUID, OutboundMessage]:
         endpoint = next((e for e in person.endpoints if e.id == d.state.endpoint_id), None) if person else None
         if n and endpoint and d.account and d.state.attempt_id and d.state.started_at:
             reference = ids.show(ids.ATTEMPT, d.state.attempt_id)
-            found[d.work.id] = outbound(d.work, n, NOTHING, endpoint, d.account, reference, clock.now())
+            rendered = _rendered(d.work, n, facts)
+            found[d.work.id] = outbound(d.work, n, rendered, endpoint, d.account, reference, clock.now())
     return found
+
+
+def _rendered(work: Work, n: NotificationFacts, facts: Facts) -> Rendered:
+    assert work.channel is not None
+    try:
+        return render(n, facts, facts.people[n.recipient_id], work.channel)
+    except RenderError:
+        return NOTHING
 
 
 def _take_answers(asked: Sequence[Open], answers: Mapping[UUID, str | None]) -> None:

@@ -73,6 +73,20 @@ def _facts(row: tuple[Any, ...]) -> NotificationFacts:
     )
 
 
+def known_message_ids(ids: Collection[str]) -> frozenset[str]:
+    """Of these ids of providers', those that an attempt has already. One query; none for none."""
+    rows = (
+        fetch(
+            """SELECT provider_message_id FROM ledger_attempt
+            WHERE provider_message_id <> '' AND provider_message_id = ANY(%(ids)s)""",
+            {"ids": list(ids)},
+        )
+        if ids
+        else []
+    )
+    return frozenset(found for (found,) in rows)
+
+
 def endpoints_of_deliveries(ids: Sequence[UUID]) -> dict[UUID, UUID | None]:
     """The endpoint that each delivery was decided for. One query."""
     return dict(fetch("SELECT id, endpoint_id FROM ledger_delivery WHERE id = ANY(%(ids)s)", {"ids": list(ids)}))

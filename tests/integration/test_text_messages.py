@@ -13,10 +13,13 @@ from django.test import Client
 from apps.channels import selectors, transport
 from apps.channels import services as accounts
 from apps.core import clock
-from apps.core.enums import Channel, KeyMode
+from apps.core.enums import Category, Channel, KeyMode
 from apps.core.types import Account, ProviderCall
+from apps.dispatch import draining
+from apps.ledger.models import Delivery
 from apps.receipts import services, views
 from tests.integration.dispatch_cast import attempts, delivery, endpoint, notify, person, route, rung, send, tenant
+from tests.integration.doubts_cast import drained, later
 from tests.simulators import Simulator, running
 from tests.simulators.twilio import TwilioSimulator, inbound
 from tests.simulators.vonage import VonageSimulator
@@ -104,6 +107,37 @@ def test_a_receipt_settles_what_was_in_doubt(provider: str) -> None:
     assert (delivery().status, len(simulator.requests)) == ("unknown", 1)
     assert post(call) == 200
     assert delivery().status == "delivered"
+
+
+@pytest.mark.parametrize("has_another", [False, True])
+def test_twilio_is_asked_about_what_is_in_doubt(has_another: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It shows no id of ours: what it took at that moment is ours, unless another attempt has it already."""
+    monkeypatch.setattr(draining, "close_old_connections", lambda: None)
+    otto = person("otto")
+    endpoint(otto, Channel.SMS, PHONE)
+    with running(TwilioSimulator()) as simulator:
+        account("twilio", simulator)
+        content = {"title": "Hi", "body": "Your code is 4711"}
+        if has_another:
+            notify([otto], mode=KeyMode.LIVE, channels=(Channel.SMS,), content=content)
+            route()
+            send("send.transactional.sms")
+        simulator.behave(drop="before" if has_another else "after")
+        notify([otto], mode=KeyMode.LIVE, channels=(Channel.SMS,), content=content)
+        route()
+        send("send.transactional.sms")
+        doubtful = Delivery.objects.all_tenants().get(status="unknown")
+        simulator.behave()
+        later(30)
+        drained(Category.TRANSACTIONAL, Channel.SMS)
+    found = Delivery.objects.all_tenants().get(id=doubtful.id)
+    (taken,) = simulator.taken
+    methods = [request.method for request in simulator.requests]
+    assert methods == (["POST", "POST", "GET"] if has_another else ["POST", "GET"])
+    if has_another:
+        assert (found.status, found.provider_message_id) == ("unknown", "")
+    else:
+        assert (found.status, found.provider_message_id) == ("sent", taken.message_id)
 
 
 def test_stop_on_whatsapp_is_heard() -> None:

@@ -74,7 +74,7 @@ EVENTS: Mapping[str, EventKind] = {
 }
 FAILED = frozenset({"undelivered", "failed", "canceled"})
 
-# a look-up proves absence only after the request can no longer be under way; clocks may differ by a little
+# a message in doubt was made within this time, for no request is under way for longer; clocks may differ by a little
 SETTLED = timedelta(seconds=60)
 SKEW = timedelta(seconds=10)
 PAGE = 100
@@ -89,9 +89,15 @@ class _Message(msgspec.Struct):
     status: str = ""
     error_code: int | None = None
     to: str = ""
+    number: str | None = msgspec.field(name="from", default=None)
+    messaging_service_sid: str | None = None
     body: str | None = None
     direction: str = ""
     date_created: str | None = None
+
+    def is_between(self, sender: str, to: str) -> bool:
+        is_ours = sender in {self.number, self.messaging_service_sid}
+        return self.direction.startswith("outbound") and self.to == to and is_ours
 
 
 class _Page(msgspec.Struct):
@@ -172,9 +178,9 @@ class TwilioProvider(Provider):
         return [replace(o, kind=SHORT_CODE_KINDS.get(o.code, o.kind)) for o in outcomes]
 
     def look_up(self, account: Account, message: OutboundMessage, since: datetime, deadline: Deadline) -> str | None:
-        """By number, text and time: Twilio's list does not show the callback that carries our id. It has none only when, a minute
-        later, nothing at all was sent to that number since: texts may have been redacted or encoded anew."""
-        to = self.carried(message.address)
+        """By number, sender and time, and by the text where it is at hand: Twilio's list does not show the callback that carries
+        our id. It has none when, once the request cannot be under way any more, its time shows nothing for that number."""
+        to, sender = self.carried(message.address), self.carried(message.sender or account.sender)
         request = written(account, lambda client: client.messages.page(to=to, page_size=PAGE))
         found = exchange(account, request, deadline)
         if isinstance(found, Fault) or not found.is_success:
@@ -182,11 +188,12 @@ class TwilioProvider(Provider):
         try:
             page = msgspec.json.decode(found.body, type=_Page)
             made = [(parsedate_to_datetime(one.date_created or ""), one) for one in page.messages]
-            later = [one for at, one in made if at >= since - SKEW]
+            later = [(at, one) for at, one in made if at >= since - SKEW]
         except (ValueError, TypeError):
             return None
-        ours = [one for one in later if one.direction.startswith("outbound") and one.to == to]
-        same = [one.sid for one in ours if one.body == message.content.get("body")]
+        ours = [one for at, one in later if at <= since + SETTLED and one.is_between(sender, to)]
+        body = message.content.get("body")
+        same = [one.sid for one in ours if body is None or one.body == body]
         is_whole = page.next_page_uri is None or len(later) < len(made)
         if not ours and is_whole and clock.now() - since >= SETTLED:
             return ""

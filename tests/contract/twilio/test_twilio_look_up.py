@@ -11,23 +11,29 @@ from apps.channels.deadlines import Deadline
 from apps.core import clock
 from tests.contract.scripted import answer, scripted
 from tests.contract.twilio.cast import TwilioCase
-from tests.simulators.twilio import SID
+from tests.simulators.twilio import NUMBER, SID
 
 
 class TestTwilioLookUp(TwilioCase):
     def looked_up(
-        self, *found: dict[str, Any], age: float = 120.0, more: str | None = None, **settings: object
+        self, *found: dict[str, Any], age: float = 120.0, more: str | None = None, **changes: Any
     ) -> str | None:
         since = clock.now() - timedelta(seconds=age)
-        given = {"sid": "SM1", "body": "Your code is 4711", "to": "+12025550000", "direction": "outbound-api"}
+        given = {
+            "sid": "SM1",
+            "body": "Your code is 4711",
+            "to": "+12025550000",
+            "direction": "outbound-api",
+            "from": NUMBER,
+        }
         listed = [
             given | {"date_created": f"{since + timedelta(seconds=2):%a, %d %b %Y %H:%M:%S} +0000"} | one
             for one in found
         ]
         body = msgspec.json.encode({"messages": listed, "next_page_uri": more})
         with scripted(answer(200, body)) as server:
-            own = replace(self.account(server.url), settings=settings)
-            told = self.provider.look_up(own, self.messages(1)[0], since, Deadline(5.0, 0.5, 5.0))
+            message = replace(self.messages(1)[0], **changes)
+            told = self.provider.look_up(self.account(server.url), message, since, Deadline(5.0, 0.5, 5.0))
         (self.asked,) = server.requests
         return told
 
@@ -41,6 +47,24 @@ class TestTwilioLookUp(TwilioCase):
         assert self.looked_up() == ""
         assert self.looked_up(old, more="/next") == ""
         assert self.looked_up({"direction": "inbound"}) == ""
+
+    def test_it_goes_by_time_and_number_when_the_text_is_gone(self) -> None:
+        assert self.looked_up({"body": ""}, content={}) == "SM1"
+        assert self.looked_up({}, {"sid": "SM2", "body": "Another"}, content={}) is None
+
+    def test_it_looks_at_our_sender_only(self) -> None:
+        service = "MG" + "0a" * 16
+        assert self.looked_up({"from": "+15005550099"}) == ""
+        assert self.looked_up({"messaging_service_sid": service}, sender=service) == "SM1"
+        assert self.looked_up({"to": "+12025550009"}) == ""
+
+    def test_it_leaves_later_messages_alone(self) -> None:
+        later = {
+            "sid": "SM2",
+            "date_created": f"{datetime.now(UTC) - timedelta(seconds=30):%a, %d %b %Y %H:%M:%S} +0000",
+        }
+        assert self.looked_up(later) == ""
+        assert self.looked_up({}, later) == "SM1"
 
     @pytest.mark.parametrize(
         "found",
