@@ -54,7 +54,9 @@ def _measured(made: World, only: list[str], quick: bool) -> dict[str, Result]:
         _say("decide", results, {"decide": sizes.decisions(quick)})
     if "providers" in only:
         _say("providers", results, providers.providers(made, quick))
-    if not set(only) - {"decide", "providers"}:
+    if "provider_memory" in only and not quick:
+        _say("provider_memory", results, providers.memory(made))
+    if not set(only) - {"decide", "providers", "provider_memory"}:
         return results
     with made.running(*service(made)):
         if "end_to_end" in only:

@@ -42,6 +42,8 @@ from tests.simulators.base import Simulator
 
 BATCH = 500
 DRAINS = 2
+SENDS, WATCH_EVERY = 100_000, 10_000
+WATCHED = ("apns", "twilio")
 PEOPLE = 1_000
 PATIENCE = 60.0
 TARGET = "ratio >= 0.7"
@@ -76,7 +78,6 @@ def _measured(made: World, name: str, quick: bool) -> Result:
             began = time.process_time()
             theirs.append(BARE[name](sim, count, line.width * DRAINS))
             bare_costs.append(round((time.process_time() - began) * 1000 / count, 2))
-        memory = {} if quick or name not in {"apns", "twilio"} else _memory(line)
         counts = json.loads(urlopen(f"{sim.url}/_counts", context=_trusting(sim)).read())
     return result(
         "messages/s",
@@ -88,7 +89,6 @@ def _measured(made: World, name: str, quick: bool) -> Result:
         cpu_ms_each=median(costs),
         baseline_cpu_ms_each=median(bare_costs),
         statuses=counts["statuses"],
-        **memory,
     )
 
 
@@ -116,17 +116,21 @@ def _drain(queue: str) -> None:
         connection.close()
 
 
-def _memory(line: Line) -> dict[str, Any]:
-    """Resident memory of this process after 10,000 and after 100,000 sends through the adapter."""
-    account = account_by_key(f"bench-{line.sim.name}")
-    assert account
-    adapter, process = provider(line.sim.name), psutil.Process()
-    seen: dict[int, float] = {}
-    for number in range(0, 100_000, line.width):
-        adapter.send(account, _letters(line), deadline=10)
-        if number // line.width in {10_000 // line.width, 50_000 // line.width, 99_999 // line.width}:
-            seen[number] = round(process.memory_info().rss / 2**20, 1)
-    return {"memory_mb": seen}
+def memory(made: World) -> dict[str, Result]:
+    """Resident memory of this process after 10,000, 50,000 and 100,000 sends through an adapter; the ratio is last to first."""
+    found = {}
+    for name in WATCHED:
+        with _simulated(made, name) as sim:
+            line = _line(name, sim)
+            account = account_by_key(f"bench-{name}")
+            assert account
+            seen: list[float] = []
+            for number in range(line.width, SENDS + line.width, line.width):
+                provider(name).send(account, _letters(line), deadline=10)
+                if number // WATCH_EVERY > (number - line.width) // WATCH_EVERY:
+                    seen.append(round(psutil.Process().memory_info().rss / 2**20, 1))
+        found[f"memory_{name}"] = result("MB", [seen[-1]], [seen[0]], "ratio <= 1.05", seen=seen)
+    return found
 
 
 def _letters(line: Line) -> list[OutboundMessage]:
