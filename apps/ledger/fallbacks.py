@@ -114,6 +114,22 @@ def take_turns(turns: Sequence[Turn]) -> set[str]:
     return {queue for (queue,) in fetch(_TAKE_TURN, parameters)}
 
 
+def waiting_turns(places: Sequence[tuple[str, UUID]]) -> set[UUID]:
+    """Of notifications (category, id), those whose next channel is about to have its turn. One query a lane."""
+    by_lane: dict[str, list[UUID]] = {}
+    for lane, id_ in places:
+        by_lane.setdefault(lane, []).append(chain_id(id_))
+    return {
+        found
+        for lane, ids in by_lane.items()
+        for (found,) in fetch(
+            """SELECT notification_id FROM ledger_work_item
+            WHERE lane = %(lane)s AND id = ANY(%(ids)s) AND kind = 'fallback'""",
+            {"lane": lane, "ids": ids},
+        )
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class Timer:
     """Unless `channel` has proved its arrival by `due_at`, the next one has its turn."""

@@ -21,6 +21,7 @@ from apps.core.enums import (
 )
 from apps.core.rows import fetch
 from apps.core.types import NotificationFacts
+from apps.ledger.fallbacks import waiting_turns
 from apps.ledger.lifecycle import notification_status
 from apps.ledger.models import DeadLetter, Delivery, DeliveryEvent, Notification, WorkItem
 
@@ -154,7 +155,12 @@ def summaries(rows: Sequence[Notification], now: datetime) -> list[NotificationS
     dead = DeadLetter.objects.all_tenants().filter(notification_id__in=ids, delivery_id=None, resolved_at=None)
     for notification_id in dead.values_list("notification_id", flat=True):
         events[notification_id].add(EventKind.DEAD_LETTERED)
-    return [_summary(row, deliveries[row.id], events[row.id], now) for row in rows]
+    gone = [row for row in rows if row.event_type and any(d.status in _GONE for d in deliveries[row.id])]
+    turns = waiting_turns([(row.category, row.id) for row in gone])
+    return [_summary(row, deliveries[row.id], events[row.id], now, row.id in turns) for row in rows]
+
+
+_GONE = frozenset({DeliveryStatus.FAILED, DeliveryStatus.BOUNCED, DeliveryStatus.SKIPPED, DeliveryStatus.UNKNOWN})
 
 
 def calling_deliveries(notification_ids: Sequence[UUID]) -> frozenset[UUID]:
@@ -192,8 +198,10 @@ def _delivery_summary(row: Delivery, calling: Collection[UUID]) -> DeliverySumma
 
 
 def _summary(
-    row: Notification, deliveries: list[DeliverySummary], events: set[EventKind], now: datetime
+    row: Notification, deliveries: list[DeliverySummary], events: set[EventKind], now: datetime, has_turn: bool
 ) -> NotificationSummary:
+    """`has_turn`: another channel is about to have its turn."""
+    statuses = [*(d.status for d in deliveries), *([DeliveryStatus.QUEUED] if has_turn else [])]
     return NotificationSummary(
         id=row.id,
         recipient_id=row.recipient_id,
@@ -202,7 +210,7 @@ def _summary(
         event_type=row.event_type,
         template_key=row.template_key,
         priority=PRIORITIES[row.priority],
-        status=notification_status([d.status for d in deliveries], events, row.due_at, now),
+        status=notification_status(statuses, events, row.due_at, now),
         due_at=row.due_at,
         expires_at=row.expires_at,
         event_id=row.event_id,

@@ -23,7 +23,7 @@ from apps.events.selectors import forget_cached as forget_event_types
 from apps.ledger import services
 from apps.ledger.models import Attempt, Delivery, DeliveryEvent, Notification, SeenKey, WorkItem
 from apps.ledger.receipts import record
-from apps.ledger.selectors import notifications
+from apps.ledger.selectors import notifications, summary
 from apps.ledger.timeline import timeline
 from apps.preferences.models import Preference, Suppression
 from tests.integration.dispatch_cast import (
@@ -120,6 +120,23 @@ def test_a_channel_that_gives_up_hands_over_to_the_next(carrier: Carrier) -> Non
         ("fell_back", "email", "invalid_address", "policy"),
     ]
     assert left() == []
+
+
+def status(n: UUID) -> str:
+    found = summary(tenant_id=tenant(), notification_id=n, now=clock.now())
+    assert found is not None
+    return found.status.value
+
+
+def test_it_has_not_failed_while_a_channel_waits_for_its_turn(carrier: Carrier) -> None:
+    n = shipped(PUSH, SMS, chain=["push", "sms"])
+    refuses(carrier, PUSH, SMS)
+    drained(T, PUSH)
+    assert (states(), status(n)) == ([("push", "failed", "invalid_address")], "queued")
+    drained(T)
+    assert status(n) == "queued"
+    drained(T, SMS)
+    assert status(n) == "failed"
 
 
 def test_at_the_end_of_the_chain_nothing_more_is_tried(carrier: Carrier) -> None:
