@@ -13,15 +13,16 @@ from typing import Any
 from apps.core import ids
 from apps.core.rows import fetch, recordset
 
-# one walk down the primary key of attempts for each slice of time; `most` of the slice's first ones
+# of each slice of time the first MOST_READ attempts are looked at, and at most `most` of those that matter are taken
+MOST_READ = 5_000
 _SAMPLE = """
 sample AS MATERIALIZED (
     SELECT d.account, d.place, a.ended_at AS sent_at, d.status,
         greatest(extract(epoch FROM coalesce(d.delivered_at, d.ended_at) - a.ended_at), 0)::float AS delay
     FROM json_to_recordset(%(slices)s) AS s(low uuid, high uuid) CROSS JOIN LATERAL (
-        SELECT delivery_id, account, ended_at FROM ledger_attempt
-        WHERE id >= s.low AND id < s.high AND account = ANY(%(accounts)s) AND kind = 'accepted'
-        ORDER BY id LIMIT %(most)s) a
+        SELECT delivery_id, account, ended_at FROM (
+            SELECT * FROM ledger_attempt WHERE id >= s.low AND id < s.high ORDER BY id LIMIT %(read)s) first
+        WHERE account = ANY(%(accounts)s) AND kind = 'accepted' LIMIT %(most)s) a
     JOIN ledger_delivery d ON d.id = a.delivery_id
     WHERE d.account = a.account AND d.mode <> 'test' AND d.status IN ('sent', 'delivered', 'bounced', 'failed')
 )"""
@@ -91,7 +92,7 @@ def learnt_norms(
     slices: int = 96,
     most: int = 400,
 ) -> list[Norm]:
-    """Of what was sent from `start` to `end`. Groups of fewer than `least` are left out. Reads at most slices x most attempts."""
+    """Of what was sent from `start` to `end`. Groups of fewer than `least` are left out. Takes at most slices x most attempts."""
     parameters = {
         **_sample(accounts, start, end, slices, most),
         "least": least,
@@ -110,7 +111,7 @@ def overdue(
     most: int = 1_000,
 ) -> list[Overdue]:
     """What had its `patience` (seconds to wait for a receipt, by account and place; the place "" stands for those not named), and was
-    sent at most `window` earlier than that. `longest`: the longest patience. Reads at most `most` attempts a minute."""
+    sent at most `window` earlier than that. `longest`: the longest patience. Takes at most `most` attempts a minute."""
     if not patience:
         return []
     start = now - longest - window
@@ -130,4 +131,4 @@ def _sample(accounts: Collection[str], start: datetime, end: datetime, slices: i
     step = (end - start) / slices
     bounds = [ids.bound(start + step * number) for number in range(slices + 1)]
     rows = [{"low": low, "high": high} for low, high in pairwise(bounds)]
-    return {"slices": recordset(rows), "accounts": sorted(accounts), "most": most}
+    return {"slices": recordset(rows), "accounts": sorted(accounts), "most": most, "read": MOST_READ}

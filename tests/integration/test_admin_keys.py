@@ -15,7 +15,7 @@ from apps.core.enums import KeyMode, Scope
 from apps.core.types import Tenant
 from apps.tenants.models import ApiKey
 from apps.tenants.models import Tenant as TenantRow
-from apps.tenants.selectors import caller_by_token, forget_cached
+from apps.tenants.selectors import caller_by_token, forget_cached, tenant_by_id
 from apps.tenants.services import create_api_key
 from tests.integration import admin_cast as cast
 
@@ -179,6 +179,16 @@ class TestTenants:
         answer = mira.post(reverse("admin:tenants_tenant_add"), self.fields(**{field: value}))
         assert field in answer.context_data["adminform"].form.errors
         assert not TenantRow.objects.exists()
+
+    def test_a_tenant_says_whose_mails_are_tracked(self, mira: Client) -> None:
+        said = self.fields() | {"tracked_categories": ["marketing", "social"]}
+        assert mira.post(reverse("admin:tenants_tenant_add"), said).status_code == 302
+        row = TenantRow.objects.latest("created_at")
+        found = tenant_by_id(row.id)
+        assert found is not None and found.tracked_categories == {"marketing", "social"}
+        never = said | {"slug": "b", "tracked_categories": ["critical"]}
+        assert mira.post(reverse("admin:tenants_tenant_add"), never).status_code == 200
+        assert not TenantRow.objects.filter(slug="b").exists()
 
     def test_a_tenant_is_not_deleted(self, acme: Tenant, mira: Client) -> None:
         assert mira.post(reverse("admin:tenants_tenant_delete", args=[acme.id]), {"post": "yes"}).status_code == 403

@@ -221,6 +221,9 @@ def test_what_is_read_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         patience={(key, ""): 0.0}, now=NOW, window=timedelta(minutes=10), longest=timedelta(0), most=3
     )
     assert sum(one.judged for one in few) == 30
+    monkeypatch.setattr(arrivals, "MOST_READ", 2)
+    read = arrivals.overdue(patience={(key, ""): 0.0}, now=NOW, window=timedelta(minutes=10), longest=timedelta(0))
+    assert sum(one.judged for one in read) == 20
 
 
 def test_accounts_without_receipts_are_left_out() -> None:

@@ -25,7 +25,7 @@ from apps.ledger.lifecycle import AFTER_EVENT, advance
 from apps.ledger.models import Attempt, Delivery, DeliveryEvent
 from apps.ledger.routing_results import claim_keys
 from apps.preferences.models import Preference, SoftBounce, Suppression
-from apps.receipts import follow_ups, keeping, services
+from apps.receipts import follow_ups, keeping, services, tasks
 from apps.receipts.models import ReceiptCall
 from tests.integration.receipts_cast import AT, Sent, attempt, call, sent
 
@@ -247,6 +247,15 @@ def test_a_success_begins_the_count_of_soft_bounces_anew() -> None:
     row = SoftBounce.objects.of(bea.tenant).get()
     assert (row.endpoint_id, row.count, row.since) == (bea.endpoint, 1, AT + timedelta(days=10))
     assert not Suppression.objects.of(bea.tenant).exists()
+
+
+def test_counts_of_a_year_ago_are_forgotten() -> None:
+    bea, rosa = sent(), sent("rosa")
+    for one, days in ((bea, 364), (rosa, 366)):
+        since = clock.now() - timedelta(days=days)
+        SoftBounce.objects.create(endpoint_id=one.endpoint, tenant_id=one.tenant, count=2, since=since)
+    tasks.forget_soft_bounces()
+    assert [row.endpoint_id for row in SoftBounce.objects.of(bea.tenant)] == [bea.endpoint]
 
 
 def test_deferrals_are_no_soft_bounces() -> None:

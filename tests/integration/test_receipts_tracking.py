@@ -1,32 +1,45 @@
 """Links, pixels, and what apps report: stored at the door with one INSERT, written by workers, once each."""
 
+import re
 from datetime import datetime, timedelta
 from time import monotonic
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from django.db import DatabaseError
 from django.test import Client
 
 from apps.core import clock, ids
+from apps.core.enums import Category, Channel
+from apps.core.types import Rendered
+from apps.dispatch import bells
 from apps.dispatch import tracking as tokens
 from apps.inbox.tokens import mint
 from apps.ledger import engagement
 from apps.ledger.models import Delivery, DeliveryEvent
-from apps.preferences.models import SoftBounce
+from apps.preferences.models import Preference, SoftBounce
 from apps.receipts import api, links, tasks, tracking
 from apps.receipts.models import TrackedEvent
+from apps.tenants.models import Tenant
+from apps.tenants.selectors import forget_cached
+from tests.integration.dispatch_cast import Carrier, endpoint, notify, person, route, send, tenant
+from tests.integration.dispatch_cast import carrier as carrier  # fixtures
 from tests.integration.receipts_cast import Sent, sent
 
 pytestmark = pytest.mark.django_db
 SAFARI = {"User-Agent": "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 Safari/604.1"}
 APPLE = {"User-Agent": "Mozilla/5.0"}
 TARGET = "https://acme.test/sale?a=1&b=2"
+HTML = Rendered(
+    {"subject": "Sale", "html": '<p><a href="https://acme.test/sale?a=1&amp;b=2">Go</a></p>'}, "", None, 0, 1
+)
 
 
 @pytest.fixture(autouse=True)
 def rung(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     found: list[str] = []
+    monkeypatch.setattr(bells, "ring", lambda *queues: None)
     for door in (links, api):
         monkeypatch.setattr(door.ringer, "ask", lambda *queues: found.extend(queues))
     return found
@@ -307,6 +320,44 @@ def test_the_task_and_the_sweep_apply_them(monkeypatch: pytest.MonkeyPatch) -> N
         tracking.store_tracked([TrackedEvent(delivery_id=one.delivery, kind="opened", at=clock.now(), source="mail")])
         run()
         assert events(one) == [("opened", "", "", "mail")]
+
+
+@pytest.mark.parametrize(("tracked", "is_rewritten"), [(["marketing"], True), (["social"], False), ([], False)])
+def test_what_leaves_is_tracked_as_the_tenant_says(
+    carrier: Carrier, tracked: list[str], is_rewritten: bool, rung: list[str]
+) -> None:
+    """From the tenant's row to what the provider gets, and from there back to the delivery."""
+    rosa = person()
+    endpoint(rosa)
+    Tenant.objects.filter(id=tenant()).update(tracked_categories=tracked)
+    forget_cached()
+    Preference.objects.create(
+        tenant_id=tenant(), recipient_id=rosa, topic="category:marketing", channel="*", is_on=True, source="api"
+    )
+    with patch("apps.dispatch.messages.rendering.render_inline", lambda content, channel: HTML):
+        notify([rosa], category=Category.MARKETING)
+        route("marketing")
+        send("send.marketing.email")
+    (message,) = carrier.messages
+    found = re.search(r'href="http://127\.0\.0\.1:8000(/c/[\w-]+)"', message.content["html"])
+    assert (found is not None) is is_rewritten
+    assert ("/o/" in message.content["html"]) is is_rewritten
+    if found is not None:
+        assert Client().get(found[1], headers=SAFARI)["Location"] == TARGET
+        apply()
+        assert DeliveryEvent.objects.all_tenants().get().delivery_id == ids.read(ids.DELIVERY, message.delivery)
+
+
+def test_a_push_leaves_with_its_token(carrier: Carrier, rung: list[str]) -> None:
+    rosa = person()
+    endpoint(rosa, Channel.PUSH, "device-1")
+    notify([rosa], channels=(Channel.PUSH,))
+    route()
+    send("send.transactional.push")
+    (message,) = carrier.messages
+    assert report(Client(), {"kind": "opened", "token": message.content["engagement_token"]}).status_code == 202
+    apply()
+    assert [row.status for row in Delivery.objects.all_tenants()] == ["delivered"]
 
 
 def test_events_of_deliveries_that_are_gone_are_dropped() -> None:
