@@ -73,7 +73,7 @@ class Experiment:
             "statuses": statuses,
             "requests": len(books.lines),
             "taken": sum(books.taken().values()),
-            "resent": len(books.resent & set(books.statuses)),
+            "events": self.outside.events(self.name),
             **mistakes,
         }
         self.write(not mistakes, figures)

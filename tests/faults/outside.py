@@ -75,6 +75,14 @@ class Outside:
         rows = self.system.query("SELECT id FROM ledger_notification WHERE object_id = %(run)s", {"run": run})
         return {ids.show(ids.NOTIFICATION, id_) for (id_,) in rows}
 
+    def events(self, run: str) -> dict[str, int]:
+        rows = self.system.query(
+            """SELECT e.kind, count(*) FROM ledger_delivery_event e JOIN ledger_notification n ON n.id = e.notification_id
+            WHERE n.object_id = %(run)s GROUP BY 1""",
+            {"run": run},
+        )
+        return dict(rows)  # type: ignore[arg-type]
+
     def books(self, run: str) -> "Books":
         deliveries = self.system.query(
             """SELECT d.id, d.status, d.channel, n.category FROM ledger_delivery d

@@ -3,6 +3,7 @@
 FAULT="<point>:<kill|stop>:<n>"   the process gets SIGKILL or SIGSTOP when it passes the point for the n-th time
 MUTANT="<name>"                   one fence of the product is taken out (the suite must notice: test_the_suite_itself.py)
 BELLS="10"                        every bell is published that often, also while it rings
+DOUBTS="0.1"                      doubts are resolved that much sooner
 DEADLINE="2"                      seconds a provider call may take, so that calls in flight lapse soon
 """
 
@@ -46,6 +47,8 @@ class SabotageConfig(AppConfig):
     def ready(self) -> None:
         if deadline := os.environ.get("DEADLINE"):
             _set_deadline(float(deadline))
+        if factor := os.environ.get("DOUBTS"):
+            _resolve_sooner(float(factor))
         if times := os.environ.get("BELLS"):
             _ring_often(int(times))
         if fault := os.environ.get("FAULT"):
@@ -53,6 +56,18 @@ class SabotageConfig(AppConfig):
         if mutant := os.environ.get("MUTANT"):
             _mutate(mutant)
         _poison()
+
+
+def _resolve_sooner(factor: float) -> None:
+    from dataclasses import replace
+
+    from apps.channels.providers import twilio
+    from apps.routing import doubting
+
+    for key, policy in list(doubting.POLICIES.items()):
+        asked = tuple(at * factor for at in policy.ask_at)
+        doubting.POLICIES[key] = replace(policy, patience=policy.patience * factor, ask_at=asked)
+    twilio.SETTLED *= factor
 
 
 def _arm(point: str, what: str, number: str) -> None:
