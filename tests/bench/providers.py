@@ -33,7 +33,7 @@ from apps.core.enums import Category, Channel, KeyMode, Platform, Scope
 from apps.core.types import InlineRecipient, OutboundMessage
 from apps.dispatch import draining
 from apps.tenants.services import create_api_key, create_tenant
-from tests.bench.bare_sdks import BARE
+from tests.bench.bare_sdks import BARE, postmark_batches
 from tests.bench.cast import NO_LIMIT, body, publish
 from tests.bench.results import Result, result
 from tests.bench.world import PROJECT, World
@@ -78,6 +78,7 @@ def _measured(made: World, name: str, quick: bool) -> Result:
             began = time.process_time()
             theirs.append(BARE[name](sim, count, line.width * DRAINS))
             bare_costs.append(round((time.process_time() - began) * 1000 / count, 2))
+        extra = {"one_text_for_all": round(postmark_batches(sim, count))} if name == "postmark" else {}
         counts = json.loads(urlopen(f"{sim.url}/_counts", context=_trusting(sim)).read())
     return result(
         "messages/s",
@@ -89,6 +90,7 @@ def _measured(made: World, name: str, quick: bool) -> Result:
         cpu_ms_each=median(costs),
         baseline_cpu_ms_each=median(bare_costs),
         statuses=counts["statuses"],
+        **extra,
     )
 
 
