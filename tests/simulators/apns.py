@@ -58,6 +58,8 @@ class ApnsSimulator(Simulator):
 
     name = "apns"
     channel = "push"
+    # as Apple has it: one stream until a provider token was good
+    first_streams = 1
     credentials: ClassVar[dict[str, str]] = {"team_id": TEAM, "key_id": KEY_ID, "key": signing_key()}
     settings: ClassVar[dict[str, Any]] = {"topic": TOPIC}
 

@@ -37,6 +37,8 @@ class Simulator:
     sender: str = ""
     receipts_per_call: int = 1
     max_streams: int = 100
+    # until the connection has had its first yes; 0: `max_streams` from the beginning
+    first_streams: int = 0
     # reads, and says nothing at all any more
     is_deaf: bool = False
 

@@ -36,8 +36,10 @@ class Streams:
         self._unanswered = 0
         self._last: int | None = None
         self._connection = H2Connection(H2Configuration(client_side=False, header_encoding="utf-8"))
+        self._is_trusted = not simulator.first_streams
+        streams = simulator.first_streams or simulator.max_streams
         self._connection.local_settings = Settings(
-            client=False, initial_values={SettingCodes.MAX_CONCURRENT_STREAMS: simulator.max_streams}
+            client=False, initial_values={SettingCodes.MAX_CONCURRENT_STREAMS: streams}
         )
         self._connection.initiate_connection()
         self._flush()
@@ -130,6 +132,9 @@ class Streams:
             self._flush()
             self._transport.abort()
         else:
+            if not self._is_trusted and plan.reply.status < 300:
+                self._is_trusted = True
+                self._connection.update_settings({SettingCodes.MAX_CONCURRENT_STREAMS: self._simulator.max_streams})
             headers = {name.lower(): value for name, value in plan.reply.headers.items()}
             self._connection.send_headers(
                 stream_id, [(":status", str(plan.reply.status)), *headers.items()], end_stream=not plan.reply.body

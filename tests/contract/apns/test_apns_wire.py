@@ -3,7 +3,7 @@
 import ssl
 from dataclasses import replace
 from datetime import UTC, datetime
-from time import time
+from time import monotonic, time
 
 import httpx
 import jwt
@@ -154,6 +154,16 @@ class TestOnTheWire(ApnsCase):
             (OutcomeKind.ACCEPTED, ""),
         ]
         assert (sim.count, sim.taken_count, sim.connections) == (4, 1, 1)
+
+    def test_after_apples_first_yes_all_go_side_by_side(self) -> None:
+        with running(ApnsSimulator()) as sim:
+            sim.behave(delay=0.3)
+            started = monotonic()
+            outcomes = self.provider.send(self.account(sim.url), self.messages(12), deadline=8)
+            took = monotonic() - started
+        assert self.kinds(outcomes) == [OutcomeKind.ACCEPTED] * 12
+        assert 0.6 <= took < 1.5
+        assert (sim.count, sim.connections) == (12, 1)
 
     def test_a_plain_http_2_client_agrees_with_the_simulator(self) -> None:
         """httpx as it is: the simulator is no private language."""
