@@ -28,7 +28,7 @@ from apps.dispatch.send_batch import send_batch
 from apps.ledger import selectors as ledger
 from apps.ledger.doubts import Doubtful, Ending, Planned, doubtful, end_doubts, lock_unknown, note_missing, postpone
 from apps.routing.chains import DOUBTED
-from apps.routing.doubting import Plan, next_plan
+from apps.routing.doubting import LEAVE, Plan, is_too_late, next_plan
 from apps.templates.rendering import RenderError
 
 log = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ ASK, SEND, MOVE_ON = Plan(DoubtMove.LOOK_UP), Plan(DoubtMove.RESEND), Plan(Doubt
 
 def _plan(doubt: Open, *, may_move_on: bool = True) -> Plan:
     if doubt.work.kind == WorkKind.RESEND:
-        return SEND
+        return LEAVE if is_too_late((clock.now() - doubt.work.order_at).total_seconds()) else SEND
     return next_plan(doubt_of(doubt.work, doubt.kind, doubt.account, clock.now(), may_move_on=may_move_on))
 
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from apps.core.enums import Category, Channel, DoubtMove, ResendInDoubt
 
 _AGAIN, _NOT = DoubtMove.RESEND, DoubtMove.LEAVE
+LATEST = 1_800.0
+"""Seconds after which nothing is sent again, whatever held it up: it would surprise rather than help."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ def policy(category: Category, channel: Channel) -> Policy:
 def next_plan(doubt: Doubt) -> Plan:
     """What is done next, and when: at once where `wait` is 0."""
     rule = policy(doubt.category, doubt.channel)
-    if doubt.is_resent:
+    if doubt.is_resent or is_too_late(doubt.age):
         return LEAVE
     if doubt.is_absent:
         return _in_time(doubt, Plan(_stricter(doubt, rule.absent)))
@@ -94,6 +96,10 @@ def next_plan(doubt: Doubt) -> Plan:
     move = _when_silent(doubt, rule)
     until = rule.patience if doubt.has_receipts or doubt.has_look_up else rule.listen
     return LEAVE if move == DoubtMove.LEAVE else _in_time(doubt, Plan(move, max(0.0, until - doubt.age)))
+
+
+def is_too_late(age: float) -> bool:
+    return age > LATEST
 
 
 def _when_silent(doubt: Doubt, rule: Policy) -> DoubtMove:

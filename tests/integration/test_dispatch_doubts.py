@@ -87,9 +87,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
 
 
 def every_hour(category: Category, channel: Channel) -> None:
-    """A day of an hour each, and whatever falls due in them."""
-    for _ in range(24):
-        later(3600)
+    """A quarter of an hour by minutes, a day by hours, and whatever falls due in them."""
+    for seconds in (*[61] * 16, *[3600] * 24):
+        later(seconds)
         drained(category, channel)
         drained(category)
 
@@ -369,7 +369,7 @@ def test_a_second_send_that_finds_no_way_leaves_the_first_in_doubt(carrier: Carr
     carrier.says = [SILENT, Outcome(OutcomeKind.TRANSIENT, "500")]
     drained(CRITICAL, SMS)
     for _ in range(9):
-        later(600)
+        later(110)
         drained(CRITICAL, SMS)
     assert (state(id_), left(), len(carrier.calls)) == (("unknown", "in_doubt"), [], 7)
     assert [number for number, *_ in attempts()] == list(range(1, 8))
@@ -386,6 +386,28 @@ def test_nothing_is_sent_again_after_the_expiry(carrier: Carrier) -> None:
     drained(CRITICAL, SMS)
     assert (len(carrier.calls), state(id_), left()) == (1, ("unknown", "in_doubt"), [])
     assert told() == ["left_in_doubt"]
+
+
+def test_nothing_is_sent_again_when_all_workers_were_away_for_too_long(carrier: Carrier) -> None:
+    id_ = routed(CRITICAL, SMS)
+    carrier.says = [SILENT]
+    drained(CRITICAL, SMS)
+    later(1_801)
+    drained(CRITICAL, SMS)
+    assert (len(carrier.calls), state(id_), left(), told()) == (1, ("unknown", "in_doubt"), [], ["left_in_doubt"])
+
+
+def test_a_second_send_that_was_held_up_for_too_long_is_left(carrier: Carrier) -> None:
+    id_ = routed(CRITICAL, SMS)
+    carrier.says = [SILENT, Outcome(OutcomeKind.THROTTLED, "429", retry_after=200.0)]
+    drained(CRITICAL, SMS)
+    later(3)
+    drained(CRITICAL, SMS)
+    assert (len(carrier.calls), item().kind) == (2, "resend")
+    later(1_800)
+    drained(CRITICAL, SMS)
+    assert (len(carrier.calls), state(id_), left()) == (2, ("unknown", "in_doubt"), [])
+    assert told() == ["resent", "left_in_doubt"]
 
 
 def test_a_code_that_expires_too_soon_is_not_planned_at_all(carrier: Carrier) -> None:

@@ -42,8 +42,8 @@ def account(server: Scripted, key: str = "far", order: int = 1) -> None:
 
 
 def days(category: Category) -> None:
-    for _ in range(12):
-        later(3600)
+    for seconds in (*[61] * 16, *[3600] * 12):
+        later(seconds)
         drained(category, SMS)
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from apps.core.enums import Category, Channel, DoubtMove, ResendInDoubt
-from apps.routing.doubting import LEAVE, POLICIES, Doubt, Plan, next_plan, policy
+from apps.routing.doubting import LATEST, LEAVE, POLICIES, Doubt, Plan, next_plan, policy
 
 LOOK, AGAIN, NEXT, NOT = DoubtMove.LOOK_UP, DoubtMove.RESEND, DoubtMove.NEXT_CHANNEL, DoubtMove.LEAVE
 PUSH, EMAIL, SMS = Channel.PUSH, Channel.EMAIL, Channel.SMS
@@ -112,6 +112,13 @@ def test_nothing_is_sent_after_the_expiry() -> None:
         assert next_plan(Doubt(Category.CRITICAL, SMS, expires_in=late)) == LEAVE
         assert next_plan(Doubt(Category.CRITICAL, SMS, has_next=True, expires_in=late)) == LEAVE
     assert next_plan(Doubt(Category.CRITICAL, SMS, was_asked=True, is_absent=True, expires_in=0.0, age=3)) == LEAVE
+
+
+@pytest.mark.parametrize("category", list(Category))
+@pytest.mark.parametrize("channel", CARRIED)
+@pytest.mark.parametrize("situation", SITUATIONS)
+def test_nothing_is_sent_half_an_hour_later(category: Category, channel: Channel, situation: dict[str, object]) -> None:
+    assert next_plan(Doubt(category, channel, age=LATEST + 1, **situation)) == LEAVE  # type: ignore[arg-type]
 
 
 def test_an_event_type_may_ask_for_the_same_channel_rather_than_the_next() -> None:
