@@ -44,8 +44,8 @@ NUMBERS: Mapping[str, tuple[float, float, float]] = {
 
 _ERRORS = frozenset({OutcomeKind.PROVIDER_DOWN, OutcomeKind.TRANSIENT, OutcomeKind.AMBIGUOUS})
 _SILENT = frozenset({OutcomeKind.THROTTLED, OutcomeKind.MISCONFIGURED})
-# ours: the provider never saw it
-_OURS = frozenset({"pool_exhausted", "untranslatable", "bad_header", "bad_url"})
+# ours: the provider never saw it; or it changed its connection, as HTTP/2 servers do
+_OURS = frozenset({"pool_exhausted", "untranslatable", "bad_header", "bad_url", "refused_stream"})
 
 
 def number(settings: Mapping[str, Any], name: str) -> float:
@@ -268,7 +268,7 @@ def _throttle(record: Record, rules: Rules, seconds: float, now: float) -> None:
     """Additive increase, multiplicative decrease: once for all the answers that belong together."""
     if now >= record.cap_at + 1:
         current = record.ceiling(now) or _observed(record, rules, now)
-        record.base = max(1.0, current)
+        record.base = max(LEAST_AFTER_TROUBLE, current)
         record.cap = max(1.0, current * (AFTER_PAUSE if seconds >= LONG_PAUSE else AFTER_THROTTLING))
     record.pause = max(record.pause, now + seconds)
     record.cap_at = max(record.cap_at, record.pause)

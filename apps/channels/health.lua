@@ -64,7 +64,7 @@ local function throttle(seconds)
     if now >= record.cap_at + 1 then
         local current = ceiling()
         if current == 0 then current = observed() end
-        record.base = math.max(1, current)
+        record.base = math.max(10, current)
         record.cap = math.max(1, current * (seconds >= 5 and 0.1 or 0.5))
     end
     record.pause = math.max(record.pause, now + seconds)
