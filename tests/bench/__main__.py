@@ -11,6 +11,7 @@ from tests.bench.world import PROJECT, World, service, world
 NAMES = (
     "decide",
     "providers",
+    "provider_memory",
     "end_to_end",
     "ledger",
     "accept_single",

@@ -69,7 +69,7 @@ def providers(made: World, quick: bool) -> dict[str, Result]:
 def _measured(made: World, name: str, quick: bool) -> Result:
     count, runs = (500, 1) if quick else (3_000, 3)
     with _simulated(made, name) as sim:
-        line = _line(name, sim)
+        line = _line(name, sim, f"bench-{name}")
         _through_us(line, BATCH, [])
         rates, theirs = [], []
         costs, bare_costs = [], []
@@ -123,8 +123,8 @@ def memory(made: World) -> dict[str, Result]:
     found = {}
     for name in WATCHED:
         with _simulated(made, name) as sim:
-            line = _line(name, sim)
-            account = account_by_key(f"bench-{name}")
+            line = _line(name, sim, f"memory-{name}")
+            account = account_by_key(f"memory-{name}")
             assert account
             seen: list[float] = []
             for number in range(line.width, SENDS + line.width, line.width):
@@ -152,16 +152,16 @@ def _letters(line: Line) -> list[OutboundMessage]:
     ]
 
 
-def _line(name: str, sim: Simulator) -> Line:
+def _line(name: str, sim: Simulator, key: str) -> Line:
     channel = Channel(sim.channel)
     tenant = create_tenant(
-        slug=f"bench-{name}",
+        slug=key,
         name=name,
         email_from=sim.sender or "bench@example.com",
         rate_per_second=NO_LIMIT,
         rate_burst=NO_LIMIT,
     )
-    key = create_api_key(
+    caller = create_api_key(
         tenant=tenant, name=name, mode=KeyMode.LIVE, scopes=list(Scope), rate_per_second=NO_LIMIT, rate_burst=NO_LIMIT
     )
     publish(tenant)
@@ -170,12 +170,12 @@ def _line(name: str, sim: Simulator) -> Line:
     adapter = provider(name)
     width = adapter.max_batch if adapter.max_batch > 1 else adapter.fan_out
     create_account(
-        key=f"bench-{name}", provider=name, channel=channel, tenant_id=tenant.id, base_url=sim.url, sender=sim.sender,
+        key=key, provider=name, channel=channel, tenant_id=tenant.id, base_url=sim.url, sender=sim.sender,
         credentials=sim.credentials, webhook_secrets=sim.webhook_secrets,
         settings={**sim.settings, "ca_bundle": sim.ca_bundle, "pool_size": adapter.fan_out},
     )  # fmt: skip
     forget_cached()
-    return Line(sim, tenant.id, key.token, channel, width)
+    return Line(sim, tenant.id, caller.token, channel, width)
 
 
 def _person(sim: Simulator, channel: Channel, n: int) -> InlineRecipient:
