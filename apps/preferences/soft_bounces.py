@@ -11,7 +11,7 @@ from uuid import UUID
 
 from django.conf import settings
 
-from apps.core.rows import fetch, recordset
+from apps.core.rows import execute, fetch, recordset
 from apps.preferences.models import SoftBounce
 
 _COUNT = """
@@ -21,6 +21,10 @@ FROM json_to_recordset(%(rows)s) AS r (endpoint_id uuid, tenant_id uuid, count i
 ORDER BY endpoint_id
 ON CONFLICT (endpoint_id) DO UPDATE SET count = s.count + excluded.count, since = least(s.since, excluded.since)
 RETURNING endpoint_id, count, since
+"""
+_FORGET = """
+DELETE FROM preferences_softbounce WHERE endpoint_id IN (
+    SELECT endpoint_id FROM preferences_softbounce WHERE endpoint_id = ANY(%(ids)s) ORDER BY endpoint_id FOR UPDATE)
 """
 KEPT = timedelta(days=365)
 
@@ -38,7 +42,7 @@ class Refusals:
 def begin_anew(endpoint_ids: Collection[UUID]) -> None:
     """They took a message. One statement."""
     if endpoint_ids:
-        SoftBounce.objects.all_tenants().filter(endpoint_id__any=list(endpoint_ids)).delete()
+        execute(_FORGET, {"ids": list(endpoint_ids)})
 
 
 def count_soft_bounces(refusals: Mapping[UUID, Refusals]) -> frozenset[UUID]:

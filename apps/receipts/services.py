@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 from django.db import InterfaceError, OperationalError, transaction
+from psycopg.errors import DeadlockDetected
 
 from apps.core import crypto
 from apps.core.types import Account, ProviderCall
@@ -51,8 +52,11 @@ def apply_due(*, ends: float) -> bool:
                 acknowledge(to_be_answered)
                 with transaction.atomic():
                     _apply(list(due().filter(id__any=claimed)))
-        except (OperationalError, InterfaceError):
-            raise
+        except (OperationalError, InterfaceError) as error:
+            if not isinstance(error.__cause__, DeadlockDetected):
+                raise
+            # two workers met on the rows of the same people; this one gave way, and comes again
+            log.info("receipts applied again", extra={"calls": len(claimed)})
         except Exception as error:
             log.info("receipts applied one by one", extra={"calls": len(claimed), "error": type(error).__name__})
             for call_id in claimed:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from time import monotonic
 
 from django.db import InterfaceError, OperationalError, transaction
+from psycopg.errors import DeadlockDetected
 
 from apps.core.rows import fetch
 from apps.ledger.engagement import NewEngagement, record_engagements
@@ -30,9 +31,14 @@ def store_tracked(events: Sequence[TrackedEvent]) -> None:
 def apply_tracked(*, ends: float) -> bool:
     """Until nothing is left, or until `ends` (monotonic seconds); whether it got to the end. Raises as services.apply_due does."""
     while monotonic() < ends:
-        with transaction.atomic():
-            events = sorted(NewEngagement(*row) for row in fetch(_TAKE, {"most": BATCH}))
-            _record(events)
+        try:
+            with transaction.atomic():
+                events = sorted(NewEngagement(*row) for row in fetch(_TAKE, {"most": BATCH}))
+                _record(events)
+        except OperationalError as error:
+            if not isinstance(error.__cause__, DeadlockDetected):
+                raise
+            continue
         if len(events) < BATCH:
             return True
     return False

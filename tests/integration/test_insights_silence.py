@@ -6,14 +6,18 @@ from typing import Any
 
 import pytest
 
+from apps.audience.models import Endpoint
 from apps.channels import health
 from apps.channels.alerts import raise_alert
 from apps.channels.models import Alert
 from apps.core import clock, ids
+from apps.core.enums import Channel
 from apps.insights import silence, tasks
 from apps.insights.models import ReceiptNorm
 from apps.ledger.models import Attempt, Delivery
 from apps.receipts.models import ReceiptCall
+from tests.integration.dispatch_cast import endpoint, notify, person, route, tenant
+from tests.integration.dispatch_cast import rung as rung  # fixtures
 from tests.integration.insights_cast import account, traffic
 
 pytestmark = pytest.mark.django_db
@@ -40,6 +44,25 @@ def learnt(key: str, now: datetime = NOW, *, share: float = 0.0, **more: Any) ->
 def alerts() -> list[tuple[str, str, bool]]:
     rows = Alert.objects.all_tenants().order_by("id")
     return [(row.kind, row.subject, row.ended_at is None) for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("channel", "address", "fields", "place"),
+    [
+        (Channel.EMAIL, "Rosa@Mail.Acme.test", {}, "mail.acme.test"),
+        (Channel.SMS, "+4915112345678", {"masked": "+49*****78"}, "+49"),
+        (Channel.PUSH, "token-1", {"platform": "ios"}, "ios"),
+    ],
+)
+def test_routing_writes_where_a_message_goes(
+    rung: list[str], channel: Channel, address: str, fields: dict[str, str], place: str
+) -> None:
+    rosa = person()
+    row = endpoint(rosa, channel, address)
+    Endpoint.objects.of(tenant()).filter(id=row).update(**{"masked": "x"} | fields)
+    notify([rosa], channels=(channel,))
+    route()
+    assert Delivery.objects.all_tenants().get().place == place
 
 
 def test_it_learns_how_receipts_come() -> None:

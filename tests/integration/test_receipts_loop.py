@@ -12,7 +12,8 @@ from uuid import UUID
 import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import OperationalError, connection
+from psycopg.errors import DeadlockDetected
 
 from apps.channels import registry
 from apps.channels import selectors as channels
@@ -194,6 +195,25 @@ def test_a_crashed_handler_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> Non
     apply()
     assert (bea.status, kinds_of(bea)) == ("bounced", ["bounced"])
     assert ReceiptCall.objects.get(id=stored).tries == 0
+
+
+def test_a_worker_that_gave_way_in_a_deadlock_comes_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    bea = sent()
+    call(happened(bea, "delivered"))
+    act_on, met = follow_ups.act_on, []
+
+    def meets(applied: Any) -> None:
+        if not met:
+            met.append(1)
+            raise OperationalError("deadlock detected") from DeadlockDetected()
+        act_on(applied)
+
+    monkeypatch.setattr(follow_ups, "act_on", meets)
+    apply()
+    assert (bea.status, kinds_of(bea), ReceiptCall.objects.get().tries) == ("delivered", ["delivered"], 0)
+    assert not [r for r in caplog.records if r.levelno >= logging.WARNING]
 
 
 @pytest.mark.parametrize("by", ["secret", "body", "time", "tenant"])
