@@ -14,7 +14,7 @@ FIRST = {
     "flaky": ("u_flaky", "email", "critical"),
     "throttled": ("u_throttled", "sms", "transactional"),
     "ambiguous": ("u_ambiguous", "email", "transactional"),
-    "timeout": ("u_timeout", "push", "transactional"),
+    "timeout": ("u_timeout", "email", "transactional"),
     "complaint": ("u_complaint", "email", "social"),
 }
 
@@ -88,7 +88,7 @@ def test_a_doubt_is_settled_by_the_receipt_and_nothing_is_sent_twice(world: Worl
 
 def test_a_doubt_that_nobody_settles_stays_one_and_is_not_sent_again(world: World, sent: dict[str, str]) -> None:
     assert why(world.wait(sent["timeout"], "unknown")) == ("unknown", "in_doubt")
-    assert world.kept_for("sim:timeout") == 1
+    assert world.kept_for("timeout@simulator.test") == 1
 
 
 def test_who_complains_is_left_alone(world: World, sent: dict[str, str]) -> None:
