@@ -40,14 +40,15 @@ class Group:
     expected: float
 
 
-def learn(now: datetime) -> int:
-    """Makes the norms anew from the ledger, but not those of accounts that are silent now. How many."""
+def learn(now: datetime, *, settled: timedelta = WINDOW + LONGEST) -> int:
+    """Makes the norms anew from the ledger, but not those of accounts that are silent now. How many. What is younger than `settled`
+    may still be reported, or be part of a silence that nobody has noticed yet."""
     silent = set(ReceiptNorm.objects.exclude(silent_since=None).values_list("account", flat=True))
     accounts = [key for key in _reporting_accounts() if key not in silent]
     norms = learnt_norms(
         accounts=accounts,
         start=now - HISTORY,
-        end=now - WINDOW - LONGEST,
+        end=now - settled,
         least=LEAST_LEARNT,
         grace=GRACE_SECONDS,
         longest=LONGEST.total_seconds(),

@@ -194,6 +194,13 @@ def test_a_silence_of_which_nobody_knows_for_a_day_is_forgotten(trusted: list[tu
     assert (alerts(), trusted) == ([("silent", key, False)], [("trust", key)])
 
 
+def test_what_is_not_settled_is_not_learnt_from() -> None:
+    key = account()
+    traffic(key, NOW - timedelta(minutes=19), NOW - timedelta(minutes=1), each=5, now=NOW)
+    assert silence.learn(NOW) == 0
+    assert silence.learn(NOW, settled=timedelta(minutes=1)) == 2
+
+
 def test_norms_of_accounts_that_are_gone_go(trusted: list[tuple[Any, ...]]) -> None:
     key = account()
     learnt(key)
