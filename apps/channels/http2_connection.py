@@ -36,6 +36,12 @@ _SETTINGS = {SettingCodes.ENABLE_PUSH: 0, SettingCodes.MAX_HEADER_LIST_SIZE: 2**
 _WANTS = (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError, InterruptedError)
 
 
+class _H2(H2Connection):
+    """Remembers fewer closed streams than h2 does: a connection that lives for days stays small."""
+
+    MAX_CLOSED_STREAMS = 2**10
+
+
 class Connection:
     """`is_open`: takes new requests. Once it does not, it closes with the last answer."""
 
@@ -43,7 +49,7 @@ class Connection:
         self.is_open = True
         self._sock = sock
         self._scheme, self._authority = scheme, authority
-        self._h2 = H2Connection(H2Configuration(client_side=True, header_encoding="utf-8"))
+        self._h2 = _H2(H2Configuration(client_side=True, header_encoding="utf-8"))
         self._h2.local_settings = Settings(client=True, initial_values=_SETTINGS)
         self._condition = Condition()
         self._streams: dict[int, Posted] = {}

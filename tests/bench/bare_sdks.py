@@ -6,19 +6,17 @@ Retries are off where an SDK has them: against a simulator that answers they wou
 import asyncio
 import json
 import logging
+import os
 import ssl
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import uuid4
 
 import firebase_admin
 import httpx
 import jwt
-from anymail.message import AnymailMessage
-from django.core.mail import get_connection
 from firebase_admin import credentials, messaging
 from google.auth.transport.requests import Request
 from google.oauth2 import credentials as google
@@ -26,19 +24,12 @@ from google.oauth2 import service_account
 from requests.adapters import HTTPAdapter
 from twilio.http.http_client import TwilioHttpClient
 from twilio.rest import Client
+from vonage_http_client import Auth, HttpClient, HttpClientOptions
+from vonage_messages import Messages, Sms
 
+from tests.bench import bare_mail
+from tests.bench.side_by_side import BODY, TITLE, side_by_side
 from tests.simulators.base import Simulator
-
-TITLE, BODY = "Hello Person7", "Order R-7 is here."
-
-
-def side_by_side(send: Callable[[int], object], count: int, threads: int) -> float:
-    """Messages a second."""
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(send, range(threads)))
-        began = time.perf_counter()
-        list(pool.map(send, range(count)))
-        return count / (time.perf_counter() - began)
 
 
 def apns(sim: Simulator, count: int, streams: int) -> float:
@@ -134,47 +125,34 @@ def twilio(sim: Simulator, count: int, threads: int) -> float:
     return side_by_side(send, count, threads)
 
 
-def postmark(sim: Simulator, count: int, width: int) -> float:
-    """anymail, a text for each: it has no batch for those, so that each is a call; two connections side by side, as ours."""
-    lines = threading.local()
+def vonage(sim: Simulator, count: int, threads: int) -> float:
+    """A client for each thread: it is not to be shared, and repeats a POST as often as its pool has connections."""
+    os.environ["REQUESTS_CA_BUNDLE"] = sim.ca_bundle
+    given, clients = sim.credentials, threading.local()
 
     def send(number: int) -> None:
-        if not hasattr(lines, "line"):
-            lines.line = _postmark(sim)
-        mail = AnymailMessage(
-            f"Order R-{number}", BODY, sim.sender, [sim.sample_address(number)], connection=lines.line
-        )
-        mail.attach_alternative(f"<p>Hello Person{number},</p><p>{BODY}</p>", "text/html")
-        mail.metadata = {"reference": f"at_{number}"}
-        mail.send()
+        if not hasattr(clients, "client"):
+            auth = Auth(api_key=given["api_key"], api_secret=given["api_secret"])
+            options = HttpClientOptions(
+                api_host=sim.url.removeprefix("https://"), timeout=10, pool_maxsize=1, max_retries=0
+            )
+            clients.client = Messages(HttpClient(auth, options))
+        to = sim.sample_address(number).removeprefix("+")
+        clients.client.send(Sms(to=to, from_=sim.sender, text=BODY, client_ref=f"at_{number}"))
 
-    return side_by_side(send, count, 2)
-
-
-def postmark_batches(sim: Simulator, count: int) -> float:
-    """anymail, one text for all: batches of 500."""
-    line = _postmark(sim)
-    began = time.perf_counter()
-    for first in range(0, count, 500):
-        to = [sim.sample_address(number) for number in range(first, first + 500)]
-        mail = AnymailMessage("Order R-7", BODY, sim.sender, to, connection=line)
-        mail.attach_alternative(f"<p>Hello,</p><p>{BODY}</p>", "text/html")
-        mail.merge_metadata = {address: {"reference": f"at_{number}"} for number, address in enumerate(to)}
-        mail.send()
-    return count / (time.perf_counter() - began)
-
-
-def _postmark(sim: Simulator) -> Any:
-    """An open connection."""
-    token = sim.credentials["server_token"]
-    line = get_connection("anymail.backends.postmark.EmailBackend", server_token=token, api_url=f"{sim.url}/")
-    line.open()
-    return line
+    try:
+        return side_by_side(send, count, threads)
+    finally:
+        del os.environ["REQUESTS_CA_BUNDLE"]
 
 
 BARE: dict[str, Callable[[Simulator, int, int], float]] = {
     "apns": apns,
     "fcm": fcm,
     "twilio": twilio,
-    "postmark": postmark,
+    "vonage": vonage,
+    "postmark": bare_mail.postmark,
+    "sendgrid": bare_mail.sendgrid,
+    "mailgun": bare_mail.mailgun,
+    "ses": bare_mail.ses,
 }

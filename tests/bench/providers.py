@@ -29,11 +29,12 @@ from apps.channels.registry import provider
 from apps.channels.selectors import account_by_key, forget_cached
 from apps.channels.services import create_account
 from apps.core import ids
-from apps.core.enums import Category, Channel, KeyMode, Platform, Scope
+from apps.core.enums import Category, Channel, KeyMode, OutcomeKind, Platform, Scope
 from apps.core.types import InlineRecipient, OutboundMessage
 from apps.dispatch import draining
 from apps.tenants.services import create_api_key, create_tenant
-from tests.bench.bare_sdks import BARE, postmark_batches
+from tests.bench.bare_mail import postmark_batches
+from tests.bench.bare_sdks import BARE
 from tests.bench.cast import NO_LIMIT, body, publish
 from tests.bench.results import Result, result
 from tests.bench.world import PROJECT, World
@@ -47,7 +48,7 @@ WATCHED = ("apns", "twilio")
 PEOPLE = 1_000
 PATIENCE = 60.0
 TARGET = "ratio >= 0.7"
-WITH_TLS = frozenset({"apns"})
+WITH_TLS = frozenset({"apns", "vonage"})
 _SENT = "SELECT count(*) FROM ledger_delivery WHERE tenant_id = %s AND status = 'sent'"
 
 
@@ -128,7 +129,9 @@ def memory(made: World) -> dict[str, Result]:
             assert account
             seen: list[float] = []
             for number in range(line.width, SENDS + line.width, line.width):
-                provider(name).send(account, _letters(line), deadline=10)
+                outcomes = provider(name).send(account, _letters(line), deadline=10)
+                if any(outcome.kind != OutcomeKind.ACCEPTED for outcome in outcomes):
+                    raise RuntimeError(f"{name} refused: {outcomes[0]}")
                 if number // WATCH_EVERY > (number - line.width) // WATCH_EVERY:
                     seen.append(round(psutil.Process().memory_info().rss / 2**20, 1))
         found[f"memory_{name}"] = result("MB", [seen[-1]], [seen[0]], "ratio <= 1.05", seen=seen)
@@ -146,7 +149,7 @@ def _letters(line: Line) -> list[OutboundMessage]:
             address=line.sim.sample_address(number),
             platform="",
             sender=line.sim.sender,
-            content={"title": "Hello", "body": "Your order is here."},
+            content={"title": "Hello", "subject": "Hello", "text": "Hi", "body": "Your order is here."},
         )
         for number in range(line.width)
     ]
