@@ -126,7 +126,9 @@ def test_every_chain_begins_with_its_tenant() -> None:
     begins = re.compile(
         r"\.objects\.(?!of\(|all_tenants\(|create\(|bulk_create\(|get_or_create\(|update_or_create\(|bulk_update\()(\w+)"
     )
-    tenantless = re.compile(r"\b(Tenant|SeenKey|ReceiptCall|TrackedEvent|ReceiptNorm|User|PeriodicTask|LogEntry|Session)\.objects")
+    tenantless = re.compile(
+        r"\b(Tenant|SeenKey|ReceiptCall|TrackedEvent|ReceiptNorm|User|PeriodicTask|LogEntry|Session)\.objects"
+    )
     found = [
         f"{shown(path)}:{number}"
         for path in FILES
