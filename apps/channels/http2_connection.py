@@ -4,6 +4,7 @@ The socket does not block, so that nobody sleeps while holding the lock (OpenSSL
 `Posted.end` is where a request ends in the bytes written so far: when the connection breaks, what lies behind was not sent.
 """
 
+import logging
 import select
 import socket
 import ssl
@@ -25,6 +26,7 @@ from apps.channels.deadlines import Deadline
 from apps.channels.http2_frames import GOAWAY, HEAD, Posted, read_goaway, whole_frames
 from apps.channels.transport import ANSWER_LIMIT, Fault, HttpRequest
 
+log = logging.getLogger(__name__)
 PIECE = 64 * 1024
 IDLE_CHECK_SECONDS = 60.0
 LONGEST_IDLE_SECONDS = 900.0
@@ -176,6 +178,10 @@ class Connection:
                     else:
                         self._receive()
                     self._condition.notify_all()
+        except Exception as error:
+            log.error("connection not understood", exc_info=error)
+            with self._condition:
+                self._break("connection_dropped", type(error).__name__)
         finally:
             self._sock.close()
 
@@ -241,7 +247,8 @@ class Connection:
                 del self._streams[one.stream_id]
 
     def _forget(self, stream_id: int) -> None:
-        """Tells the peer that nobody waits for this answer any more."""
+        """Tells the peer that nobody waits for this answer any more, and others that there is room."""
+        self._condition.notify_all()
         if self._streams.pop(stream_id, None) and not self._is_closed:
             with suppress(H2Error):
                 self._h2.reset_stream(stream_id, ErrorCodes.CANCEL)
@@ -280,6 +287,7 @@ class Connection:
             one.finish(Fault(code if one.end <= self._written else "write_failed", detail))
         self._streams.clear()
         self._close_if_done()
+        self._condition.notify_all()
 
     def _close_if_done(self) -> None:
         """The reading thread wakes up and closes the socket."""
@@ -287,4 +295,4 @@ class Connection:
             self._is_closed = True
             with suppress(OSError):
                 self._sock.shutdown(socket.SHUT_RDWR)
-        self._condition.notify_all()
+            self._condition.notify_all()

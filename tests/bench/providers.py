@@ -68,7 +68,7 @@ def providers(made: World, quick: bool) -> dict[str, Result]:
 
 
 def _measured(made: World, name: str, quick: bool) -> Result:
-    count, runs = (500, 1) if quick else (3_000, 3)
+    count, runs = (1_000, 1) if quick else (3_000, 3)
     with _simulated(made, name) as sim:
         line = _line(name, sim, f"bench-{name}")
         _through_us(line, BATCH, [])

@@ -4,11 +4,13 @@ The promise is the same: every attempt is one request, and what was not acted on
 """
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from time import sleep
+from time import process_time, sleep
 
 import pytest
 
+from apps.channels.http2_connection import Connection
 from apps.core.enums import OutcomeKind
 from tests.contract.http2_case import Http2Case
 from tests.simulators import Reply, running
@@ -121,3 +123,25 @@ class Http2Interruptions(Http2Case):
             for _ in range(2):
                 assert self.kinds(self.provider.send(account, self.messages(1), deadline=2)) == [OutcomeKind.ACCEPTED]
         assert (peer.count, peer.connections) == (2, 1)
+
+    def test_waiting_for_one_another_costs_nothing(self) -> None:
+        with running(self.peer()) as peer, ThreadPoolExecutor(3) as pool:
+            self.send(peer.url)
+            peer.behave(delay=0.8)
+            began = process_time()
+            found = list(pool.map(lambda _: self.send(peer.url, 2), range(3)))
+            took = process_time() - began
+        assert [self.kinds(outcomes) for outcomes in found] == [[OutcomeKind.ACCEPTED] * 2] * 3
+        assert took < 0.3
+        assert (peer.count, peer.connections) == (7, 1)
+
+    def test_what_nobody_understands_is_ambiguous_and_ends_the_connection(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with running(self.peer()) as peer:
+            assert self.kinds(self.send(peer.url)) == [OutcomeKind.ACCEPTED]
+            with monkeypatch.context() as patch:
+                patch.setattr(Connection, "_on", lambda connection, event: 1 / 0)
+                assert self.told(self.send(peer.url)) == [(OutcomeKind.AMBIGUOUS, "connection_dropped")]
+            assert self.kinds(self.send(peer.url)) == [OutcomeKind.ACCEPTED]
+        assert (peer.count, peer.connections) == (3, 2)
