@@ -1,6 +1,6 @@
 # make run: the whole system on this machine. Needs Python 3.11 or newer, nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench faults clean venv venv-dev FORCE
+.PHONY: help run test lint bench faults drill clean venv venv-dev FORCE
 
 PY := .venv/bin/python
 PYTHON ?=
@@ -41,6 +41,9 @@ bench: venv-dev ## measure throughput and latency on this machine
 
 faults: venv-dev ## kill, freeze and starve parts of the system; count what was lost or doubled
 	$(PY) -m pytest tests/faults -m ""
+
+drill: venv-dev ## play outages of simulated providers and print what held
+	@$(PY) -m tests.drill
 
 clean: ## remove everything that make has made, data included
 	@if [ -x $(PY) ]; then $(PY) -m notifier.local clean; fi
