@@ -165,7 +165,7 @@ def _opened(account: Account, url: SplitResult, deadline: Deadline) -> Connectio
         sock.close()
         raise _NoConnectionError("tls", type(error).__name__) from error
     try:
-        connection = Connection(sock, url.scheme, url.netloc)
+        connection = Connection(sock, url.scheme, url.netloc.rpartition("@")[2])
         connection.start(deadline)
     except OSError as error:
         code = "connect_timeout" if isinstance(error, TimeoutError) else "connect_refused"
