@@ -1,7 +1,8 @@
 """How long receipts take, and which are missing: samples of the ledger, evenly over time, bounded whatever goes through it.
 
 Only what a provider accepted in live or team mode. A receipt is what ended the delivery's being `sent`: proof of arrival or of
-failure. Its delay is counted from the provider's answer to the receipt's own time, never below 0.
+failure. Who reports that a mailbox refuses a message for now is not silent either. The delay is counted from the provider's
+answer to the receipt's own time, never below 0.
 """
 
 from collections.abc import Collection, Mapping
@@ -17,7 +18,10 @@ from apps.core.rows import fetch, recordset
 MOST_READ = 5_000
 _SAMPLE = """
 sample AS MATERIALIZED (
-    SELECT d.account, d.place, a.ended_at AS sent_at, d.status,
+    SELECT d.account, d.place, a.ended_at AS sent_at,
+        CASE WHEN d.status = 'sent' AND EXISTS (
+            SELECT FROM ledger_delivery_event e WHERE e.notification_id = d.notification_id AND e.delivery_id = d.id
+                AND e.kind IN ('deferred', 'soft_bounced')) THEN 'waits' ELSE d.status END AS status,
         greatest(extract(epoch FROM coalesce(d.delivered_at, d.ended_at) - a.ended_at), 0)::float AS delay
     FROM json_to_recordset(%(slices)s) AS s(low uuid, high uuid) CROSS JOIN LATERAL (
         SELECT delivery_id, account, ended_at FROM (
@@ -30,7 +34,7 @@ sample AS MATERIALIZED (
 _LEARN = f"""
 WITH {_SAMPLE}, delays AS (
     SELECT account, CASE WHEN grouping(place) = 1 THEN '' ELSE place END AS place, count(*) AS sample,
-        percentile_disc(0.95) WITHIN GROUP (ORDER BY delay) FILTER (WHERE status <> 'sent') AS delay
+        percentile_disc(0.95) WITHIN GROUP (ORDER BY delay) FILTER (WHERE status NOT IN ('sent', 'waits')) AS delay
     FROM sample GROUP BY GROUPING SETS ((account), (account, place))
     HAVING count(*) >= %(least)s AND (grouping(place) = 1 OR place <> '')
 ), norms AS (

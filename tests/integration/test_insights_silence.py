@@ -14,7 +14,7 @@ from apps.core import clock, ids
 from apps.core.enums import Channel
 from apps.insights import silence, tasks
 from apps.insights.models import ReceiptNorm
-from apps.ledger.models import Attempt, Delivery
+from apps.ledger.models import Attempt, Delivery, DeliveryEvent
 from apps.receipts.models import ReceiptCall
 from tests.integration.dispatch_cast import endpoint, notify, person, route, tenant
 from tests.integration.dispatch_cast import rung as rung  # fixtures
@@ -152,6 +152,27 @@ def test_what_is_young_is_not_judged(trusted: list[tuple[Any, ...]]) -> None:
     assert (alerts(), trusted) == ([], [])
     silence.watch(NOW + timedelta(seconds=30))
     assert alerts() == [("silent", key, True)]
+
+
+@pytest.mark.parametrize(("kind", "is_silent"), [("deferred", False), ("soft_bounced", False), ("sent", True)])
+def test_a_provider_that_says_it_still_tries_is_not_silent(kind: str, is_silent: bool) -> None:
+    key = account()
+    learnt(key)
+    traffic(key, NOW - timedelta(minutes=12), NOW, each=2, now=NOW, silent=0.5)
+    DeliveryEvent.objects.bulk_create(
+        DeliveryEvent(
+            id=ids.new(),
+            tenant_id=row.tenant_id,
+            notification_id=row.notification_id,
+            delivery_id=row.id,
+            kind=kind,
+            at=NOW,
+            source=key,
+        )
+        for row in Delivery.objects.all_tenants().filter(status="sent")
+    )
+    silence.watch(NOW)
+    assert bool(alerts()) is is_silent
 
 
 def test_one_silent_country_is_named() -> None:
