@@ -99,7 +99,7 @@ def test_the_numbers_in_the_pages_are_those_of_the_code() -> None:
     deploying = (PROJECT / "docs" / "deploying.md").read_text()
     operating = (PROJECT / "docs" / "operating.md").read_text()
     check_environment()
-    assert f"{sum(pool.concurrency for pool in POOLS)} for one of each worker" in deploying
+    assert f"{sum(pool.concurrency * pool.processes for pool in POOLS)} for one of each worker" in deploying
     assert f"`{'` `'.join(pool.name for pool in POOLS[:4])}`" in deploying
     assert MONTHS_AHEAD == 3 and "next three months" in operating
     assert GIVE_UP_AFTER.total_seconds() == 24 * 3600 and "the end is 24 hours" in operating
