@@ -134,6 +134,7 @@ def test_the_clockwork() -> None:
         "rescue": ("dispatch.rescue", 2.0, {"queue": "system"}),
         "alerts": ("channels.compare_alerts", 30.0, {"queue": "system"}),
         "rates": ("channels.ask_rates", 900.0, {"queue": "system"}),
+        "books": ("insights.check_books", 3600.0, {"queue": "system"}),
         "expiries": ("insights.announce_expiries", 3600.0, {"queue": "system"}),
         "probes": ("insights.probe", 30.0, {"queue": "system"}),
         "receipt_norms": ("insights.learn_receipts", 600.0, {"queue": "system"}),
