@@ -32,6 +32,7 @@ LEDGER = (Notification, WorkItem, SeenKey, Delivery, DeliveryEvent, Attempt, Dea
 NOT_RUN = {
     "make run": "starts the whole system; tests/integration/test_local_runner.py runs its runner",
     "make test": "is this very run",
+    "make drill": "takes minutes; tests/faults/test_drill.py plays an act of it",
     "sh notifier/local/secrets.sh": "makes the secrets of the containers; tests/unit/test_compose.py runs it",
     "docker compose up --build": "needs Docker; tests/unit/test_compose.py compares the file with what `make run` starts",
 }
