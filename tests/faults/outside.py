@@ -53,6 +53,7 @@ class Outside:
             self.control(key)
             self.receipts(key, after=None)
         self.system.query("UPDATE channels_provideraccount SET is_on = true, off_reason = '' WHERE NOT is_on")
+        self.system.query("DELETE FROM preferences_suppression")
         self.system.query("UPDATE channels_alert SET ended_at = now() WHERE ended_at IS NULL")
         self.system.redis().flushall()
         time.sleep(1.5)
