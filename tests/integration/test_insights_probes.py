@@ -21,7 +21,7 @@ from tests.integration.dispatch_cast import carrier as carrier  # fixtures
 from tests.integration.dispatch_cast import rung as rung
 
 pytestmark = pytest.mark.django_db
-NOW = clock.now()
+NOW = clock.now() + timedelta(minutes=30)
 
 
 @pytest.fixture(autouse=True)

@@ -95,6 +95,8 @@ def explain(query: Any) -> str:
 def test_a_look_up_by_id_reads_one_partition() -> None:
     (n,) = notify([person()])
     month = partition_name("ledger_notification", month_start(clock.now()))
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")  # what is read of a table of one row depends on its statistics
     found = explain(Notification.objects.of(tenant()).filter(id=n))
     assert found.count('"Relation Name"') == 1
     assert f'"Relation Name": "{month}"' in found

@@ -166,10 +166,11 @@ def running(
 async def _stop(simulator: Simulator, server: asyncio.Server) -> None:
     """With every connection and everything under way."""
     server.close()
-    others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-    for task in others:
-        task.cancel()
-    await asyncio.gather(*others, return_exceptions=True)
+    while others := [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]:
+        # again and again: in Python 3.11 wait_for may swallow a cancellation
+        for task in others:
+            task.cancel()
+        await asyncio.wait(others, timeout=0.1)
     await asyncio.sleep(0.01)
     for _ in range(100):
         for transport in list(simulator.open):
