@@ -8,11 +8,14 @@ from django.contrib.admin.models import LogEntry
 from django.test import Client
 from django.urls import reverse
 
-from apps.channels.models import ProviderAccount
+from apps.channels import alerts, health
+from apps.channels.breaking import Tally
+from apps.channels.models import Alert, ProviderAccount
 from apps.channels.selectors import account_by_id, accounts_for, forget_cached
 from apps.channels.services import create_account
+from apps.core import redis
 from apps.core.enums import Channel, KeyMode
-from apps.core.types import Tenant
+from apps.core.types import Account, Tenant
 from tests.integration import admin_cast as cast
 
 pytestmark = pytest.mark.django_db
@@ -170,3 +173,74 @@ def test_an_account_may_belong_to_one_tenant(mira: Client) -> None:
     mira.post(ADD, typed(tenant=str(tenant.id)))
     found: Any = ProviderAccount.objects.get()
     assert found.tenant_id == tenant.id
+
+
+def in_trouble(key: str) -> None:
+    account = Account(UUID(int=1), key, "smtp", Channel.EMAIL, "", "", {})
+    wrong = Tally(calls=1, errors=1, messages=1, firsts=1, codes={"503": 1})
+    alerts.note_change(account, [health.note(account, wrong) for _ in range(20)][-1])
+
+
+@pytest.fixture
+def fresh() -> None:
+    redis.quick().flushdb()
+
+
+@pytest.mark.usefixtures("fresh")
+def test_the_list_shows_the_health_of_each_account(relay: UUID, mira: Client) -> None:
+    changelist = reverse("admin:channels_provideraccount_changelist")
+    assert "well" in mira.get(changelist).content.decode()
+    assert page(relay, "reset") not in mira.get(page(relay)).content.decode()
+    in_trouble("relay")
+    text = mira.get(changelist).content.decode()
+    assert "in trouble" in text
+    assert "breaker open for 0 s, probed in 5 s; 503 20x" in text
+    home = mira.get(reverse("admin:index")).content.decode()
+    assert "relay (smtp, email) is in trouble and rests: 503 20x." in home
+
+
+@pytest.mark.usefixtures("fresh")
+def test_resetting_the_breaker_closes_it_and_ends_its_alert(relay: UUID, mira: Client) -> None:
+    in_trouble("relay")
+    assert page(relay, "reset") in mira.get(page(relay)).content.decode()
+    assert mira.get(page(relay, "reset")).status_code == 200
+    assert health.records(["relay"])["relay"].state == 1
+    assert mira.post(page(relay, "reset"))["Location"] == page(relay)
+    assert health.records(["relay"])["relay"].state == 0
+    assert Alert.objects.all_tenants().get().ended_at is not None
+    assert "Breaker reset." in LogEntry.objects.latest("action_time").get_change_message()
+
+
+@pytest.mark.usefixtures("fresh")
+def test_a_viewer_resets_nothing(relay: UUID) -> None:
+    in_trouble("relay")
+    assert cast.viewer("channels.view_provideraccount").post(page(relay, "reset")).status_code == 403
+    assert health.records(["relay"])["relay"].state == 1
+
+
+def test_the_order_is_changed_in_the_list_and_nothing_else_is(relay: UUID, mira: Client) -> None:
+    rows = {"form-TOTAL_FORMS": "1", "form-INITIAL_FORMS": "1", "form-0-id": str(relay), "form-0-order": "7"}
+    answer = mira.post(reverse("admin:channels_provideraccount_changelist"), rows | {"_save": "Save"})
+    assert answer.status_code == 302
+    account = account_by_id(relay)
+    assert account is not None
+    assert (account.order, account.credentials["password"], account.webhook_secrets) == (
+        7,
+        "hunter2-relay",
+        ("whsec-1",),
+    )
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        '{"breaker_share": 2}',
+        '{"breaker_calls": "many"}',
+        '{"warm_up": {"from": "soon"}}',
+        '{"domain_rates": {"a": 0}}',
+    ],
+)
+def test_it_refuses_settings_of_health_that_make_no_sense(mira: Client, settings: str) -> None:
+    answer = mira.post(ADD, typed(settings=settings))
+    assert list(answer.context_data["adminform"].form.errors) == ["settings"]
+    assert not ProviderAccount.objects.exists()

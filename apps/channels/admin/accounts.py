@@ -13,6 +13,7 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 
 from apps.channels import models
+from apps.channels.admin.health import forget_health, seen_health
 from apps.channels.forms import AccountForm, SwitchOffForm
 from apps.channels.selectors import forget_cached, opened
 from apps.channels.services import create_account, switch_off, switch_on, update_account
@@ -28,17 +29,18 @@ from apps.tenants.tenant_filter import TenantFilter
 @admin.register(models.ProviderAccount)
 class ProviderAccountAdmin(ModelAdmin):
     form = AccountForm
-    list_display = ("key", "state", "off_reason", "channel", "provider", "serves", "order", "sender")
+    list_display = ("key", "state", "health", "lately", "channel", "provider", "serves", "order", "sender")
+    list_editable = ("order",)
     list_filter = (one_of("channel", Channel), TenantFilter)
     list_filter_submit = True
     list_select_related = ("tenant",)
     search_fields = ("key", "provider", "sender")
     ordering = ("channel", "order", "key")
     sortable_by = ()
-    actions_detail = ("turn_on", "turn_off")
+    actions_detail = ("turn_on", "turn_off", "reset")
     empty_sentence = "Test keys need none: they reach the sandbox. Live messages need an account for each channel."
     _secrets = ("Secrets", {"fields": ("stored", "credentials", "webhook_secrets")})
-    _fixed = ("key", "state", "off_reason", "tenant", "provider", "channel", "receipts_url")
+    _fixed = ("key", "state", "off_reason", "health", "lately", "tenant", "provider", "channel", "receipts_url")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return models.ProviderAccount.objects.all_tenants()
@@ -60,6 +62,14 @@ class ProviderAccountAdmin(ModelAdmin):
     def state(self, account: Any) -> str:
         return "on" if account.is_on else "off"
 
+    @display(description="Health", label=TONES)
+    def health(self, account: Any) -> str:
+        return seen_health(account).word
+
+    @display(description="Lately")
+    def lately(self, account: Any) -> str:
+        return account.off_reason if not account.is_on else seen_health(account).sentence
+
     @display(description="Serves")
     def serves(self, account: Any) -> str:
         return account.tenant.name if account.tenant_id else "every tenant without its own"
@@ -80,8 +90,8 @@ class ProviderAccountAdmin(ModelAdmin):
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         said = form.cleaned_data
-        plain = {name: said[name] for name in ("base_url", "sender", "order", "settings")}
-        secrets = {"credentials": said["credentials"], "webhook_secrets": said["webhook_secrets"]}
+        plain = {name: said[name] for name in ("base_url", "sender", "order", "settings") if name in said}
+        secrets = {name: said[name] for name in ("credentials", "webhook_secrets") if name in said}
         if change:
             update_account(obj.id, **plain, **secrets)
             return
@@ -96,10 +106,13 @@ class ProviderAccountAdmin(ModelAdmin):
         obj.id = account.id
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
-        """Only the one that would change something."""
-        is_on = models.ProviderAccount.objects.all_tenants().filter(id=object_id, is_on=True).exists()
+        """Only those that would change something."""
+        account = models.ProviderAccount.objects.all_tenants().filter(id=object_id).first()
+        wanted = ["turn_off" if account and account.is_on else "turn_on"]
+        if account and seen_health(account).word != "well":
+            wanted.append("reset")
         found: list[Any] = super().get_actions_detail(request, object_id)  # type: ignore[misc]
-        return [one for one in found if one.action_name.endswith("turn_off" if is_on else "turn_on")]
+        return [one for one in found if one.action_name.endswith(tuple(wanted))]
 
     @action(description="Switch on", url_path="on", icon="toggle_on", permissions=("change",))
     def turn_on(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -129,6 +142,18 @@ class ProviderAccountAdmin(ModelAdmin):
         )
         return ask(request, question, model=self.model, form=form)
 
+    @action(description="Reset breaker", url_path="reset", icon="restart_alt", permissions=("change",))
+    def reset(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        account = get_object_or_404(models.ProviderAccount.objects.all_tenants(), id=object_id)
+        if request.method == "POST":
+            forget_health(account)
+            self.log_change(request, account, "Breaker reset.")
+            messages.success(request, f"{account.key} is called as if nothing had happened.")
+            return HttpResponseRedirect(_page_of(account.id))
+        sentence = "What is known of its health is forgotten: within half a second it is called at full pace again."
+        question = Question(f"Reset the breaker of {account.key}", sentence, "Reset it", _page_of(account.id))
+        return ask(request, question, model=self.model)
+
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Only what is off: its receipts are not understood any more."""
         return super().has_delete_permission(request, obj) and (obj is None or not obj.is_on)
@@ -139,6 +164,12 @@ class ProviderAccountAdmin(ModelAdmin):
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         super().delete_model(request, obj)
         forget_cached()
+
+
+@panel("home", order=14, template="admin/channels/alerts.html", permission="channels.view_provideraccount")
+def alerts(request: HttpRequest, subject: UUID | None) -> Mapping[str, Any] | None:
+    rows = list(models.Alert.objects.all_tenants().filter(ended_at=None).order_by("-created_at")[:20])
+    return {"alerts": rows} if rows else None
 
 
 @panel("home", order=15, template="admin/channels/accounts_off.html", permission="channels.view_provideraccount")
