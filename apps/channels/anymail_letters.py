@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 from anymail.backends.base_requests import AnymailRequestsBackend, RequestsPayload
 from anymail.exceptions import AnymailError, AnymailWarning
-from requests import Request
+from requests import PreparedRequest
 
 from apps.channels.answers import FAULT_KINDS, LONGEST_WAIT, SHORTEST_WAIT
 from apps.channels.base import HttpRequest, HttpResponse, Messages, Provider, UntranslatableError
@@ -31,7 +31,6 @@ REFERENCE = "notifier_reference"
 PERSONAL = frozenset({OutcomeKind.INVALID_ADDRESS, OutcomeKind.OPTED_OUT})
 OLDEST_CALL, NEWEST_CALL = 24 * 3600, 300
 _ADDRESS = re.compile(r"[^\s<>'\",;:()]+@[^\s<>'\",;:()]+")
-_NOWHERE = "https://nowhere.invalid/"
 _MILLISECONDS_FROM = 100_000_000_000
 
 
@@ -81,7 +80,11 @@ class LetterProvider(Provider):
     def written(self, account: Account, payload: RequestsPayload) -> HttpRequest:
         """The request of one payload. Raises UntranslatableError for one that is too large."""
         said = payload.get_request_params(self.api_url(account))
-        made = Request("POST", _NOWHERE, said["headers"], said["files"], said["data"], auth=said["auth"]).prepare()
+        made = PreparedRequest()
+        made.prepare_headers(said["headers"])
+        made.prepare_body(said["data"], said["files"])
+        if said["auth"]:
+            made.prepare_auth(said["auth"])
         body = made.body.encode() if isinstance(made.body, str) else bytes(made.body or b"")
         self.check_size(body)
         headers = {name: value for name, value in made.headers.items() if name != "Content-Length"}
