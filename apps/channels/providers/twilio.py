@@ -52,9 +52,9 @@ KEYWORDS = frozenset({"stop", "start", "help"})
 CODES: Mapping[OutcomeKind, str] = {
     OutcomeKind.INVALID_ADDRESS: "21211 21217 21265 21268 21614 21635 30005 30006",
     OutcomeKind.OPTED_OUT: "21610 30004",
-    # 21408 and 21612 are about a country, 21266 about our own number: they must not switch the account off
-    OutcomeKind.REJECTED: "21266 21408 21602 21604 21612 21617 21619 21620 21623 21655 21656 30007 30010",
-    OutcomeKind.MISCONFIGURED: "10001 20003 20005 20006 20008 20404 21212 21267 21603 21606 21607 21608 21609 21659 21660 21661"
+    # 21266 is about our own number: it must not switch the account off
+    OutcomeKind.REJECTED: "21266 21602 21604 21617 21619 21620 21623 21655 21656 30007 30010",
+    OutcomeKind.MISCONFIGURED: "10001 20003 20005 20006 20008 20404 21212 21267 21408 21603 21606 21607 21608 21609 21612 21659 21660 21661"
     " 21701 30002 30032 30034",
     OutcomeKind.THROTTLED: "14107 20429 21611 30001 30022 30023",
     OutcomeKind.TRANSIENT: "30003 30008 30009 30410 30500",
@@ -113,6 +113,8 @@ class TwilioProvider(Provider):
     name = "twilio"
     channels = frozenset({Channel.SMS})
     fan_out = 16
+    # a country or a route that this account does not serve: another one may
+    soft_config = frozenset({"21408", "21612"})
     has_receipts = True
     has_look_up = True
     # an answer in JSON is noted as an error in Twilio's console (12300); an empty TwiML says: send nothing back
