@@ -14,7 +14,7 @@ from typing import Any
 from apps.channels import health
 from apps.channels.breaking import Record, number
 from apps.core import clock
-from apps.core.buckets import Bucket, Verdict, take
+from apps.core.buckets import Bucket, Verdict, most_at_once, take
 from apps.core.enums import Category
 from apps.core.types import Account
 
@@ -52,7 +52,7 @@ def admit(account: Account, record: Record, asked: Sequence[Asked]) -> list[floa
 
 def draw(buckets: Sequence[Bucket], wanted: int) -> tuple[int, float]:
     """As many tokens as there are, up to `wanted` (1 or more), the same from each bucket; and the seconds until there is one more."""
-    left = min(wanted, *(bucket.burst for bucket in buckets))
+    left = min(wanted, *(most_at_once(bucket) for bucket in buckets))
     while True:
         verdict = take(buckets, left)
         if verdict.is_allowed:

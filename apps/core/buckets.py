@@ -90,6 +90,11 @@ def take(buckets: Sequence[Bucket], cost: int = 1) -> Verdict:
     return _take_here([_alone(bucket) for bucket in buckets], cost)
 
 
+def most_at_once(bucket: Bucket) -> int:
+    """What it gives at once, when it is full."""
+    return bucket.burst if monotonic() >= _rest_until else _alone(bucket).burst
+
+
 def _alone(bucket: Bucket) -> Bucket:
     return Bucket(bucket.key, bucket.rate * bucket.alone, max(1, round(bucket.burst * bucket.alone)))
 
