@@ -1,5 +1,7 @@
 """What a person switched off, and what the network vetoed."""
 
+from typing import Any, ClassVar
+
 from django.db import models
 
 from apps.core.enums import Channel, SuppressionReason
@@ -49,4 +51,4 @@ class SoftBounce(models.Model):
     count = models.PositiveIntegerField()
     since = models.DateTimeField()
 
-    objects = TenantManager()  # type: ignore[django-manager-missing]
+    objects: ClassVar[Any] = TenantManager()
