@@ -43,5 +43,10 @@ def logging_config(*, level: str, as_json: bool) -> dict[str, Any]:
             "kombu": {"level": "WARNING"},
             "django.request": {"level": "ERROR"},
             "gunicorn.access": {"level": "WARNING"},
+            # they write whole URLs, and with them device tokens
+            "httpx": {"level": "WARNING"},
+            "urllib3": {"level": "WARNING"},
+            "botocore": {"level": "WARNING"},
+            "twilio": {"level": "WARNING"},
         },
     }
