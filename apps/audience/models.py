@@ -7,7 +7,8 @@ from apps.core.tables import TenantTable
 
 
 class Recipient(TenantTable):
-    """A person of a tenant, known by the tenant's own `user_id`."""
+    """A person of a tenant, known by the tenant's own `user_id`. `preferences_version`: counts the changes of what they chose; who
+    reads the person knows whether a copy of their choices is still good."""
 
     tenant = models.ForeignKey("tenants.Tenant", on_delete=models.CASCADE, related_name="+")
     user_id = models.CharField(max_length=128)
@@ -15,6 +16,7 @@ class Recipient(TenantTable):
     timezone = models.CharField(max_length=64, blank=True)
     attributes = models.JSONField(default=dict, blank=True)
     blocked_at = models.DateTimeField(null=True, blank=True)
+    preferences_version = models.PositiveIntegerField(default=0, editable=False)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["tenant", "user_id"], name="recipient_user_id_once")]

@@ -18,7 +18,7 @@ from apps.core.types import Endpoint, Recipient
 # truth values are made by PostgreSQL: a timestamp costs more to read than all else of a row together
 _IS_BLOCKED = Q(blocked_at__isnull=False)
 _STATE = {"is_verified": Q(verified_at__isnull=False), "is_retired": Q(retired_at__isnull=False)}
-_RECIPIENT = ("id", "tenant_id", "user_id", "locale", "timezone", "attributes", "is_blocked")
+_RECIPIENT = ("id", "tenant_id", "user_id", "locale", "timezone", "attributes", "is_blocked", "preferences_version")
 _ENDPOINT = (
     *("id", "tenant_id", "recipient_id", "channel", "kind", "sealed", "address_hash"),
     *("masked", "platform", "is_verified", "is_retired"),

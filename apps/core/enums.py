@@ -89,6 +89,7 @@ class NotificationStatus(Worded):
     FAILED = "failed", "No channel could send it."
     EXPIRED = "expired", "Its time was over before it could be sent."
     CANCELLED = "cancelled", "Cancelled before it was sent."
+    MERGED = "merged", "It is part of a summary, which has a story of its own."
     SKIPPED = "skipped", "Withheld on every channel; each has its reason."
 
 
@@ -106,6 +107,7 @@ class DeliveryStatus(Worded):
     EXPIRED = "expired", "Its time was over before it could be sent."
     CANCELLED = "cancelled", "Cancelled before it was sent."
     UNKNOWN = "unknown", "The provider may or may not have taken it."
+    MERGED = "merged", "It is part of a summary, which has a story of its own."
 
 
 class Reason(Worded):
@@ -125,8 +127,18 @@ class Reason(Worded):
     SUPPRESSED = "suppressed", "The address is suppressed after a bounce, a complaint or an opt-out."
     TOPIC_OFF = "topic_off", "The recipient switched this kind of message off."
     CHANNEL_OFF = "channel_off", "The recipient switched this channel off."
+    OFF_BY_DEFAULT = "off_by_default", "This kind of message is off unless the recipient switches it on."
+    MUTED = "muted", "The recipient muted it for a time."
+    ACTOR_BLOCKED = "actor_blocked", "The recipient blocked the person who caused it."
     CHANNEL_NOT_ALLOWED = "channel_not_allowed", "Messages of low priority are not sent by SMS."
     DUPLICATE = "duplicate", "The same content was sent to this recipient a moment ago."
+    SUPERSEDED = "superseded", "A fuller message about the same thing takes its place."
+    AWAITS_FULLER = "awaits_fuller", "It waits a moment for a fuller message about the same thing."
+    SEEN_ELSEWHERE = "seen_elsewhere", "The recipient has seen it on another channel meanwhile."
+    QUIET_HOURS = "quiet_hours", "It waits for the end of the recipient's quiet hours."
+    FREQUENCY_CAP = "frequency_cap", "The recipient has had as many messages as are allowed for now."
+    GROUPED = "grouped", "It waits to be summed up with others of its kind."
+    IN_DIGEST = "in_digest", "It waits for the recipient's next digest."
     NO_TEMPLATE = "no_template", "There is no published content for this channel."
     TEMPLATE_ERROR = "template_error", "The template could not be rendered with the data given."
     NO_PROVIDER = "no_provider", "No provider is set up for this channel."
@@ -214,7 +226,7 @@ class DoubtMove(Worded):
 
 class WorkKind(StrEnum):
     """ROUTE, and FALLBACK for the next channel of a chain: decide. SEND; RESEND after a doubt: call a provider. DOUBT: settle one.
-    PROOF: try the next channel unless this one has proved its arrival."""
+    PROOF: try the next channel unless this one has proved its arrival. FLUSH: sum up a bundle."""
 
     ROUTE = "route"
     SEND = "send"
@@ -222,6 +234,7 @@ class WorkKind(StrEnum):
     RESEND = "resend"
     FALLBACK = "fallback"
     PROOF = "proof"
+    FLUSH = "flush"
 
 
 class WorkPhase(StrEnum):
@@ -238,3 +251,42 @@ class SuppressionReason(Worded):
     OPTED_OUT = "opted_out", "Its owner opted out at the provider."
     SOFT_BOUNCE = "soft_bounce", "It refused message after message, for days."
     MANUAL = "manual", "It was added by hand."
+
+
+class DigestFrequency(Worded):
+    """How often a recipient wants a summary instead of single messages; at the recipient's own hour and weekday."""
+
+    HOURLY = "hourly", "Once an hour."
+    DAILY = "daily", "Once a day."
+    WEEKLY = "weekly", "Once a week."
+
+
+class CapPeriod(Worded):
+    """What a frequency cap counts over."""
+
+    ROLLING = "rolling", "Any stretch of time of that length."
+    DAY = "day", "A calendar day in the recipient's time zone."
+    WEEK = "week", "A calendar week, from Monday, in the recipient's time zone."
+
+
+class GroupBy(Worded):
+    """Which messages of an event type are summed up together."""
+
+    OBJECT = "object", "Those about the same object."
+    ACTOR = "actor", "Those of the same actor."
+    TYPE = "type", "All of this type."
+
+
+class DedupBy(Worded):
+    """What makes two messages of an event type the same one, besides recipient and channel."""
+
+    CONTENT = "content", "Actor, object, data and content."
+    OBJECT = "object", "Actor and object, whatever the data."
+
+
+class BundleKind(Worded):
+    """Why messages wait together."""
+
+    GROUP = "group", "The event type's grouping rule."
+    DIGEST = "digest", "The recipient's digest choice."
+    OVERFLOW = "overflow", "A frequency cap; the event type sends what is over it in a digest."

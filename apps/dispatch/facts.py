@@ -2,23 +2,26 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from apps.audience import selectors as audience
 from apps.audience.addresses import place_of
 from apps.channels import selectors as channels
 from apps.core.enums import Channel, KeyMode
-from apps.core.types import EventType, NotificationFacts, Recipient
+from apps.core.types import Choices, EventType, NotificationFacts, Recipient, TenantRules
 from apps.events import selectors as events
 from apps.ledger.sensitive import ERASED
+from apps.preferences import choosing
 from apps.preferences import selectors as preferences
 from apps.routing import chains
-from apps.routing.facts import Case, Person, Wish
+from apps.routing.facts import Case, Person, Stage, Wish
 from apps.templates import rendering
 from apps.tenants import selectors as tenants
 
-NOBODY = Person(recipient=None, endpoints=(), switches=(), suppressed=frozenset(), is_guest=False)
+NO_RULES = TenantRules()
+NO_TIME = timedelta(0)
+NOBODY = Person(recipient=None, endpoints=(), choices=Choices(), suppressed=frozenset(), is_guest=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,7 @@ class Facts:
     people: Mapping[UUID, Person]
     event_types: Mapping[tuple[UUID, str], EventType]
     contents: Mapping[tuple[UUID, str], rendering.Content]
+    rules: Mapping[UUID, TenantRules]
 
     def event_type(self, n: NotificationFacts) -> EventType | None:
         return self.event_types.get((n.tenant_id, n.event_type)) if n.event_type else None
@@ -69,26 +73,54 @@ class Facts:
         event_type = self.event_type(n)
         return event_type.fallback if event_type else ()
 
-    def case(self, n: NotificationFacts, channel: Channel, now: datetime, *, is_duplicate: bool = False) -> Case:
+    def case(
+        self,
+        n: NotificationFacts,
+        channel: Channel,
+        now: datetime,
+        *,
+        stage: Stage = Stage.ROUTE,
+        is_duplicate: bool = False,
+        asked_at: datetime | None = None,
+    ) -> Case:
         content = self.content(n)
         return Case(
-            wish=Wish(n.category, n.event_type, n.priority, n.mode, n.actor_id, n.expires_at),
+            wish=self._wish(n),
             person=self.people.get(n.recipient_id, NOBODY),
             channel=channel,
             now=now,
             has_content=bool(n.content) or (content is not None and channel in content.channels),
             has_provider=channel == Channel.IN_APP or channels.has_account(n.tenant_id, n.mode, channel),
             is_duplicate=is_duplicate,
+            rules=self.rules.get(n.tenant_id, NO_RULES),
+            stage=stage,
+            asked_at=asked_at,
+        )
+
+    def _wish(self, n: NotificationFacts) -> Wish:
+        event_type = self.event_type(n)
+        return Wish(
+            category=n.category,
+            event_type=n.event_type,
+            priority=n.priority,
+            mode=n.mode,
+            actor_id=n.actor_id,
+            expires_at=n.expires_at,
+            object_id=n.object_id,
+            grouping=event_type.grouping if event_type else None,
+            overflows=event_type.overflows if event_type else False,
+            waits=event_type.waits if event_type and event_type.waits_for else NO_TIME,
         )
 
 
 def load(notifications: Collection[NotificationFacts], channel: Channel | None = None) -> Facts:
-    """At most eight queries, whatever the number of notifications. `channel`: the only one to be decided on; by default those
-    that any of them wishes for."""
+    """At most eight queries, whatever the number of notifications, and three for tenants whose rules are not at hand. `channel`: the
+    only one to be decided on; by default those that any of them wishes for."""
     event_types = events.event_types({(n.tenant_id, n.event_type) for n in notifications if n.event_type})
     keys = {(n.tenant_id, n.template_key) for n in notifications if n.template_key}
     keys |= {(e.tenant_id, e.template_key) for e in event_types.values() if e.template_key}
-    facts = Facts({}, event_types, rendering.published(keys))
+    rules = choosing.rules_of({n.tenant_id for n in notifications})
+    facts = Facts({}, event_types, rendering.published(keys), rules)
     wished = {channel} if channel else {c for n in notifications for c in (*facts.wished_channels(n), *facts.chain(n))}
     return replace(facts, people=_people(notifications, wished))
 
@@ -96,7 +128,7 @@ def load(notifications: Collection[NotificationFacts], channel: Channel | None =
 def _people(notifications: Collection[NotificationFacts], wished: Collection[Channel]) -> Mapping[UUID, Person]:
     recipients = audience.recipients({n.recipient_id for n in notifications})
     endpoints = audience.endpoints_of(recipients, wished)
-    switches = preferences.switches(recipients)
+    chosen = choosing.choices(recipients)
     vetoed = preferences.suppressed(
         {
             (recipients[id_].tenant_id, endpoint.channel, address_hash)
@@ -110,14 +142,20 @@ def _people(notifications: Collection[NotificationFacts], wished: Collection[Cha
         id_: Person(
             recipient=recipient,
             endpoints=(theirs := endpoints.get(id_, ())),
-            switches=switches.get(id_, ()),
+            choices=chosen.get(id_, NOBODY.choices),
             suppressed=frozenset(
                 e.id for e in theirs if any((recipient.tenant_id, e.channel, h) in vetoed for h in e.hashes)
             ),
             is_guest=id_ in guests,
+            zone=_zone(recipient),
         )
         for id_, recipient in recipients.items()
     }
+
+
+def _zone(recipient: Recipient) -> str:
+    tenant = tenants.tenant_by_id(recipient.tenant_id)
+    return recipient.timezone or (tenant.timezone if tenant else "UTC")
 
 
 def _guests(notifications: Collection[NotificationFacts], recipients: Mapping[UUID, Recipient]) -> frozenset[UUID]:

@@ -15,6 +15,7 @@ from apps.dispatch.messages import outbound, render
 from apps.ledger.sending_results import Settlement
 from apps.routing.deciding import decide
 from apps.routing.decisions import Decision, Hold, Send, Skip
+from apps.routing.facts import Stage
 from apps.routing.retrying import GIVE_UP_AFTER
 from apps.templates.rendering import RenderError
 
@@ -59,7 +60,7 @@ def prepare(
     assert work.channel is not None
     if n is None:
         return Settlement(work, status=DeliveryStatus.FAILED, reason=Reason.INTERNAL_ERROR, is_dead=True)
-    decision = decide(facts.case(n, work.channel, now))
+    decision = decide(facts.case(n, work.channel, now, stage=Stage.GATE))
     if not isinstance(decision, Send) or endpoint_id not in decision.endpoint_ids:
         return _withheld(work, decision, now)
     person = facts.people[n.recipient_id]

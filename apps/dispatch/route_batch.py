@@ -54,7 +54,7 @@ def _decisions(
     def decided(channel: Channel) -> Decision:
         if work.kind == WorkKind.FALLBACK and facts.is_erased(n):
             return Skip(Reason.ERASED)
-        return decide(facts.case(n, channel, now, is_duplicate=(n.id, channel) in duplicates))
+        return decide(facts.case(n, channel, now, is_duplicate=(n.id, channel) in duplicates, asked_at=work.order_at))
 
     way = facts.way(n) if work.kind == WorkKind.ROUTE else facts.turn(n, work.channel)
     for channel in way.at_once:
@@ -75,7 +75,7 @@ def _timer(
     match decision:
         case Send():
             return Timer(work, channel, now + event_type.fallback_after)
-        case Hold(until) | Bundle(_, until):
+        case Hold(until) | Bundle(until=until):
             return Timer(work, channel, until + event_type.fallback_after)
         case _:
             return None
@@ -91,7 +91,7 @@ def _deliveries(
                 yield Decided(work, n, channel, endpoint_id, DeliveryStatus.QUEUED, bypassed=bypassed, place=place)
         case Hold(until, reason):
             yield Decided(work, n, channel, None, DeliveryStatus.HELD, reason, due_at=until)
-        case Bundle(_, until, reason):
+        case Bundle(until=until, reason=reason):
             yield Decided(work, n, channel, None, DeliveryStatus.HELD, reason, due_at=until)
         case Skip(reason):
             status = DeliveryStatus.EXPIRED if reason == Reason.EXPIRED else DeliveryStatus.SKIPPED

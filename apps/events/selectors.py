@@ -6,15 +6,17 @@ from time import monotonic
 from typing import Any
 from uuid import UUID
 
-from apps.core.enums import Category, Channel, ResendInDoubt
-from apps.core.types import EventType
+from apps.core.enums import Category, Channel, DedupBy, GroupBy, ResendInDoubt
+from apps.core.types import EventType, Grouping
 from apps.events import models
 
 CACHE_SECONDS = 1.0
 _MOST_CACHED = 5_000
 _FIELDS = (
     *("id", "tenant_id", "key", "name", "category", "template_key", "channels", "fallback"),
-    *("dedup_window_seconds", "sensitive_keys", "owner", "fallback_after_seconds", "resend_in_doubt"),
+    *("dedup_window_seconds", "sensitive_keys", "owner", "fallback_after_seconds", "resend_in_doubt", "dedup_by"),
+    *("group_by", "group_window_seconds", "group_most", "group_leads", "group_low_only"),
+    *("digest_template_key", "overflows", "waits_for", "waits_seconds"),
 )
 
 _cache: dict[tuple[UUID, str], tuple[float, EventType]] = {}
@@ -61,7 +63,8 @@ def forget_cached() -> None:
 
 def _frozen(row: tuple[Any, ...]) -> EventType:
     event_type_id, tenant_id, key, name, category, template_key, channels, fallback, *more = row
-    window, sensitive_keys, owner, fallback_after, resend_in_doubt = more
+    window, sensitive_keys, owner, fallback_after, resend_in_doubt, dedup_by, *rest = more
+    by, group_window, most, leads, low_only, digest_template_key, overflows, waits_for, waits = rest
     return EventType(
         id=event_type_id,
         tenant_id=tenant_id,
@@ -76,4 +79,12 @@ def _frozen(row: tuple[Any, ...]) -> EventType:
         owner=owner,
         fallback_after=timedelta(seconds=fallback_after),
         resend_in_doubt=ResendInDoubt(resend_in_doubt),
+        dedup_by=DedupBy(dedup_by),
+        grouping=Grouping(GroupBy(by), timedelta(seconds=group_window), most, leads, low_only)
+        if by and group_window
+        else None,
+        digest_template_key=digest_template_key,
+        overflows=overflows,
+        waits_for=tuple(waits_for),
+        waits=timedelta(seconds=waits),
     )

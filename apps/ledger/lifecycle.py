@@ -1,7 +1,7 @@
 """Which status may follow which. Pure: statuses only advance, so events may come late, twice and in any order.
 
 queued -> held -> sending -> sent -> delivered -> bounced
-unknown may be lifted by proof; skipped, failed, expired and cancelled are final (an operator's retry opens a new try).
+unknown may be lifted by proof; skipped, failed, expired, cancelled and merged are final (an operator's retry opens a new try).
 """
 
 from collections.abc import Collection
@@ -28,6 +28,7 @@ BEFORE: dict[D, frozenset[D]] = {
     D.SKIPPED: OPEN,
     D.EXPIRED: OPEN,
     D.CANCELLED: WAITING,
+    D.MERGED: frozenset({D.HELD}),
 }
 
 AFTER_EVENT: dict[EventKind, D] = {
@@ -66,6 +67,7 @@ _BEST_FIRST: tuple[tuple[D, Worded], ...] = (
     (D.DELIVERED, N.DELIVERED),
     (D.SENT, N.SENT),
     (D.UNKNOWN, N.UNKNOWN),
+    (D.MERGED, N.MERGED),
     (D.BOUNCED, N.BOUNCED),
     (D.FAILED, N.FAILED),
     (D.EXPIRED, N.EXPIRED),

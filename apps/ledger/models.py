@@ -52,6 +52,7 @@ class Notification(LedgerTable):
 
 class Delivery(LedgerTable):
     """A notification on one channel to one endpoint. Its id is derived from these three. `bypassed`: the "no" that critical overrode.
+    `because`: what the decision rested on, where it was not a plain yes. `merged_into`: the notification that speaks for this one.
     `place`: where it goes as providers see it, a mail's domain or a number's country (`+49`). `duplicate_possible`: it was sent again
     while an earlier attempt's fate was not known."""
 
@@ -65,6 +66,8 @@ class Delivery(LedgerTable):
     status = models.CharField(max_length=16)
     reason = models.CharField(max_length=32)
     bypassed = models.CharField(max_length=32)
+    because = models.JSONField(null=True)
+    merged_into = models.UUIDField(null=True)
     place = models.CharField(max_length=100)
     account = models.CharField(max_length=63)
     provider_message_id = models.CharField(max_length=255)
@@ -86,6 +89,44 @@ class Delivery(LedgerTable):
 
     def __str__(self) -> str:
         return ids.show(ids.DELIVERY, self.id)
+
+
+class Bundle(LedgerTable):
+    """Deliveries of one recipient on one channel that wait to be summed up; one open at a time for a key. Its flush is a work item with
+    its id. `most`: items that flush it early; `summary_id`: the notification that was made of it."""
+
+    id = models.UUIDField(primary_key=True)
+    recipient_id = models.UUIDField()
+    channel = models.CharField(max_length=8)
+    category = models.CharField(max_length=16)
+    mode = models.CharField(max_length=4)
+    kind = models.CharField(max_length=8)
+    key = models.CharField(max_length=300)
+    event_type = models.CharField(max_length=100)
+    most = models.PositiveIntegerField()
+    count = models.PositiveIntegerField()
+    flush_at = models.DateTimeField()
+    opened_at = models.DateTimeField()
+    closed_at = models.DateTimeField(null=True)
+    summary_id = models.UUIDField(null=True)
+
+    class Meta:
+        db_table = "ledger_bundle"
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.key} / {self.channel}"
+
+
+class BundleItem(LedgerTable):
+    """A delivery and the bundle that it waits, or waited, in."""
+
+    delivery_id = models.UUIDField(primary_key=True)
+    bundle_id = models.UUIDField()
+    notification_id = models.UUIDField()
+    at = models.DateTimeField()
+
+    class Meta:
+        db_table = "ledger_bundle_item"
 
 
 class InDoubt(Delivery):
@@ -153,7 +194,7 @@ class SeenKey(models.Model):
 
 class WorkItem(LedgerTable):
     """One piece of unfinished work; its id is the notification's (route), the delivery's (send, doubt, resend) or the chain's
-    (fallback, proof; one a notification). Deleted when done.
+    (fallback, proof; one a notification) or the bundle's (flush; then so is `notification_id`). Deleted when done.
     `phase`: 0 ready, 1 claimed, 2 calling. `expiries`: how often its lease ran out. `calls`: provider calls
     made, `tries`: those that count against the budget, `earlier`: attempts of this delivery before this work. `order_at`: its
     place among equal ordering keys, which are a recipient's own (`<recipient>/<key>`); of a doubt, when it began. `move`: what is

@@ -38,6 +38,8 @@ CREATE TABLE ledger_delivery (
     status text NOT NULL,
     reason text NOT NULL DEFAULT '',
     bypassed text NOT NULL DEFAULT '',
+    because jsonb,
+    merged_into uuid,
     place text NOT NULL DEFAULT '',
     account text NOT NULL DEFAULT '',
     provider_message_id text NOT NULL DEFAULT '',
@@ -56,6 +58,35 @@ CREATE TABLE ledger_delivery (
 CREATE INDEX ledger_delivery_notification ON ledger_delivery (notification_id);
 -- by reason, not by status: every delivery changes its status, and a column of an index costs those updates their place on the page
 CREATE INDEX ledger_delivery_in_doubt ON ledger_delivery (id) WHERE reason = 'in_doubt';
+
+CREATE TABLE ledger_bundle (
+    id uuid PRIMARY KEY,
+    tenant_id uuid NOT NULL,
+    recipient_id uuid NOT NULL,
+    channel text NOT NULL,
+    category text NOT NULL,
+    mode text NOT NULL,
+    kind text NOT NULL,
+    key text NOT NULL,
+    event_type text NOT NULL DEFAULT '',
+    most integer NOT NULL,
+    count integer NOT NULL DEFAULT 0,
+    flush_at timestamptz NOT NULL,
+    opened_at timestamptz NOT NULL DEFAULT now(),
+    closed_at timestamptz,
+    summary_id uuid
+);
+CREATE UNIQUE INDEX ledger_bundle_open ON ledger_bundle (recipient_id, channel, mode, category, kind, key) WHERE closed_at IS NULL;
+CREATE INDEX ledger_bundle_closed ON ledger_bundle (closed_at) WHERE closed_at IS NOT NULL;
+
+CREATE TABLE ledger_bundle_item (
+    delivery_id uuid PRIMARY KEY,
+    tenant_id uuid NOT NULL,
+    bundle_id uuid NOT NULL,
+    notification_id uuid NOT NULL,
+    at timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX ledger_bundle_item_bundle ON ledger_bundle_item (bundle_id);
 
 CREATE TABLE ledger_attempt (
     id uuid PRIMARY KEY,

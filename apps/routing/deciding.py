@@ -1,7 +1,7 @@
 """decide: the one function that says yes, later, together, or no. `explain` and the real path both call it."""
 
 from apps.core.enums import Channel, Reason
-from apps.routing.decisions import Decision, Send, Skip
+from apps.routing.decisions import Decision, Send
 from apps.routing.facts import Case
 from apps.routing.rules import BYPASSED, RULES, addressed
 
@@ -13,7 +13,7 @@ def decide(case: Case) -> Decision:
         objection = rule(case)
         if objection is None:
             continue
-        if case.is_critical and rule in BYPASSED and isinstance(objection, Skip):
+        if case.is_critical and rule in BYPASSED and not isinstance(objection, Send):
             bypassed = bypassed or objection.reason
             continue
         return objection

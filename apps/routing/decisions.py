@@ -1,10 +1,15 @@
-"""The brain's answers."""
+"""The brain's answers. `because`: what the answer rests on, for people; it does not make two answers different."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from apps.core.enums import Reason
+from apps.core.enums import BundleKind, Reason
+
+Because = Mapping[str, Any]
+NOTHING: Because = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +18,7 @@ class Send:
 
     endpoint_ids: tuple[UUID | None, ...]
     bypassed: Reason | None = None
+    because: Because = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,15 +27,21 @@ class Hold:
 
     until: datetime
     reason: Reason
+    because: Because = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """Joins the bundle `key`, which is sent at `until`."""
+    """Joins the recipient's open bundle of that kind and key on the channel, or opens one that is summed up at `until`, or as soon as
+    it has `most` items. `leads`: where none is open, it goes out at once and only opens it."""
 
+    kind: BundleKind
     key: str
     until: datetime
     reason: Reason
+    most: int = 100
+    leads: bool = False
+    because: Because = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +49,7 @@ class Skip:
     """Not at all."""
 
     reason: Reason
+    because: Because = field(default_factory=dict, compare=False)
 
 
 Decision = Send | Hold | Bundle | Skip

@@ -1,16 +1,26 @@
 """What the brain is told: frozen facts about one notification, one person, one channel at one moment."""
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import Enum
 from uuid import UUID
 
 from apps.core.enums import Category, Channel, KeyMode, Priority
-from apps.core.types import Endpoint, Recipient, Switch
+from apps.core.types import Cap, Choices, Endpoint, Grouping, Recipient, TenantRules
+
+
+class Stage(Enum):
+    """ROUTE: for the first time. GATE: just before it is sent. FLUSH: as an item of a bundle that is summed up now."""
+
+    ROUTE = 1
+    GATE = 2
+    FLUSH = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What was asked for."""
+    """What was asked for. `grouping`, `overflows`, `waits`: of its event type. `is_summary`: it sums up others, of the event types
+    `parts`."""
 
     category: Category
     event_type: str
@@ -18,22 +28,33 @@ class Wish:
     mode: KeyMode
     actor_id: str
     expires_at: datetime | None
+    object_id: str = ""
+    grouping: Grouping | None = None
+    overflows: bool = False
+    waits: timedelta = timedelta(0)
+    is_summary: bool = False
+    parts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who it is for. `recipient` is None when the person was forgotten meanwhile. `suppressed`: endpoints whose address is vetoed."""
+    """Who it is for. `recipient` is None when the person was forgotten meanwhile. `suppressed`: endpoints whose address is vetoed.
+    `zone`: the person's time zone (IANA name), else the tenant's; `country`: ISO 3166-1, empty where nothing tells."""
 
     recipient: Recipient | None
     endpoints: tuple[Endpoint, ...]
-    switches: tuple[Switch, ...]
+    choices: Choices
     suppressed: frozenset[UUID]
     is_guest: bool
+    zone: str = "UTC"
+    country: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One channel to decide on, at `now`. `is_duplicate`: the same content went to this person on this channel in the window."""
+    """One channel to decide on, at `now`. `is_duplicate`: the same content went to this person on this channel in the window.
+    `asked_at`: when it was first due. `fuller`: a fuller message about the same thing has come. `seen_elsewhere`: the person has seen
+    it on another channel. `over`: the frequency cap that has no room for it."""
 
     wish: Wish
     person: Person
@@ -42,6 +63,12 @@ class Case:
     has_content: bool = True
     has_provider: bool = True
     is_duplicate: bool = False
+    rules: TenantRules = field(default_factory=TenantRules)
+    stage: Stage = Stage.ROUTE
+    asked_at: datetime | None = None
+    fuller: UUID | None = None
+    seen_elsewhere: bool = False
+    over: Cap | None = None
 
     @property
     def is_critical(self) -> bool:

@@ -3,12 +3,15 @@
 The first objection decides, so the order is part of the product. A rule in BYPASSED does not bind critical messages.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from apps.core.enums import Channel, KeyMode, Priority, Reason
-from apps.core.types import Endpoint, Switch
-from apps.routing.decisions import Decision, Skip
-from apps.routing.facts import Case
+from apps.core.types import Endpoint
+from apps.routing import quiet_hours
+from apps.routing.bundling import digested, grouped, overflowing
+from apps.routing.choosing import mutes, ruling
+from apps.routing.decisions import Decision, Hold, Skip
+from apps.routing.facts import Case, Stage
 
 Rule = Callable[[Case], Decision | None]
 EVERY_DEVICE = frozenset({Channel.PUSH})
@@ -58,11 +61,26 @@ def suppressed(case: Case) -> Decision | None:
     return Skip(Reason.SUPPRESSED)
 
 
+def actor_blocked(case: Case) -> Decision | None:
+    is_blocked = bool(case.wish.actor_id) and case.wish.actor_id in case.person.choices.blocked_actors
+    return Skip(Reason.ACTOR_BLOCKED) if is_blocked else None
+
+
 def switched_off(case: Case) -> Decision | None:
-    switch = deciding_switch(case.person.switches, case.wish.event_type, case.wish.category, case.channel)
-    if switch is None or switch.is_on:
+    """A summary is off when each of its parts is."""
+    found = [ruling(case, event_type) for event_type in case.wish.parts or (case.wish.event_type,)]
+    if any(choice is None or choice.is_on for choice in found):
         return None
-    return Skip(Reason.CHANNEL_OFF if switch.topic == "*" else Reason.TOPIC_OFF)
+    choice = found[0]
+    assert choice is not None
+    if not choice.is_theirs:
+        return Skip(Reason.OFF_BY_DEFAULT, choice.because)
+    return Skip(Reason.CHANNEL_OFF if choice.topic == "*" else Reason.TOPIC_OFF, choice.because)
+
+
+def muted(case: Case) -> Decision | None:
+    found = mutes(case)
+    return Skip(Reason.MUTED, found[0].because) if found else None
 
 
 def channel_not_allowed(case: Case) -> Decision | None:
@@ -75,20 +93,63 @@ def duplicate(case: Case) -> Decision | None:
     return Skip(Reason.DUPLICATE) if case.is_duplicate else None
 
 
+def superseded(case: Case) -> Decision | None:
+    return Skip(Reason.SUPERSEDED) if case.fuller else None
+
+
+def awaiting_fuller(case: Case) -> Decision | None:
+    if not case.wish.waits or case.asked_at is None or case.stage != Stage.ROUTE:
+        return None
+    until = case.asked_at + case.wish.waits
+    return Hold(until, Reason.AWAITS_FULLER) if until > case.now else None
+
+
+def seen_elsewhere(case: Case) -> Decision | None:
+    return Skip(Reason.SEEN_ELSEWHERE) if case.seen_elsewhere and case.stage != Stage.ROUTE else None
+
+
+def in_quiet_hours(case: Case) -> Decision | None:
+    if case.stage == Stage.FLUSH or not (quiet := quiet_hours.binding(case)):
+        return None
+    until = quiet_hours.open_from(quiet, case.person.zone, case.now)
+    if until <= case.now:
+        return None
+    return Hold(until, Reason.QUIET_HOURS, quiet_hours.because(quiet, case.person.zone, until))
+
+
+def capped(case: Case) -> Decision | None:
+    if case.over is None:
+        return None
+    because = {"cap": case.over.name, "limit": case.over.limit, "period": case.over.period.value}
+    return overflowing(case) if case.wish.overflows else Skip(Reason.FREQUENCY_CAP, because)
+
+
 RULES: tuple[Rule, ...] = (
     expired,
     unknown_recipient,
     blocked_recipient,
+    actor_blocked,
     not_a_guest,
     no_content,
     no_endpoint,
     suppressed,
     switched_off,
+    muted,
     channel_not_allowed,
     no_provider,
     duplicate,
+    superseded,
+    seen_elsewhere,
+    awaiting_fuller,
+    in_quiet_hours,
+    capped,
+    digested,
+    grouped,
 )
-BYPASSED: frozenset[Rule] = frozenset({switched_off, channel_not_allowed})
+BYPASSED: frozenset[Rule] = frozenset(
+    {switched_off, muted, channel_not_allowed, awaiting_fuller, in_quiet_hours, capped, digested, grouped}
+)
+"""What critical messages are not bound by; the override of a Skip is recorded."""
 
 
 def usable(case: Case) -> list[Endpoint]:
@@ -101,24 +162,3 @@ def addressed(case: Case) -> list[Endpoint]:
     """Where it goes: every device for push, the newest address otherwise; none that is suppressed."""
     found = [e for e in usable(case) if e.id not in case.person.suppressed]
     return found if case.channel in EVERY_DEVICE else found[:1]
-
-
-def deciding_switch(switches: Iterable[Switch], event_type: str, category: str, channel: Channel) -> Switch | None:
-    """The most specific preference that applies: exact event type, then the longest pattern `a.b.*`, then the category,
-    then `*`; at the same topic a named channel beats `*`. None: the default, on."""
-
-    def rank(switch: Switch) -> tuple[int, int, int] | None:
-        if switch.channel not in (channel, "*"):
-            return None
-        named = int(switch.channel == channel)
-        topic = switch.topic
-        if topic == event_type and event_type:
-            return (3, 0, named)
-        if topic.endswith(".*") and event_type.startswith(topic[:-1]):
-            return (2, len(topic), named)
-        if topic == f"category:{category}":
-            return (1, 0, named)
-        return (0, 0, named) if topic == "*" else None
-
-    ranked = [(place, switch) for switch in switches if (place := rank(switch)) is not None]
-    return max(ranked, key=lambda item: item[0])[1] if ranked else None

@@ -66,6 +66,7 @@ def test_a_planted_violation_breaks_its_contract(contract: str, broken: set[str]
 
 def test_every_app_with_tables_protects_them() -> None:
     with_tables = {f"apps.{path.parent.name}.models" for path in (ROOT / "apps").glob("*/models.py")}
+    with_tables |= {f"apps.{path.parent.parent.name}.models" for path in (ROOT / "apps").glob("*/models/__init__.py")}
     protected = {module for c in CONTRACTS if c["type"] == "protected" for module in c["protected_modules"]}
     assert with_tables == protected
 

@@ -9,7 +9,7 @@ from django.db import connection
 
 from apps.core import ids
 from apps.core.enums import Category, Channel, EndpointKind, KeyMode, Priority
-from apps.core.types import Endpoint, Recipient, Switch
+from apps.core.types import Choices, Endpoint, Recipient, Switch
 from apps.routing.deciding import decide
 from apps.routing.facts import Case, Person, Wish
 from tests.bench.results import Result, result
@@ -72,4 +72,4 @@ def _case(now: datetime, switches: tuple[Switch, ...]) -> Case:
         ids.new(), person, Channel.PUSH, EndpointKind.DEVICE, "token", b"x" * 32, "tok...", "android", True, False
     )
     wish = Wish(Category.TRANSACTIONAL, "order.shipped", Priority.NORMAL, KeyMode.LIVE, "", None)
-    return Case(wish, Person(recipient, (endpoint,), switches, frozenset(), False), Channel.PUSH, now)
+    return Case(wish, Person(recipient, (endpoint,), Choices(switches=switches), frozenset(), False), Channel.PUSH, now)

@@ -24,7 +24,18 @@ ALLOWED = {
         D.EXPIRED,
         D.CANCELLED,
     },
-    D.HELD: {D.SENDING, D.SENT, D.DELIVERED, D.BOUNCED, D.FAILED, D.UNKNOWN, D.SKIPPED, D.EXPIRED, D.CANCELLED},
+    D.HELD: {
+        D.MERGED,
+        D.SENDING,
+        D.SENT,
+        D.DELIVERED,
+        D.BOUNCED,
+        D.FAILED,
+        D.UNKNOWN,
+        D.SKIPPED,
+        D.EXPIRED,
+        D.CANCELLED,
+    },
     D.SENDING: {D.SENT, D.DELIVERED, D.BOUNCED, D.FAILED, D.UNKNOWN, D.SKIPPED, D.EXPIRED},
     D.SENT: {D.DELIVERED, D.BOUNCED, D.FAILED},
     D.UNKNOWN: {D.SENT, D.DELIVERED, D.BOUNCED, D.FAILED},
@@ -34,6 +45,7 @@ ALLOWED = {
     D.BOUNCED: set(),
     D.EXPIRED: set(),
     D.CANCELLED: set(),
+    D.MERGED: set(),
 }
 
 
@@ -63,7 +75,7 @@ def test_receipts_in_any_order_end_the_same() -> None:
 
 
 def test_final_statuses() -> None:
-    assert {D.DELIVERED, D.SKIPPED, D.FAILED, D.BOUNCED, D.EXPIRED, D.CANCELLED} == FINAL
+    assert {D.DELIVERED, D.SKIPPED, D.FAILED, D.BOUNCED, D.EXPIRED, D.CANCELLED, D.MERGED} == FINAL
 
 
 @pytest.mark.parametrize(

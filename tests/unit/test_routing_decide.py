@@ -7,11 +7,12 @@ from uuid import UUID
 import pytest
 
 from apps.core.enums import Category, Channel, EndpointKind, KeyMode, Priority, Reason
-from apps.core.types import Endpoint, Recipient, Switch
+from apps.core.types import Choices, Endpoint, Recipient, Switch
 from apps.routing.deciding import decide
 from apps.routing.decisions import Send, Skip
 from apps.routing.facts import Case, Person, Wish
-from apps.routing.rules import BYPASSED, RULES, deciding_switch, switched_off
+from apps.routing.rules import BYPASSED, RULES, switched_off
+from apps.routing.topics import deciding
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 ROSA = Recipient(UUID(int=1), UUID(int=9), "u_rosa", "de", "Europe/Berlin", {}, is_blocked=False)
@@ -40,11 +41,13 @@ DEVICES = (endpoint(30, Channel.PUSH), endpoint(31, Channel.PUSH))
 def case(channel: Channel = Channel.EMAIL, *, person: Person | None = None, **changes: object) -> Case:
     wish = Wish(Category.SOCIAL, "post.liked", Priority.NORMAL, KeyMode.LIVE, "", None)
     known = {f: changes.pop(f) for f in list(changes) if f in Wish.__dataclass_fields__}
-    rosa = Person(ROSA, (MAIL, PHONE, *DEVICES), (), frozenset(), is_guest=False)
+    rosa = Person(ROSA, (MAIL, PHONE, *DEVICES), Choices(), frozenset(), is_guest=False)
     return Case(replace(wish, **known), person or rosa, channel, NOW, **changes)
 
 
 def person(**changes: object) -> Person:
+    if "switches" in changes:
+        changes["choices"] = Choices(switches=changes.pop("switches"))
     return replace(case().person, **changes)
 
 
@@ -94,14 +97,23 @@ def test_the_order_of_the_rules_is_part_of_the_product() -> None:
         "expired",
         "unknown_recipient",
         "blocked_recipient",
+        "actor_blocked",
         "not_a_guest",
         "no_content",
         "no_endpoint",
         "suppressed",
         "switched_off",
+        "muted",
         "channel_not_allowed",
         "no_provider",
         "duplicate",
+        "superseded",
+        "seen_elsewhere",
+        "awaiting_fuller",
+        "in_quiet_hours",
+        "capped",
+        "digested",
+        "grouped",
     ]
 
 
@@ -127,7 +139,16 @@ def test_critical_overrides_only_the_persons_wishes(_name: str, given: Case, rea
         assert decision.bypassed == reason
     else:
         assert decision == Skip(reason)
-    assert {rule.__name__ for rule in BYPASSED} == {"switched_off", "channel_not_allowed"}
+    assert {rule.__name__ for rule in BYPASSED} == {
+        "switched_off",
+        "muted",
+        "channel_not_allowed",
+        "awaiting_fuller",
+        "in_quiet_hours",
+        "capped",
+        "digested",
+        "grouped",
+    }
 
 
 def test_a_team_key_reaches_guests() -> None:
@@ -156,7 +177,7 @@ def test_the_more_specific_preference_wins(place: int) -> None:
     weaker = Switch(*PRECEDENCE[place - 1], is_on=False)
     stronger = Switch(*PRECEDENCE[place], is_on=True)
     for order in ((weaker, stronger), (stronger, weaker)):
-        assert deciding_switch(order, "post.liked.photo", "social", Channel.EMAIL) == stronger
+        assert deciding(order, "post.liked.photo", "social", Channel.EMAIL) == stronger
 
 
 def test_a_preference_for_another_channel_or_topic_says_nothing() -> None:
@@ -166,5 +187,5 @@ def test_a_preference_for_another_channel_or_topic_says_nothing() -> None:
         Switch("category:marketing", "*", is_on=False),
         Switch("poster.*", "*", is_on=False),
     )
-    assert deciding_switch(others, "post.liked", "social", Channel.EMAIL) is None
+    assert deciding(others, "post.liked", "social", Channel.EMAIL) is None
     assert switched_off(case(person=person(switches=others))) is None

@@ -3,18 +3,24 @@
 from apps.core.types.callers import Caller, Tenant
 from apps.core.types.carrying import Account, InboundText, OutboundMessage, Outcome, ProviderCall, Receipt
 from apps.core.types.catalogue import EventType, Rendered
-from apps.core.types.people import Address, Endpoint, InlineRecipient, NewSuppression, Recipient, Switch
+from apps.core.types.choices import Cap, Choices, Default, Grouping, Mute, QuietHours, Switch, TenantRules
+from apps.core.types.people import Address, Endpoint, InlineRecipient, NewSuppression, Recipient
 from apps.core.types.work import Engagement, NewInboxItem, NewNotification, NotificationFacts, Work
 
 __all__ = [
     "Account",
     "Address",
     "Caller",
+    "Cap",
+    "Choices",
+    "Default",
     "Endpoint",
     "Engagement",
     "EventType",
+    "Grouping",
     "InboundText",
     "InlineRecipient",
+    "Mute",
     "NewInboxItem",
     "NewNotification",
     "NewSuppression",
@@ -22,10 +28,12 @@ __all__ = [
     "OutboundMessage",
     "Outcome",
     "ProviderCall",
+    "QuietHours",
     "Receipt",
     "Recipient",
     "Rendered",
     "Switch",
     "Tenant",
+    "TenantRules",
     "Work",
 ]

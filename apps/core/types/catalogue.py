@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from apps.core.enums import Category, Channel, ResendInDoubt
+from apps.core.enums import Category, Channel, DedupBy, ResendInDoubt
+from apps.core.types.choices import Grouping
 
 
 @dataclass(frozen=True, slots=True)
 class EventType:
     """`fallback`: channels tried one after another when one gives up, e.g. (PUSH, SMS). `fallback_after`: also when there is no proof
-    of arrival after that time (zero: only when it gives up)."""
+    of arrival after that time (zero: only when it gives up). `digest_template_key`: of its summaries. `overflows`: what is over a
+    frequency cap goes into a digest. `waits_for`: fuller event types about the same object; it waits `waits` for one of them."""
 
     id: UUID
     tenant_id: UUID
@@ -26,6 +28,12 @@ class EventType:
     owner: str
     fallback_after: timedelta = timedelta(0)
     resend_in_doubt: ResendInDoubt = ResendInDoubt.DEFAULT
+    dedup_by: DedupBy = DedupBy.CONTENT
+    grouping: Grouping | None = None
+    digest_template_key: str = ""
+    overflows: bool = False
+    waits_for: tuple[str, ...] = ()
+    waits: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ class Recipient:
     timezone: str
     attributes: Mapping[str, Any]
     is_blocked: bool
+    preferences_version: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +71,6 @@ class Endpoint:
         """What a provider must be able to carry: the platform, and `web_push` for a browser's own subscription, which is no
         token of anybody's. Empty for what is no device."""
         return EndpointKind.WEB_PUSH.value if self.kind is EndpointKind.WEB_PUSH else self.platform
-
-
-@dataclass(frozen=True, slots=True)
-class Switch:
-    """One preference of a recipient. `topic`: `order.shipped`, `order.*`, `category:marketing` or `*`; `channel`: a channel or `*`."""
-
-    topic: str
-    channel: str
-    is_on: bool
 
 
 @dataclass(frozen=True, slots=True)

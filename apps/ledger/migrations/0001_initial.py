@@ -18,7 +18,7 @@ def create_tables(apps, schema_editor):
 
 def drop_tables(apps, schema_editor):
     with schema_editor.connection.cursor() as cursor:
-        for table in (*TABLES, "ledger_work_item", "ledger_seen_key"):
+        for table in (*TABLES, "ledger_bundle_item", "ledger_bundle", "ledger_work_item", "ledger_seen_key"):
             cursor.execute(f"DROP TABLE {table} CASCADE")
 
 
@@ -31,6 +31,42 @@ class Migration(migrations.Migration):
         migrations.SeparateDatabaseAndState(
             database_operations=[migrations.RunPython(create_tables, drop_tables)],
             state_operations=[
+                migrations.CreateModel(
+                    name="BundleItem",
+                    fields=[
+                        ("tenant_id", models.UUIDField()),
+                        ("delivery_id", models.UUIDField(primary_key=True, serialize=False)),
+                        ("bundle_id", models.UUIDField()),
+                        ("notification_id", models.UUIDField()),
+                        ("at", models.DateTimeField()),
+                    ],
+                    options={
+                        "db_table": "ledger_bundle_item",
+                    },
+                ),
+                migrations.CreateModel(
+                    name="Bundle",
+                    fields=[
+                        ("tenant_id", models.UUIDField()),
+                        ("id", models.UUIDField(primary_key=True, serialize=False)),
+                        ("recipient_id", models.UUIDField()),
+                        ("channel", models.CharField(max_length=8)),
+                        ("category", models.CharField(max_length=16)),
+                        ("mode", models.CharField(max_length=4)),
+                        ("kind", models.CharField(max_length=8)),
+                        ("key", models.CharField(max_length=300)),
+                        ("event_type", models.CharField(max_length=100)),
+                        ("most", models.PositiveIntegerField()),
+                        ("count", models.PositiveIntegerField()),
+                        ("flush_at", models.DateTimeField()),
+                        ("opened_at", models.DateTimeField()),
+                        ("closed_at", models.DateTimeField(null=True)),
+                        ("summary_id", models.UUIDField(null=True)),
+                    ],
+                    options={
+                        "db_table": "ledger_bundle",
+                    },
+                ),
                 migrations.CreateModel(
                     name="Attempt",
                     fields=[
@@ -70,6 +106,8 @@ class Migration(migrations.Migration):
                         ("status", models.CharField(max_length=16)),
                         ("reason", models.CharField(max_length=32)),
                         ("bypassed", models.CharField(max_length=32)),
+                        ("because", models.JSONField(null=True)),
+                        ("merged_into", models.UUIDField(null=True)),
                         ("place", models.CharField(max_length=100)),
                         ("account", models.CharField(max_length=63)),
                         ("provider_message_id", models.CharField(max_length=255)),

@@ -1,4 +1,4 @@
-"""What a person switched off, and what the network vetoed."""
+"""Which addresses the network vetoed."""
 
 from typing import Any, ClassVar
 
@@ -6,24 +6,6 @@ from django.db import models
 
 from apps.core.enums import Channel, SuppressionReason
 from apps.core.tables import TenantManager, TenantTable
-
-
-class Preference(TenantTable):
-    """`topic`: an event type (`order.shipped`), a pattern (`order.*`), a category (`category:marketing`) or `*`.
-    `channel`: one channel or `*`. Exact beats pattern beats category beats `*`; a named channel beats `*` at the same topic."""
-
-    tenant = models.ForeignKey("tenants.Tenant", on_delete=models.CASCADE, related_name="+")
-    recipient = models.ForeignKey("audience.Recipient", on_delete=models.CASCADE, related_name="+")
-    topic = models.CharField(max_length=100)
-    channel = models.CharField(max_length=8, default="*")
-    is_on = models.BooleanField()
-    source = models.CharField(max_length=32, default="admin")
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["recipient", "topic", "channel"], name="preference_once")]
-
-    def __str__(self) -> str:
-        return f"{self.topic} / {self.channel}: {'on' if self.is_on else 'off'}"
 
 
 class Suppression(TenantTable):

@@ -1,0 +1,62 @@
+"""What waits to be summed up, with what, and until when. Pure."""
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from apps.core.enums import BundleKind, DigestFrequency, GroupBy, Priority, Reason
+from apps.core.types import Choices
+from apps.routing.choosing import ruling
+from apps.routing.decisions import Bundle
+from apps.routing.facts import Case, Stage
+from apps.routing.quiet_hours import first_valid
+
+MOST_OF_A_DIGEST = 500
+
+
+def digested(case: Case) -> Bundle | None:
+    """The recipient wants this in a digest."""
+    if case.stage == Stage.FLUSH or case.wish.is_summary:
+        return None
+    choice = ruling(case, case.wish.event_type)
+    if choice is None or choice.digest is None:
+        return None
+    until = next_digest(choice.digest, case.person.choices, case.person.zone, case.now)
+    return Bundle(
+        BundleKind.DIGEST, choice.digest.value, until, Reason.IN_DIGEST, MOST_OF_A_DIGEST, because=choice.because
+    )
+
+
+def overflowing(case: Case) -> Bundle:
+    """What is over a frequency cap goes into the next daily digest."""
+    until = next_digest(DigestFrequency.DAILY, case.person.choices, case.person.zone, case.now)
+    assert case.over is not None
+    because = {"cap": case.over.name, "limit": case.over.limit, "period": case.over.period.value}
+    return Bundle(BundleKind.OVERFLOW, "daily", until, Reason.FREQUENCY_CAP, MOST_OF_A_DIGEST, because=because)
+
+
+def grouped(case: Case) -> Bundle | None:
+    """The event type's rule, once: what was grouped, or held back, before is not grouped again."""
+    rule, wish = case.wish.grouping, case.wish
+    if rule is None or case.stage != Stage.ROUTE or wish.is_summary:
+        return None
+    if rule.low_only and wish.priority != Priority.LOW:
+        return None
+    which = {GroupBy.OBJECT: wish.object_id, GroupBy.ACTOR: wish.actor_id, GroupBy.TYPE: ""}[rule.by]
+    key = f"{wish.event_type}/{which}"
+    until = case.now + rule.window
+    return Bundle(BundleKind.GROUP, key, until, Reason.GROUPED, rule.most, rule.leads, {"rule": rule.by.value})
+
+
+def next_digest(frequency: DigestFrequency, choices: Choices, zone: str, now: datetime) -> datetime:
+    """The next full hour, or the recipient's own hour (and weekday) on the clock on the wall, after `now`."""
+    place = ZoneInfo(zone)
+    wall = now.astimezone(place)
+    if frequency == DigestFrequency.HOURLY:
+        return now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+    day = wall.date()
+    while True:
+        is_its_day = frequency == DigestFrequency.DAILY or day.weekday() == choices.digest_weekday
+        at = first_valid(datetime(day.year, day.month, day.day, choices.digest_hour, tzinfo=place), place)
+        if is_its_day and at > now:
+            return at
+        day += timedelta(days=1)
