@@ -33,6 +33,9 @@ app.conf.beat_schedule = {
     "rates": {"task": "channels.ask_rates", "schedule": 900.0, "options": {"queue": "system"}},
     # receipts that were stored but whose bell was lost
     "receipts": {"task": "receipts.sweep", "schedule": 5.0, "options": {"queue": "system"}},
+    # what tenants are to be told: changes to collect, calls that are due
+    "webhooks": {"task": "webhooks.send", "schedule": 1.0, "options": {"queue": "webhooks"}},
+    "old_webhooks": {"task": "webhooks.forget_old", "schedule": 3600.0, "options": {"queue": "system"}},
     # counts of soft bounces that nobody will ask for any more
     "soft_bounces": {"task": "receipts.forget_soft_bounces", "schedule": 3600.0, "options": {"queue": "system"}},
     # providers that take messages and say nothing more: learnt delays against what is missing now

@@ -6,6 +6,7 @@ All problems are collected and raised together by `check()`, so that one start s
 import os
 from base64 import b64decode
 from binascii import Error as Base64Error
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -76,6 +77,17 @@ def keys(name: str) -> dict[str, bytes]:
     if not found and f"{name} is not set. Set it, or {name}_FILE." not in _problems:
         _problems.append(f"{name} needs at least one key, e.g. k1:$(openssl rand -base64 32).")
     return found
+
+
+def networks(texts: list[str]) -> tuple[IPv4Network | IPv6Network, ...]:
+    """IP networks in CIDR form."""
+    found = []
+    for entry in texts:
+        try:
+            found.append(ip_network(entry))
+        except ValueError as error:
+            _problems.append(f"Not a network: {error}.")
+    return tuple(found)
 
 
 def note(problem: str) -> None:

@@ -26,6 +26,7 @@ SANDBOX_SECRET = env.text("NOTIFIER_SANDBOX_SECRET", "")
 ADMIN_PASSWORD = env.text("NOTIFIER_ADMIN_PASSWORD", "")
 SANDBOX_STORE = Path(env.text("NOTIFIER_SANDBOX_STORE", str(BASE_DIR / ".local" / "sandbox.sqlite3")))
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
+WEBHOOK_ALLOWED_NETWORKS = env.networks(env.words("NOTIFIER_WEBHOOK_ALLOWED_NETWORKS"))
 INBOX_ORIGINS = frozenset(origin.rstrip("/").lower() for origin in env.words("NOTIFIER_INBOX_ORIGINS"))
 
 DATABASE_URL = env.url("DATABASE_URL", schemes=("postgres", "postgresql"))
@@ -121,6 +122,7 @@ INSTALLED_APPS = [
     "apps.ingest",
     "apps.receipts",
     "apps.insights",
+    "apps.webhooks",
 ]
 
 MIDDLEWARE = [

@@ -20,4 +20,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("v1/", include("apps.preferences.urls")),
     path("v1/", include("apps.templates.urls")),
     path("", include("apps.receipts.urls")),
+    path("v1/", include("apps.webhooks.urls")),
 ]

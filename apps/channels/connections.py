@@ -6,6 +6,7 @@ after it, the peer may or may not have acted.
 
 import http.client
 import socket
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum
@@ -18,7 +19,6 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
 from apps.channels.deadlines import Deadline, Resolved, clocked, connect, resolve
-from apps.channels.foreign import is_public
 
 PIECE = 16 * 1024
 
@@ -35,12 +35,12 @@ class Step(StrEnum):
 
 @dataclass(slots=True)
 class Wire:
-    """One call under way. `max_idle`: seconds a kept connection may have been idle to be used again. `is_foreign`: the URL came
-    from outside, so that only public addresses may be connected to (foreign.py)."""
+    """One call under way. `max_idle`: seconds a kept connection may have been idle to be used again. `guard`: the URL came from
+    outside; it says which addresses may be connected to (foreign.py)."""
 
     deadline: Deadline
     max_idle: float
-    is_foreign: bool = False
+    guard: Callable[[str], bool] | None = None
     step: Step = Step.QUEUE
 
 
@@ -57,14 +57,14 @@ class _Answer(http.client.HTTPResponse):
 class _Connection(HTTPConnection):
     response_class = _Answer
     idle_since = 0.0
-    is_public = False
+    addresses: tuple[str, ...] = ()
 
     @property
     def is_connected(self) -> bool:
         """A kept connection is used again only while it is young and silent. The peer's own idle time-out (5 s with many
         servers) could otherwise close it in the very moment in which we write, and that looks like an answer lost."""
         wire = current.get()
-        if wire.is_foreign and not self.is_public:
+        if wire.guard and not all(map(wire.guard, self.addresses)):
             return False
         return monotonic() - self.idle_since <= wire.max_idle and super().is_connected
 
@@ -77,10 +77,10 @@ class _Connection(HTTPConnection):
         wire.step = Step.RESOLVE
         try:
             found = self._addresses(wire.deadline)
-            self.is_public = all(is_public(address[0]) for *_, address in found)
-            if wire.is_foreign and not self.is_public:
+            self.addresses = tuple(address[0] for *_, address in found)
+            if wire.guard and not all(map(wire.guard, self.addresses)):
                 wire.step = Step.FORBIDDEN
-                raise OSError("an address that is not public")
+                raise OSError("an address that may not be called")
             wire.step = Step.CONNECT
             sock = connect(found, wire.deadline, self.socket_options or ())
         except socket.gaierror as error:

@@ -1,9 +1,9 @@
 """Guard for URLs that came from outside: a push subscription's endpoint, a webhook. Nobody may make this service call its own
 network.
 
-A name is checked before the call (`check_url`), its addresses when the connection is made: HttpRequest.is_foreign makes
-connections.py connect only to public ones, among exactly those that were resolved, so that a name which changes its mind
-between check and use gains nothing.
+A name is checked before the call (`check_url`), its addresses when the connection is made: HttpRequest.is_foreign (or a guard of
+the caller's own) makes connections.py connect only to public ones, among exactly those that were resolved, so that a name which
+changes its mind between check and use gains nothing.
 """
 
 from collections.abc import Iterable

@@ -8,7 +8,7 @@ answer that got lost, and is AMBIGUOUS.
 
 import os
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from threading import BoundedSemaphore, Lock
 from typing import Any
@@ -22,6 +22,7 @@ from urllib3.exceptions import HTTPError
 
 from apps.channels.connections import POOL_CLASSES, Step, Wire, current
 from apps.channels.deadlines import Deadline
+from apps.channels.foreign import is_public
 from apps.core.types import Account
 
 ANSWER_LIMIT = 1024 * 1024
@@ -34,13 +35,16 @@ _HEADERS = {"User-Agent": "notifier", "Accept-Encoding": "identity"}
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """`is_foreign`: the URL came from outside, and must not lead into our own network (foreign.py)."""
+    """`is_foreign`: the URL came from outside, and must not lead into our own network (foreign.py); `guard` says instead which
+    addresses may be connected to. `enough`: so many bytes of the answer are read, and the rest, or that there is none, does not matter."""
 
     url: str
     body: bytes = field(repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     method: str = "POST"
     is_foreign: bool = False
+    guard: Callable[[str], bool] | None = None
+    enough: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +90,7 @@ os.register_at_fork(after_in_child=_lines.clear)
 def exchange(account: Account, request: HttpRequest, deadline: Deadline) -> HttpResponse | Fault:
     """Sends the request once and reads the answer, all within the deadline."""
     keepalive = float(account.settings.get("keepalive_seconds", KEEPALIVE_SECONDS))
-    wire = Wire(deadline, keepalive, request.is_foreign)
+    wire = Wire(deadline, keepalive, request.guard or (is_public if request.is_foreign else None))
     try:
         prepared = requests.Request(
             request.method, request.url, {**_HEADERS, **request.headers}, data=request.body
@@ -107,7 +111,7 @@ def exchange(account: Account, request: HttpRequest, deadline: Deadline) -> Http
             verify=account.ca_bundle or True,
             proxies={},
         )
-        return _read(answer, wire)
+        return _read(answer, wire, request.enough)
     except (requests.RequestException, HTTPError, OSError, ValueError) as error:
         return Fault(_code(wire, error), type(error).__name__)
     finally:
@@ -135,28 +139,29 @@ def _lines_of(account: Account) -> _Lines:
         return lines
 
 
-def _read(answer: requests.Response, wire: Wire) -> HttpResponse | Fault:
+def _read(answer: requests.Response, wire: Wire, enough: int | None) -> HttpResponse | Fault:
     """The body, up to the limit. Outside 2xx the status says enough, whatever becomes of the body."""
     status = answer.status_code
-    is_success = 200 <= status < 300
+    must_be_whole = 200 <= status < 300 and enough is None
+    limit = ANSWER_LIMIT if enough is None else enough
     pieces: list[bytes] = []
     size = 0
     fault: Fault | None = None
     try:
-        while size <= ANSWER_LIMIT and (piece := answer.raw.read(PIECE, decode_content=False)):
+        while size <= limit and (piece := answer.raw.read(min(PIECE, limit + 1), decode_content=False)):
             pieces.append(piece)
             size += len(piece)
     except (HTTPError, OSError, ValueError) as error:
         fault = Fault(_code(wire, error), type(error).__name__)
     finally:
-        if fault or size > ANSWER_LIMIT:
+        if fault or size > limit:
             answer.close()
-    if is_success and fault:
+    if must_be_whole and fault:
         return fault
-    if is_success and size > ANSWER_LIMIT:
-        return Fault("answer_too_large", f"More than {ANSWER_LIMIT} bytes.")
+    if must_be_whole and size > limit:
+        return Fault("answer_too_large", f"More than {limit} bytes.")
     headers = {name.lower(): value for name, value in answer.headers.items()}
-    return HttpResponse(status, headers, b"".join(pieces)[:ANSWER_LIMIT])
+    return HttpResponse(status, headers, b"".join(pieces)[:limit])
 
 
 _CODES = {

@@ -23,6 +23,8 @@ ENDPOINT = "ep"
 INBOX_ITEM = "in"
 DEAD_LETTER = "dead"
 REQUEST = "req"
+WEBHOOK_ENDPOINT = "whk"
+WEBHOOK_EVENT = "evt"
 
 
 def new() -> UUID:

@@ -39,6 +39,7 @@ _TAGS = {
     "Templates": "What messages say, per channel and locale, in versions.",
     "Inbox": "The in-app feed, for a browser with a recipient token.",
     "Suppressions": "Addresses that must not be used.",
+    "Webhooks": "Who else wants to know: your endpoints, what they were told and what they answered.",
     "Operations": "What was set aside, for those on call.",
 }
 _HEADERS: dict[str, Json] = {

@@ -296,3 +296,5 @@ class Code(StrEnum):
         "The signature is not valid.",
         "Sign the raw body with the account's secret.",
     )
+    WEBHOOK_URL_REFUSED = "webhook_url_refused", 400, "This URL cannot be called.", "Use https and a public address."
+    WEBHOOK_OFF = "webhook_off", 409, "This webhook endpoint is off.", 'Switch it on: PATCH it with `{"on": true}`.'

@@ -248,3 +248,29 @@ class DeadLetter(LedgerTable):
 
     def __str__(self) -> str:
         return ids.show(ids.DEAD_LETTER, self.id)
+
+
+class Change(LedgerTable):
+    """Something a listening tenant is to be told, until somebody takes it. Written by triggers alone (telling.sql)."""
+
+    id = models.UUIDField(primary_key=True)
+    notification_id = models.UUIDField()
+    delivery_id = models.UUIDField(null=True)
+    kind = models.CharField(max_length=32)
+    reason = models.CharField(max_length=32, db_default="")
+    at = models.DateTimeField()
+
+    class Meta:
+        db_table = "ledger_change"
+
+
+class Listener(models.Model):
+    """A tenant that wants to be told of changes, and of which `kinds` (telling.py)."""
+
+    tenant_id = models.UUIDField(primary_key=True)
+    kinds: "ArrayField[Any, list[str]]" = ArrayField(models.CharField(max_length=32))
+
+    objects = TenantManager()
+
+    class Meta:
+        db_table = "ledger_listener"

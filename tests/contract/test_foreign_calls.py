@@ -80,7 +80,7 @@ def test_a_kept_connection_to_a_private_address_is_not_for_foreign_calls(account
 
 
 def test_a_public_address_is_called_and_its_connection_kept(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "is_public", lambda address: True)
+    monkeypatch.setattr(transport, "is_public", lambda address: True)
     with scripted(answer(200, b"ok")) as server:
         assert [isinstance(call(account, server.url), HttpResponse) for _ in range(3)] == [True] * 3
     assert server.connections == 1

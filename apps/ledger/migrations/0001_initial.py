@@ -16,6 +16,17 @@ def create_tables(apps, schema_editor):
         create_ahead(cursor, now())
 
 
+def create_triggers(apps, schema_editor):
+    with schema_editor.connection.cursor() as cursor:
+        cursor.execute((Path(__file__).parent.parent / "telling.sql").read_text())
+
+
+def drop_triggers(apps, schema_editor):
+    with schema_editor.connection.cursor() as cursor:
+        for name in ("notifications", "new_deliveries", "deliveries", "events"):
+            cursor.execute(f"DROP FUNCTION ledger_tell_{name} CASCADE")
+
+
 def drop_tables(apps, schema_editor):
     with schema_editor.connection.cursor() as cursor:
         for table in (*TABLES, "ledger_bundle_item", "ledger_bundle", "ledger_work_item", "ledger_seen_key"):
@@ -262,4 +273,29 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
+        migrations.CreateModel(
+            name="Change",
+            fields=[
+                ("tenant_id", models.UUIDField()),
+                ("id", models.UUIDField(primary_key=True, serialize=False)),
+                ("notification_id", models.UUIDField()),
+                ("delivery_id", models.UUIDField(null=True)),
+                ("kind", models.CharField(max_length=32)),
+                ("reason", models.CharField(db_default="", max_length=32)),
+                ("at", models.DateTimeField()),
+            ],
+            options={"db_table": "ledger_change"},
+        ),
+        migrations.CreateModel(
+            name="Listener",
+            fields=[
+                ("tenant_id", models.UUIDField(primary_key=True, serialize=False)),
+                (
+                    "kinds",
+                    django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=32), size=None),
+                ),
+            ],
+            options={"db_table": "ledger_listener"},
+        ),
+        migrations.RunPython(create_triggers, drop_triggers),
     ]

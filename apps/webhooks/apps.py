@@ -1,0 +1,16 @@
+from django.apps import AppConfig
+
+
+class WebhooksConfig(AppConfig):
+    name = "apps.webhooks"
+
+    def ready(self) -> None:
+        from apps.audience.forgetting import on_forget
+        from apps.core import sealed
+        from apps.dispatch import bells
+        from apps.webhooks.keeping import forget_person
+
+        sealed.register("webhooks.WebhookEndpoint", "sealed")
+        on_forget(forget_person)
+        # its work is not the ledger's: the bell of this queue calls a task of its own
+        bells.TASKS["webhooks"] = "webhooks.send"
