@@ -10,7 +10,7 @@ send twice, wait for ever or hide an answer.
 import logging
 import os
 from abc import ABC
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
@@ -31,6 +31,8 @@ __all__ = ["HttpRequest", "HttpResponse", "NotSentError", "Provider", "Unreadabl
 log = logging.getLogger(__name__)
 Messages = Sequence[OutboundMessage]
 AT_ONCE = 128
+# seconds, where a provider that tells us to wait does not say how long
+LEAST_WAIT = 1.0
 
 
 class UntranslatableError(ValueError):
@@ -85,16 +87,26 @@ class Provider(ABC):
         """The calls these messages take, in order; each is what one `send` takes."""
         return _chunks(messages, self.batch(account) * min(self.fan_out, account.pool_size))
 
-    def send(self, account: Account, messages: Messages, *, deadline: float) -> list[Outcome]:
-        """One Outcome per message, in order, after exactly one request for each (none for one that cannot be translated).
+    def send(
+        self,
+        account: Account,
+        messages: Messages,
+        *,
+        deadline: float,
+        on_wait: Callable[[float], None] | None = None,
+    ) -> list[Outcome]:
+        """One Outcome per message, in order, after exactly one request for each (none for one that cannot be translated, and none
+        for those not begun yet when an answer told the account to wait: `not_begun`).
 
-        `deadline`: seconds for everything. Never raises for what a provider said or a socket did.
+        `deadline`: seconds for everything. `on_wait`: called with the seconds as soon as an answer tells the account to wait.
+        Never raises for what a provider said or a socket did.
         Raises ValueError for more messages than one call takes.
         """
         most = self.max_batch * self.fan_out
         if not 0 < len(messages) <= most:
             raise ValueError(f"{self.name} takes 1 to {most} messages a call, not {len(messages)}.")
-        return self.call(account, messages, Deadline(deadline, account.connect_timeout, account.read_timeout))
+        bounds = Deadline(deadline, account.connect_timeout, account.read_timeout, on_wait)
+        return self.call(account, messages, bounds)
 
     def call(self, account: Account, messages: Messages, deadline: Deadline) -> list[Outcome]:
         """HTTP: as many requests as it takes, side by side. A provider that speaks another protocol has its own."""
@@ -116,11 +128,21 @@ class Provider(ABC):
         except NotSentError as error:
             outcome = replace(error.outcome, exchange={"status": 0, "ms": _ms(started), "code": error.outcome.code})
             return [refused.get(place, outcome) for place in range(len(messages))]
+        if deadline.wait:
+            outcome = _not_begun(deadline.wait)
+            return [refused.get(place, outcome) for place in range(len(messages))]
         answer = exchange(account, request, deadline)
         seen = {"status": answer.status if isinstance(answer, HttpResponse) else 0, "ms": _ms(started)}
         outcomes = self.reconsider(account, request, self._read(sent, answer))
+        if wait := self.wait(outcomes):
+            deadline.told_to_wait(wait)
         answers = iter([replace(outcome, exchange=seen | {"code": outcome.code}) for outcome in outcomes])
         return [refused[place] if place in refused else next(answers) for place in range(len(messages))]
+
+    def wait(self, outcomes: Sequence[Outcome]) -> float:
+        """Seconds that these answers tell the whole account to wait; 0 when none does."""
+        told = [one for one in outcomes if one.kind is OutcomeKind.THROTTLED and one.code not in self.throttled_alone]
+        return max((one.retry_after or LEAST_WAIT for one in told), default=0.0)
 
     def build(self, account: Account, messages: Messages) -> HttpRequest:
         """The one request for these messages. Raises UntranslatableError."""
@@ -241,6 +263,13 @@ def _untranslatable(provider: str, error: Exception) -> Outcome:
         log.error("message not translated", extra={"provider": provider}, exc_info=error)
         return Outcome(OutcomeKind.REJECTED, "untranslatable", type(error).__name__)
     return Outcome(OutcomeKind.REJECTED, "untranslatable", str(error)[:500])
+
+
+def _not_begun(wait: float) -> Outcome:
+    seen = {"status": 0, "ms": 0, "code": "not_begun"}
+    return Outcome(
+        OutcomeKind.THROTTLED, "not_begun", "Another answer had just told us to wait.", retry_after=wait, exchange=seen
+    )
 
 
 def _ms(started: float) -> int:

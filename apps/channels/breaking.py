@@ -6,7 +6,7 @@ share one record; this is used while Redis is away, and tests/integration/test_c
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import floor
+from math import floor, log2
 from typing import Any
 
 import msgspec
@@ -22,9 +22,12 @@ PROBE_EVERY = 1.0
 MOST_PER_REQUEST = 5
 CALM_SECONDS = 60.0
 CODES_SECONDS = 600.0
-GROWTH, UNBOUND = 0.05, 4.0
+# the pace after trouble: it doubles every DOUBLING seconds up to half of what went before, then grows by a share of that
+DOUBLING, KNEE, GROWTH, UNBOUND = 3.0, 0.5, 0.05, 4.0
 LEAST_AFTER_TROUBLE = 10.0
 AFTER_TROUBLE, AFTER_THROTTLING, AFTER_PAUSE, LONG_PAUSE = 0.25, 0.5, 0.1, 5.0
+# messages a second where nothing is known of what a provider takes: what is begun with, what is thought possible
+UNTRIED, PERHAPS = 5.0, 50.0
 
 # what an account's settings may say: default, smallest, largest
 NUMBERS: Mapping[str, tuple[float, float, float]] = {
@@ -45,7 +48,7 @@ NUMBERS: Mapping[str, tuple[float, float, float]] = {
 _ERRORS = frozenset({OutcomeKind.PROVIDER_DOWN, OutcomeKind.TRANSIENT, OutcomeKind.AMBIGUOUS})
 _SILENT = frozenset({OutcomeKind.THROTTLED, OutcomeKind.MISCONFIGURED})
 # ours: the provider never saw it; or it changed its connection, as HTTP/2 servers do
-_OURS = frozenset({"pool_exhausted", "untranslatable", "bad_header", "bad_url", "refused_stream"})
+_OURS = frozenset({"pool_exhausted", "untranslatable", "bad_header", "bad_url", "refused_stream", "not_begun"})
 
 
 def number(settings: Mapping[str, Any], name: str) -> float:
@@ -90,7 +93,8 @@ class Record(msgspec.Struct):
 
     `state` 0: closed, 1: open, since `since`; open until `till`, from when on it may be probed; the next probe's `turn`, the latest
     one `asked` for; `good` probes in a row; `trips` in a row. `pause`: told to wait until then (429). `cap`: messages a second at
-    `cap_at` after throttling or trouble, growing by a share of `base`. `doubted`: until then it is trusted with little.
+    `cap_at` after throttling or trouble, growing towards `base` and beyond; `cut_at`: when throttling last lowered it. `doubted`:
+    until then it is trusted with little.
     `reported`: the provider's own word on its rate. `slots`: calls, errors, messages, first tries, retries by tenth of the window.
     """
 
@@ -105,6 +109,7 @@ class Record(msgspec.Struct):
     cap: float = 0
     base: float = 0
     cap_at: float = 0
+    cut_at: float = 0
     doubted: float = 0
     reported: float = 0
     codes_at: float = 0
@@ -123,7 +128,11 @@ class Record(msgspec.Struct):
         """Messages a second for now; 0: no limit of this kind."""
         if not self.cap:
             return 0.0
-        grown = self.cap + GROWTH * self.base * max(0.0, now - self.cap_at)
+        seconds, knee = max(0.0, now - self.cap_at), KNEE * self.base
+        doubling = DOUBLING * log2(knee / self.cap) if self.cap < knee else 0.0
+        if seconds < doubling:
+            return float(self.cap * 2 ** (seconds / DOUBLING))
+        grown = max(self.cap, knee) + GROWTH * self.base * (seconds - doubling)
         return grown if grown < UNBOUND * self.base else 0.0
 
     def sum(self, which: int) -> float:
@@ -265,11 +274,17 @@ def _close(record: Record, now: float) -> None:
 
 
 def _throttle(record: Record, rules: Rules, seconds: float, now: float) -> None:
-    """Additive increase, multiplicative decrease: once for all the answers that belong together."""
-    if now >= record.cap_at + 1:
-        current = record.ceiling(now) or _observed(record, rules, now)
-        record.base = max(LEAST_AFTER_TROUBLE, current)
-        record.cap = max(1.0, current * (AFTER_PAUSE if seconds >= LONG_PAUSE else AFTER_THROTTLING))
+    """Additive increase, multiplicative decrease: once for all the answers that belong together. Without a ceiling it took at least
+    what was observed; with one, what went before it is given up by halves, as the ceiling may have been low for its own reasons."""
+    if now >= max(record.cut_at + 1, record.pause):
+        share = AFTER_PAUSE if seconds >= LONG_PAUSE else AFTER_THROTTLING
+        if current := record.ceiling(now):
+            record.base = max(LEAST_AFTER_TROUBLE, current, record.base / 2)
+            record.cap = max(1.0, current * share)
+        else:
+            seen = _observed(record, rules, now)
+            record.base, record.cap = max(PERHAPS, seen), max(UNTRIED, seen * share)
+        record.cut_at = now
     record.pause = max(record.pause, now + seconds)
     record.cap_at = max(record.cap_at, record.pause)
 

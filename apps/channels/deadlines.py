@@ -5,7 +5,7 @@ A socket time-out starts anew with each byte, so a server that drips one byte a 
 
 import io
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -18,15 +18,25 @@ Resolved = Sequence[tuple[socket.AddressFamily, socket.SocketKind, int, str, Add
 
 @dataclass(slots=True)
 class Deadline:
-    """`seconds` for everything, `connect` for each address tried, `read` for each wait for the peer."""
+    """`seconds` for everything, `connect` for each address tried, `read` for each wait for the peer.
+
+    `wait`: seconds that the provider has told the account to wait; then nothing more is begun. `on_wait` hears of it at once.
+    """
 
     seconds: float
     connect: float
     read: float
+    on_wait: Callable[[float], None] | None = None
+    wait: float = 0.0
     ends_at: float = field(init=False)
 
     def __post_init__(self) -> None:
         self.ends_at = monotonic() + self.seconds
+
+    def told_to_wait(self, seconds: float) -> None:
+        is_news, self.wait = not self.wait, max(self.wait, seconds)
+        if is_news and self.on_wait:
+            self.on_wait(seconds)
 
     def left(self) -> float:
         return max(0.0, self.ends_at - monotonic())

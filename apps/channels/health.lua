@@ -6,7 +6,7 @@ local asked = cjson.decode(ARGV[2])
 local now = asked.now or (tonumber(clock[1]) + tonumber(clock[2]) / 1000000)
 local text = redis.call('GET', KEYS[1])
 local record = text and cjson.decode(text) or {}
-for _, name in ipairs({'state', 'since', 'till', 'turn', 'asked', 'good', 'trips', 'pause', 'cap', 'base', 'cap_at', 'doubted',
+for _, name in ipairs({'state', 'since', 'till', 'turn', 'asked', 'good', 'trips', 'pause', 'cap', 'base', 'cap_at', 'cut_at', 'doubted',
         'reported'}) do
     record[name] = record[name] or 0
 end
@@ -40,7 +40,10 @@ end
 
 local function ceiling()
     if record.cap == 0 then return 0 end
-    local now_at = record.cap + 0.05 * record.base * math.max(0, now - record.cap_at)
+    local seconds, knee = math.max(0, now - record.cap_at), 0.5 * record.base
+    local doubling = record.cap < knee and 3 * math.log(knee / record.cap) / math.log(2) or 0
+    if seconds < doubling then return record.cap * 2 ^ (seconds / 3) end
+    local now_at = math.max(record.cap, knee) + 0.05 * record.base * (seconds - doubling)
     return now_at < 4 * record.base and now_at or 0
 end
 
@@ -61,11 +64,16 @@ local function close()
 end
 
 local function throttle(seconds)
-    if now >= record.cap_at + 1 then
-        local current = ceiling()
-        if current == 0 then current = observed() end
-        record.base = math.max(10, current)
-        record.cap = math.max(1, current * (seconds >= 5 and 0.1 or 0.5))
+    if now >= math.max(record.cut_at + 1, record.pause) then
+        local share, current = seconds >= 5 and 0.1 or 0.5, ceiling()
+        if current > 0 then
+            record.base = math.max(10, current, record.base / 2)
+            record.cap = math.max(1, current * share)
+        else
+            local seen = observed()
+            record.base, record.cap = math.max(50, seen), math.max(5, seen * share)
+        end
+        record.cut_at = now
     end
     record.pause = math.max(record.pause, now + seconds)
     record.cap_at = math.max(record.cap_at, record.pause)

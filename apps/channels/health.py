@@ -1,6 +1,7 @@
 """What all processes know of the health of provider accounts: kept in Redis, one step for each question (health.lua).
 
-Good news is collected for NOTE_SECONDS and told together; bad news is told at once. A record is read again after READ_SECONDS.
+Good news is collected for NOTE_SECONDS and told together; bad news is told at once. A record is read again after READ_SECONDS,
+before a call to a provider after FRESH_SECONDS.
 Redis emptied: every breaker is closed and learns anew. Redis away: each process judges by what it sees itself (breaking.py).
 The built-in sandbox accounts are always healthy: what is sent there behaves as the address says.
 """
@@ -28,6 +29,8 @@ from apps.core.types import Account
 log = logging.getLogger(__name__)
 READ_SECONDS = 0.5
 NOTE_SECONDS = 0.25
+# before each call to a provider what others were told must not be older
+FRESH_SECONDS = 0.02
 REST_SECONDS = 1.0
 # one for each lane, until Redis has told how many there are
 PROCESSES = 4
@@ -96,9 +99,18 @@ def record(account: Account) -> Record:
 
 
 def may_call(account: Account) -> bool:
-    """By what is known without asking Redis: whether its breaker is closed and it has not told us to wait."""
-    kept = _here.seen.get(account.key)
-    return kept is None or (not kept[1].state and kept[1].rest(now()) <= 0)
+    """Whether its breaker is closed and it has not told anybody to wait, as of FRESH_SECONDS ago."""
+    if not is_watched(account):
+        return True
+    until, known = _here.seen.get(account.key, (0.0, _HEALTHY))
+    if until < monotonic() + READ_SECONDS - FRESH_SECONDS:
+        known = _read([account.key])[account.key]
+    return not known.state and known.rest(now()) <= 0
+
+
+def told_to_wait(account: Account, seconds: float) -> None:
+    """All processes hear of it before the call that was told is over."""
+    note(account, Tally(throttled=seconds))
 
 
 def note(account: Account, what: Tally, *, is_probe: bool = False) -> str:

@@ -8,7 +8,7 @@ comes back when there are tokens for it. Redis away: each process takes its shar
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from math import ceil
+from math import ceil, inf
 from typing import Any
 
 from apps.channels import health
@@ -42,11 +42,12 @@ def admit(account: Account, record: Record, asked: Sequence[Asked]) -> list[floa
     for place, one in enumerate(asked):
         groups.setdefault(_narrowed(account, one), []).append(place)
     for one, places in sorted(groups.items(), key=lambda group: group[0].category != Category.CRITICAL):
-        if buckets := list(_buckets(account, record, one)):
+        if buckets := list(_buckets(account, record, one, health.now())):
             granted, wait = draw(buckets, len(places))
-            pace = min(bucket.rate for bucket in buckets)
-            for number_in_line, place in enumerate(places[granted:]):
-                waits[place] = min(LONGEST_WAIT, max(wait, 0.001) + number_in_line / pace)
+            wait = max(wait, 0.001)
+            for place in places[granted:]:
+                waits[place] = min(LONGEST_WAIT, wait)
+                wait += 1 / _pace(account, record, one, health.now() + wait)
     return waits
 
 
@@ -115,10 +116,15 @@ def _narrowed(account: Account, one: Asked) -> Asked:
     return Asked(one.category, sender, one.domain if one.domain in rates or ANY_DOMAIN in rates else "")
 
 
-def _buckets(account: Account, record: Record, one: Asked) -> Iterator[Bucket]:
+def _pace(account: Account, record: Record, one: Asked, at: float) -> float:
+    """Messages a second by then: an account that was throttled is called ever faster."""
+    return min((bucket.rate for bucket in _buckets(account, record, one, at)), default=inf)
+
+
+def _buckets(account: Account, record: Record, one: Asked, at: float) -> Iterator[Bucket]:
     name, settings = f"limit:{account.key}", account.settings
     alone = 1 / health.processes()
-    if rate := rate_of(account, record, health.now()):
+    if rate := rate_of(account, record, at):
         burst = number(settings, "burst") or rate
         yield _bucket(name, rate, burst, alone)
         if one.category != Category.CRITICAL:

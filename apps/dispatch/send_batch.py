@@ -5,6 +5,7 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from time import monotonic
 
 from django.conf import settings
@@ -112,7 +113,8 @@ def _call(account: Account, call: Sequence[Ready]) -> None:
 def _outcomes(account: Account, messages: Sequence[OutboundMessage], deadline: float) -> list[Outcome]:
     """A bug in a provider file leaves the request in doubt: it may have gone out."""
     try:
-        return registry.provider(account.provider).send(account, messages, deadline=deadline)
+        provider, told = registry.provider(account.provider), partial(health.told_to_wait, account)
+        return provider.send(account, messages, deadline=deadline, on_wait=told)
     except Exception as error:
         log.error("provider failed", extra={"account": account.key}, exc_info=error)
         return [Outcome(OutcomeKind.AMBIGUOUS, "provider_bug", type(error).__name__)] * len(messages)

@@ -205,7 +205,9 @@ class Carrier(Provider):
     def messages(self) -> list[OutboundMessage]:
         return [message for call in self.calls for message in call]
 
-    def send(self, account: Account, messages: Sequence[OutboundMessage], *, deadline: float) -> list[Outcome]:
+    def send(
+        self, account: Account, messages: Sequence[OutboundMessage], *, deadline: float, on_wait: object = None
+    ) -> list[Outcome]:
         self.calls.append(list(messages))
         self.accounts.append(account.key)
         self.during(messages)

@@ -149,6 +149,16 @@ def test_a_pause_is_kept_and_what_follows_it_grows(ask: Ask) -> None:
     assert (again.pause, again.cap) == (found.pause, found.cap)
 
 
+def test_where_nothing_is_known_it_begins_with_little_and_doubles(ask: Ask) -> None:
+    _, found = noted(ask, 10, Tally(throttled=30.0))
+    paces = [found.ceiling(START + at) for at in (40, 43, 46, 50, 120)]
+    assert paces == pytest.approx([5, 10, 20, 32.6, 0], abs=0.1)
+    _, found = noted(ask, 46, Tally(throttled=1.0))
+    assert (found.cap, found.base, found.cut_at) == (pytest.approx(10), 25, START + 46)
+    _, found = noted(ask, 46.5, Tally(throttled=1.0))
+    assert (found.cap, found.pause) == (pytest.approx(10), START + 47.5)
+
+
 def test_throttling_without_a_long_pause_halves(ask: Ask) -> None:
     noted(ask, 0, Tally(calls=1, messages=50, firsts=50), 10)
     _, found = noted(ask, 5, Tally(throttled=1.0))

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from apps.channels import limits
+from apps.channels import health, limits
 from apps.channels.breaking import Record
 from apps.channels.limits import Asked
 from apps.core import buckets, redis
@@ -50,6 +50,15 @@ def test_what_does_not_fit_waits_its_turn() -> None:
     assert waits[:5] == [0.0] * 5
     assert [round(later - waits[5], 2) for later in waits[5:]] == [0.0, 0.1, 0.2]
     assert 0.0 < waits[5] <= 0.1
+
+
+def test_who_waits_for_an_account_that_was_slowed_down_comes_when_it_is_faster_again() -> None:
+    """Two a second at first, a tenth more each second: the last waits 3.8 s longer than the first, not 4.5."""
+    record = Record(cap=2, base=4, cap_at=health.now())
+    waits = limits.admit(account(), record, [Asked(CRITICAL, "a")] * 12)
+    assert waits[:2] == [0.0] * 2
+    assert waits[11] - waits[2] == pytest.approx(3.84, abs=0.02)
+    assert waits[3] - waits[2] > waits[11] - waits[10]
 
 
 def test_bulk_leaves_a_fifth_to_urgent_messages() -> None:
@@ -102,3 +111,16 @@ def test_without_redis_each_process_takes_its_part(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(buckets, "_rest_until", float("inf"))
     monkeypatch.setattr("apps.channels.health.processes", lambda: 4)
     assert admitted(account(0.001, burst=100), [Asked(CRITICAL, "")] * 100) == 25
+
+
+def test_before_a_call_it_is_known_what_another_process_was_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    one, moment = account(), [1000.0]
+    monkeypatch.setattr(health, "monotonic", lambda: moment[0])
+    assert health.may_call(one)
+    here = health._here
+    health.forget_cached()
+    health.told_to_wait(one, 30.0)
+    health._here = here
+    assert health.may_call(one)
+    moment[0] += health.FRESH_SECONDS * 1.01
+    assert not health.may_call(one)

@@ -54,7 +54,9 @@ class Two(Carrier):
         self.words: dict[str, Outcome] = {}
         self.seen: list[tuple[str, int]] = []
 
-    def send(self, account: Account, messages: Sequence[OutboundMessage], *, deadline: float) -> list[Outcome]:
+    def send(
+        self, account: Account, messages: Sequence[OutboundMessage], *, deadline: float, on_wait: object = None
+    ) -> list[Outcome]:
         self.during(messages)
         self.calls.append(list(messages))
         self.seen.append((account.key, len(messages)))
@@ -413,7 +415,9 @@ def test_a_device_that_no_account_reaches_is_said_so_and_one_whose_account_is_of
     assert (two.taken(), left()) == ({}, [("send.transactional.push", 0)])
 
 
-def test_healthy_accounts_cost_one_trip_to_redis_at_most(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_healthy_accounts_cost_one_trip_to_redis_and_one_before_each_call_at_most(
+    two: Two, monkeypatch: pytest.MonkeyPatch
+) -> None:
     trips: list[str] = []
     real_ask, real_read = health._ask, health._read
     monkeypatch.setattr(health, "_ask", lambda *a: trips.append(a[1]) or real_ask(*a))
@@ -421,11 +425,12 @@ def test_healthy_accounts_cost_one_trip_to_redis_at_most(two: Two, monkeypatch: 
     ask_for(100)
     send()
     assert two.taken() == {"first": 100}
-    assert trips == ["read", "note"]
+    assert trips[:1] == ["read"] and trips.count("note") == 1
+    assert trips.count("read") <= 1 + len(two.calls)
     trips.clear()
     ask_for()
     send()
-    assert trips == []
+    assert trips in ([], ["read"])
 
 
 def test_what_both_accounts_say_is_recorded_with_its_account(two: Two) -> None:
