@@ -1,6 +1,6 @@
 """People and their endpoints: created, changed, retired, forgotten."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -14,7 +14,22 @@ from apps.audience.retiring import retire
 from apps.audience.selectors import recipient_ids
 from apps.core import clock
 from apps.core.enums import Channel
+from apps.core.rows import fetch
 from apps.core.types import Address, InlineRecipient, Tenant
+
+# in the order of ids, so that two of them never wait for each other
+_LOCK = """
+SELECT id, tenant_id, preferences_version FROM audience_recipient WHERE id = ANY(%(ids)s) ORDER BY id FOR NO KEY UPDATE
+"""
+_BUMP = """
+WITH mine AS (
+    SELECT id FROM audience_recipient
+    WHERE id = ANY(%(ids)s) AND (%(expected)s::int IS NULL OR preferences_version = %(expected)s)
+    ORDER BY id FOR NO KEY UPDATE
+)
+UPDATE audience_recipient r SET preferences_version = preferences_version + 1 FROM mine WHERE r.id = mine.id
+RETURNING r.id, r.preferences_version
+"""
 
 
 def upsert_recipients(*, tenant: Tenant, inline: Sequence[InlineRecipient]) -> dict[str, UUID]:
@@ -61,6 +76,19 @@ def delete_endpoint(*, tenant: Tenant, recipient_id: UUID, endpoint_id: UUID, ch
     if channel is not None:
         rows = rows.filter(channel=channel.value)
     return bool(rows.delete()[0])
+
+
+def lock_preferences(recipient_ids: Collection[UUID]) -> dict[UUID, tuple[UUID, int]]:
+    """(tenant, version of their choices) of those that exist, of whatever tenant. Until the end of the transaction nobody else
+    changes what they chose. One statement."""
+    rows = fetch(_LOCK, {"ids": list(recipient_ids)}) if recipient_ids else []
+    return {id_: (tenant_id, version) for id_, tenant_id, version in rows}
+
+
+def bump_preferences(recipient_ids: Collection[UUID], *, expected: int | None = None) -> dict[UUID, int]:
+    """In the transaction that changes what they chose: their new versions; who is gone meanwhile, or has another version than
+    `expected`, is left out. It locks the rows, and so orders writers. One statement."""
+    return dict(fetch(_BUMP, {"ids": list(recipient_ids), "expected": expected})) if recipient_ids else {}
 
 
 def forget_recipient(*, tenant: Tenant, user_id: str) -> bool:

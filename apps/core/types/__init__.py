@@ -3,17 +3,22 @@
 from apps.core.types.callers import Caller, Tenant
 from apps.core.types.carrying import Account, InboundText, OutboundMessage, Outcome, ProviderCall, Receipt
 from apps.core.types.catalogue import EventType, Rendered
+from apps.core.types.changes import Author, Cell, Change, DigestTime, OwnQuietHours
 from apps.core.types.choices import Cap, Choices, Default, Grouping, Mute, QuietHours, Switch, TenantRules
-from apps.core.types.people import Address, Endpoint, InlineRecipient, NewSuppression, Recipient
+from apps.core.types.people import Address, Endpoint, InlineRecipient, NewSuppression, Recipient, Veto
 from apps.core.types.work import Engagement, NewInboxItem, NewNotification, NotificationFacts, Work
 
 __all__ = [
     "Account",
     "Address",
+    "Author",
     "Caller",
     "Cap",
+    "Cell",
+    "Change",
     "Choices",
     "Default",
+    "DigestTime",
     "Endpoint",
     "Engagement",
     "EventType",
@@ -27,6 +32,7 @@ __all__ = [
     "NotificationFacts",
     "OutboundMessage",
     "Outcome",
+    "OwnQuietHours",
     "ProviderCall",
     "QuietHours",
     "Receipt",
@@ -35,5 +41,6 @@ __all__ = [
     "Switch",
     "Tenant",
     "TenantRules",
+    "Veto",
     "Work",
 ]
