@@ -21,7 +21,7 @@ from apps.tenants import selectors as tenants
 
 NO_RULES = TenantRules()
 NO_TIME = timedelta(0)
-NOBODY = Person(recipient=None, endpoints=(), choices=Choices(), suppressed=frozenset(), is_guest=False)
+NOBODY = Person(recipient=None, endpoints=(), choices=Choices(), suppressed={}, is_guest=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class Facts:
         now: datetime,
         *,
         stage: Stage = Stage.ROUTE,
-        is_duplicate: bool = False,
+        duplicate_of: UUID | None = None,
         asked_at: datetime | None = None,
     ) -> Case:
         content = self.content(n)
@@ -91,7 +91,7 @@ class Facts:
             now=now,
             has_content=bool(n.content) or (content is not None and channel in content.channels),
             has_provider=channel == Channel.IN_APP or channels.has_account(n.tenant_id, n.mode, channel),
-            is_duplicate=is_duplicate,
+            duplicate_of=duplicate_of,
             rules=self.rules.get(n.tenant_id, NO_RULES),
             stage=stage,
             asked_at=asked_at,
@@ -129,7 +129,7 @@ def _people(notifications: Collection[NotificationFacts], wished: Collection[Cha
     recipients = audience.recipients({n.recipient_id for n in notifications})
     endpoints = audience.endpoints_of(recipients, wished)
     chosen = choosing.choices(recipients)
-    vetoed = preferences.suppressed(
+    vetoes = preferences.vetoes(
         {
             (recipients[id_].tenant_id, endpoint.channel, address_hash)
             for id_, theirs in endpoints.items()
@@ -143,9 +143,12 @@ def _people(notifications: Collection[NotificationFacts], wished: Collection[Cha
             recipient=recipient,
             endpoints=(theirs := endpoints.get(id_, ())),
             choices=chosen.get(id_, NOBODY.choices),
-            suppressed=frozenset(
-                e.id for e in theirs if any((recipient.tenant_id, e.channel, h) in vetoed for h in e.hashes)
-            ),
+            suppressed={
+                e.id: veto
+                for e in theirs
+                for h in e.hashes
+                if (veto := vetoes.get((recipient.tenant_id, e.channel, h))) is not None
+            },
             is_guest=id_ in guests,
             zone=_zone(recipient),
         )

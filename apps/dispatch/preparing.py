@@ -106,12 +106,13 @@ def _carriers(n: NotificationFacts, channel: Channel, platform: str) -> tuple[Ac
 
 def _withheld(work: Work, decision: Decision, now: datetime) -> Settlement:
     match decision:
-        case Hold(until, reason):
-            return Settlement(work, status=DeliveryStatus.HELD, reason=reason, again_in=until - now)
-        case Skip(Reason.EXPIRED):
-            return Settlement(work, status=DeliveryStatus.EXPIRED, reason=Reason.EXPIRED)
-        case Skip(reason):
-            return Settlement(work, status=DeliveryStatus.SKIPPED, reason=reason)
+        case Hold(until, reason, because):
+            return Settlement(work, status=DeliveryStatus.HELD, reason=reason, again_in=until - now, because=because)
+        case Skip(Reason.EXPIRED, because):
+            return Settlement(work, status=DeliveryStatus.EXPIRED, reason=Reason.EXPIRED, because=because)
+        case Skip(reason, because, into):
+            status = DeliveryStatus.SKIPPED
+            return Settlement(work, status=status, reason=reason, because=because, merged_into=into)
         case _:
             return Settlement(work, status=DeliveryStatus.SKIPPED, reason=Reason.ENDPOINT_RETIRED)
 

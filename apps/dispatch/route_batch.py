@@ -1,12 +1,12 @@
 """Route a batch: facts, decisions, deliveries and their work, in one transaction; then ring the send queues."""
 
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from apps.core import clock, crypto
-from apps.core.enums import Channel, DeliveryStatus, Reason, WorkKind
+from apps.core.enums import Channel, DedupBy, DeliveryStatus, Reason, WorkKind
 from apps.core.rows import atomic
 from apps.core.types import NotificationFacts, Work
 from apps.dispatch import bells
@@ -19,6 +19,8 @@ from apps.ledger.sensitive import erase_where_over
 from apps.routing.chains import follows, goes_on
 from apps.routing.deciding import decide
 from apps.routing.decisions import Bundle, Decision, Hold, Send, Skip
+
+NO_DUPLICATES: Mapping[tuple[UUID, Channel], UUID] = {}
 
 
 def route_batch(works: Sequence[Work], ends: float = 0.0) -> None:
@@ -47,14 +49,14 @@ def _decisions(
     n: NotificationFacts,
     facts: Facts,
     now: datetime,
-    duplicates: Collection[tuple[UUID, Channel]] = frozenset(),
+    duplicates: Mapping[tuple[UUID, Channel], UUID] = NO_DUPLICATES,
 ) -> Iterator[tuple[Channel, Decision]]:
     """What is wished for; of a chain, its channels in order until one is not withheld."""
 
     def decided(channel: Channel) -> Decision:
         if work.kind == WorkKind.FALLBACK and facts.is_erased(n):
             return Skip(Reason.ERASED)
-        return decide(facts.case(n, channel, now, is_duplicate=(n.id, channel) in duplicates, asked_at=work.order_at))
+        return decide(facts.case(n, channel, now, duplicate_of=duplicates.get((n.id, channel)), asked_at=work.order_at))
 
     way = facts.way(n) if work.kind == WorkKind.ROUTE else facts.turn(n, work.channel)
     for channel in way.at_once:
@@ -88,20 +90,28 @@ def _deliveries(
         case Send(endpoint_ids, bypassed):
             for endpoint_id in endpoint_ids:
                 place = facts.place(n, endpoint_id)
-                yield Decided(work, n, channel, endpoint_id, DeliveryStatus.QUEUED, bypassed=bypassed, place=place)
-        case Hold(until, reason):
-            yield Decided(work, n, channel, None, DeliveryStatus.HELD, reason, due_at=until)
-        case Bundle(until=until, reason=reason):
-            yield Decided(work, n, channel, None, DeliveryStatus.HELD, reason, due_at=until)
-        case Skip(reason):
+                yield Decided(
+                    work,
+                    n,
+                    channel,
+                    endpoint_id,
+                    DeliveryStatus.QUEUED,
+                    bypassed=bypassed,
+                    place=place,
+                    because=decision.because,
+                )
+        case Hold(until, reason, because) | Bundle(until=until, reason=reason, because=because):
+            yield Decided(work, n, channel, None, DeliveryStatus.HELD, reason, due_at=until, because=because)
+        case Skip(reason, because, into):
             status = DeliveryStatus.EXPIRED if reason == Reason.EXPIRED else DeliveryStatus.SKIPPED
-            yield Decided(work, n, channel, None, status, reason)
+            yield Decided(work, n, channel, None, status, reason, because=because, merged_into=into)
 
 
 def _duplicates(
     ours: Sequence[tuple[Work, NotificationFacts]], facts: Facts, now: datetime
-) -> frozenset[tuple[UUID, Channel]]:
-    """(notification, channel) whose content went out within its event type's window. Only what would be sent takes a key."""
+) -> dict[tuple[UUID, Channel], UUID]:
+    """By (notification, channel): the notification with the same content within its event type's window. What is withheld takes no
+    key."""
     wanted: dict[bytes, tuple[UUID, timedelta]] = {}
     asked: list[tuple[UUID, Channel, bytes]] = []
     for work, n in ours:
@@ -109,16 +119,18 @@ def _duplicates(
         if event_type is None or not event_type.dedup_window:
             continue
         for channel, decision in _decisions(work, n, facts, now):
-            if isinstance(decision, Send):
-                key = _content_key(n, channel)
+            if not isinstance(decision, Skip):
+                key = _content_key(n, channel, event_type.dedup_by)
                 wanted.setdefault(key, (n.id, event_type.dedup_window))
                 asked.append((n.id, channel, key))
     holders = claim_keys(wanted)
-    return frozenset((id_, channel) for id_, channel, key in asked if (holders.get(key) or wanted[key][0]) != id_)
+    standing = ((id_, channel, holders.get(key) or wanted[key][0]) for id_, channel, key in asked)
+    return {(id_, channel): holder for id_, channel, holder in standing if holder != id_}
 
 
-def _content_key(n: NotificationFacts, channel: Channel) -> bytes:
-    content = json.dumps([n.data, n.content], sort_keys=True, separators=(",", ":"))
+def _content_key(n: NotificationFacts, channel: Channel, by: DedupBy) -> bytes:
+    whole = [n.data, n.content] if by == DedupBy.CONTENT else []
+    content = json.dumps(whole, sort_keys=True, separators=(",", ":"))
     parts = (n.event_type, channel.value, n.actor_id, n.object_id, content)
     return crypto.fingerprint(b"content", n.recipient_id.bytes, *(part.encode() for part in parts))
 

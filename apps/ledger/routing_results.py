@@ -1,7 +1,7 @@
 """What routing decided, written: deliveries and their work, each once however often it is repeated."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -26,6 +26,8 @@ class Decided:
     bypassed: Reason | None = None
     due_at: datetime | None = None
     place: str = ""
+    because: Mapping[str, Any] = field(default_factory=dict)
+    merged_into: UUID | None = None
 
 
 def delivery_id(notification_id: UUID, channel: Channel, endpoint_id: UUID | None) -> UUID:
@@ -37,14 +39,14 @@ _WRITE = """
 WITH input AS MATERIALIZED (
     SELECT * FROM json_to_recordset(%(rows)s) AS r(
         id uuid, notification_id uuid, tenant_id uuid, recipient_id uuid, channel text, endpoint_id uuid,
-        category text, mode text, status text, reason text, bypassed text, is_open boolean, priority smallint,
-        place text, due_at timestamptz, expires_at timestamptz, ordering_key text, order_at timestamptz)
+        category text, mode text, status text, reason text, bypassed text, because jsonb, merged_into uuid,
+        is_open boolean, priority smallint, place text, due_at timestamptz, expires_at timestamptz, ordering_key text, order_at timestamptz)
 ), delivery AS (
     INSERT INTO ledger_delivery (
-        id, notification_id, tenant_id, recipient_id, channel, endpoint_id, category, mode, status, reason, bypassed, place,
-        ended_at)
-    SELECT id, notification_id, tenant_id, recipient_id, channel, endpoint_id, category, mode, status, reason, bypassed, place,
-        CASE WHEN NOT is_open THEN now() END
+        id, notification_id, tenant_id, recipient_id, channel, endpoint_id, category, mode, status, reason, bypassed,
+        because, merged_into, place, ended_at)
+    SELECT id, notification_id, tenant_id, recipient_id, channel, endpoint_id, category, mode, status, reason, bypassed,
+        because, merged_into, place, CASE WHEN NOT is_open THEN now() END
     FROM input ON CONFLICT (id) DO NOTHING RETURNING id
 )
 INSERT INTO ledger_work_item (
@@ -79,6 +81,8 @@ def _row(d: Decided) -> dict[str, Any]:
         "reason": d.reason or "",
         "place": d.place,
         "bypassed": d.bypassed or "",
+        "because": d.because or None,
+        "merged_into": d.merged_into,
         "is_open": d.status in WAITING,
         "priority": work.priority,
         "due_at": d.due_at,

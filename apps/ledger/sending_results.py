@@ -36,7 +36,8 @@ class Intent:
 @dataclass(frozen=True, slots=True)
 class Settlement:
     """`status`: None leaves the delivery as it is. `again_in`: the work comes back after that time; None ends it.
-    `is_burned`: counts against the tries. `dead`: leaves a dead letter with `context`."""
+    `is_burned`: counts against the tries. `is_dead`: leaves a dead letter with `context`. `because`: what withheld
+    it rests on; `merged_into`: the notification that speaks for it."""
 
     work: Work
     attempt_id: UUID | None = None
@@ -48,6 +49,8 @@ class Settlement:
     is_burned: bool = False
     is_dead: bool = False
     context: Mapping[str, Any] = field(default_factory=dict)
+    because: Mapping[str, Any] = field(default_factory=dict)
+    merged_into: UUID | None = None
 
 
 _INTEND = f"""
@@ -116,7 +119,8 @@ _SETTLE = f"""
 WITH input AS MATERIALIZED (
     SELECT * FROM json_to_recordset(%(rows)s) AS r(
         id uuid, tenant_id uuid, notification_id uuid, queue text, is_send boolean, attempt_id uuid, account text,
-        status text, before text[], reason text, is_dead boolean, context jsonb, kind text, code text, detail text,
+        status text, before text[], reason text, is_dead boolean, context jsonb, because jsonb, merged_into uuid,
+        kind text, code text, detail text,
         provider_message_id text, retry_after real, exchange jsonb)
 ), attempt AS (
     UPDATE ledger_attempt a
@@ -137,7 +141,8 @@ WITH input AS MATERIALIZED (
 ), mine AS MATERIALIZED (SELECT id FROM gone UNION ALL SELECT id FROM again
 ), delivery AS (
     UPDATE ledger_delivery d
-    SET status = i.status, reason = i.reason, account = CASE WHEN i.account = '' THEN d.account ELSE i.account END,
+    SET status = i.status, reason = i.reason, because = coalesce(i.because, d.because),
+        merged_into = coalesce(i.merged_into, d.merged_into), account = CASE WHEN i.account = '' THEN d.account ELSE i.account END,
         provider_message_id = CASE WHEN i.provider_message_id = '' THEN d.provider_message_id ELSE i.provider_message_id END,
         sent_at = CASE WHEN i.status IN ('sent', 'delivered') THEN coalesce(d.sent_at, now()) ELSE d.sent_at END,
         delivered_at = CASE WHEN i.status = 'delivered' THEN now() ELSE d.delivered_at END,
@@ -195,6 +200,8 @@ def _row(s: Settlement) -> dict[str, Any]:
         "reason": s.reason or "",
         "is_dead": s.is_dead,
         "context": s.context,
+        "because": s.because or None,
+        "merged_into": s.merged_into,
         **(
             _NO_OUTCOME
             if outcome is None

@@ -9,15 +9,15 @@ from uuid import UUID
 import msgspec
 from django.db import connection
 
-from apps.core.enums import Channel
-from apps.core.types import Switch
+from apps.core.enums import Channel, SuppressionReason
+from apps.core.types import Switch, Veto
 from apps.preferences.models import Preference, Suppression
 
 SuppressionKey = tuple[UUID, Channel, bytes]
 
 # an array per column has a row estimate, at which the planner reads the whole table; this way it looks each key up in the index
 _SUPPRESSED = """
-SELECT asked.place
+SELECT asked.place, reason, created_at, source
 FROM json_to_recordset(%s) AS asked (place int, tenant_id uuid, channel text, address_hash bytea)
 JOIN preferences_suppression USING (tenant_id, channel, address_hash)
 """
@@ -60,16 +60,21 @@ def switches(recipient_ids: Iterable[UUID]) -> dict[UUID, tuple[Switch, ...]]:
 
 def suppressed(keys: Iterable[SuppressionKey]) -> frozenset[SuppressionKey]:
     """Those of `keys` (tenant, channel, the endpoint's address hash) that are suppressed. One query, whatever their number."""
+    return frozenset(vetoes(keys))
+
+
+def vetoes(keys: Iterable[SuppressionKey]) -> dict[SuppressionKey, Veto]:
+    """The suppression of each of `keys` that has one. One query, whatever their number."""
     asked = list(set(keys))
     if not asked:
-        return frozenset()
+        return {}
     rows = [
         {"place": place, "tenant_id": tenant_id, "channel": channel, "address_hash": "\\x" + address_hash.hex()}
         for place, (tenant_id, channel, address_hash) in enumerate(asked)
     ]
     with connection.cursor() as cursor:
         cursor.execute(_SUPPRESSED, [msgspec.json.encode(rows).decode()])
-        return frozenset(asked[place] for (place,) in cursor.fetchall())
+        return {asked[place]: Veto(SuppressionReason(why), since, by) for place, why, since, by in cursor.fetchall()}
 
 
 def preferences_of(*, tenant_id: UUID, recipient_id: UUID) -> tuple[PreferenceRow, ...]:

@@ -22,7 +22,12 @@ def digested(case: Case) -> Bundle | None:
         return None
     until = next_digest(choice.digest, case.person.choices, case.person.zone, case.now)
     return Bundle(
-        BundleKind.DIGEST, choice.digest.value, until, Reason.IN_DIGEST, MOST_OF_A_DIGEST, because=choice.because
+        BundleKind.DIGEST,
+        choice.digest.value,
+        until,
+        Reason.IN_DIGEST,
+        MOST_OF_A_DIGEST,
+        because={**choice.because, "digest": choice.digest.value, "until": until},
     )
 
 
@@ -30,7 +35,7 @@ def overflowing(case: Case) -> Bundle:
     """What is over a frequency cap goes into the next daily digest."""
     until = next_digest(DigestFrequency.DAILY, case.person.choices, case.person.zone, case.now)
     assert case.over is not None
-    because = {"cap": case.over.name, "limit": case.over.limit, "period": case.over.period.value}
+    because = {"cap": case.over.name, "limit": case.over.limit, "period": case.over.period.value, "until": until}
     return Bundle(BundleKind.OVERFLOW, "daily", until, Reason.FREQUENCY_CAP, MOST_OF_A_DIGEST, because=because)
 
 
@@ -44,7 +49,9 @@ def grouped(case: Case) -> Bundle | None:
     which = {GroupBy.OBJECT: wish.object_id, GroupBy.ACTOR: wish.actor_id, GroupBy.TYPE: ""}[rule.by]
     key = f"{wish.event_type}/{which}"
     until = case.now + rule.window
-    return Bundle(BundleKind.GROUP, key, until, Reason.GROUPED, rule.most, rule.leads, {"rule": rule.by.value})
+    return Bundle(
+        BundleKind.GROUP, key, until, Reason.GROUPED, rule.most, rule.leads, {"by": rule.by.value, "until": until}
+    )
 
 
 def next_digest(frequency: DigestFrequency, choices: Choices, zone: str, now: datetime) -> datetime:

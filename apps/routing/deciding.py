@@ -1,22 +1,30 @@
 """decide: the one function that says yes, later, together, or no. `explain` and the real path both call it."""
 
+from dataclasses import replace
+
 from apps.core.enums import Channel, Reason
-from apps.routing.decisions import Decision, Send
+from apps.routing.decisions import NOTHING, Because, Bundle, Decision, Hold, Send, Skip
 from apps.routing.facts import Case
-from apps.routing.rules import BYPASSED, RULES, addressed
+from apps.routing.rules import BYPASSED, RULES, Rule, addressed
 
 
 def decide(case: Case) -> Decision:
-    """The first rule that objects decides; critical hears those in BYPASSED, and the override is recorded."""
+    """The first rule that objects decides, and is named in `because`; critical hears those in BYPASSED, and the override is recorded."""
     bypassed: Reason | None = None
+    because: Because = NOTHING
     for rule in RULES:
         objection = rule(case)
         if objection is None:
             continue
         if case.is_critical and rule in BYPASSED and not isinstance(objection, Send):
-            bypassed = bypassed or objection.reason
+            if bypassed is None:
+                bypassed, because = objection.reason, {"rule": rule.__name__, **objection.because}
             continue
-        return objection
+        return objection if isinstance(objection, Send) else replace(objection, because=_named(rule, objection))
     if case.channel == Channel.IN_APP:
-        return Send((None,), bypassed)
-    return Send(tuple(endpoint.id for endpoint in addressed(case)), bypassed)
+        return Send((None,), bypassed, because)
+    return Send(tuple(endpoint.id for endpoint in addressed(case)), bypassed, because)
+
+
+def _named(rule: Rule, objection: Hold | Bundle | Skip) -> Because:
+    return {"rule": rule.__name__, **objection.because}

@@ -46,10 +46,11 @@ class Bundle:
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """Not at all."""
+    """Not at all. `into`: the notification that speaks for it."""
 
     reason: Reason
     because: Because = field(default_factory=dict, compare=False)
+    into: UUID | None = field(default=None, compare=False)
 
 
 Decision = Send | Hold | Bundle | Skip

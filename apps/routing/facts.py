@@ -1,12 +1,13 @@
 """What the brain is told: frozen facts about one notification, one person, one channel at one moment."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
 from uuid import UUID
 
 from apps.core.enums import Category, Channel, KeyMode, Priority
-from apps.core.types import Cap, Choices, Endpoint, Grouping, Recipient, TenantRules
+from apps.core.types import Cap, Choices, Endpoint, Grouping, Recipient, TenantRules, Veto
 
 
 class Stage(Enum):
@@ -44,7 +45,7 @@ class Person:
     recipient: Recipient | None
     endpoints: tuple[Endpoint, ...]
     choices: Choices
-    suppressed: frozenset[UUID]
+    suppressed: Mapping[UUID, Veto]
     is_guest: bool
     zone: str = "UTC"
     country: str = ""
@@ -52,9 +53,9 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One channel to decide on, at `now`. `is_duplicate`: the same content went to this person on this channel in the window.
-    `asked_at`: when it was first due. `fuller`: a fuller message about the same thing has come. `seen_elsewhere`: the person has seen
-    it on another channel. `over`: the frequency cap that has no room for it."""
+    """One channel to decide on, at `now`. `duplicate_of`: the notification with the same content that went to this person on this
+    channel in the window. `asked_at`: when it was first due. `fuller`: the fuller message about the same thing
+    that has come. `seen_elsewhere`: the person has seen it on another channel. `over`: the frequency cap that has no room for it."""
 
     wish: Wish
     person: Person
@@ -62,7 +63,7 @@ class Case:
     now: datetime
     has_content: bool = True
     has_provider: bool = True
-    is_duplicate: bool = False
+    duplicate_of: UUID | None = None
     rules: TenantRules = field(default_factory=TenantRules)
     stage: Stage = Stage.ROUTE
     asked_at: datetime | None = None

@@ -19,7 +19,9 @@ EVERY_DEVICE = frozenset({Channel.PUSH})
 
 def expired(case: Case) -> Decision | None:
     expires_at = case.wish.expires_at
-    return Skip(Reason.EXPIRED) if expires_at is not None and expires_at <= case.now else None
+    if expires_at is None or expires_at > case.now:
+        return None
+    return Skip(Reason.EXPIRED, {"expires_at": expires_at})
 
 
 def unknown_recipient(case: Case) -> Decision | None:
@@ -33,7 +35,7 @@ def blocked_recipient(case: Case) -> Decision | None:
 
 def not_a_guest(case: Case) -> Decision | None:
     if case.wish.mode == KeyMode.TEAM and not case.person.is_guest:
-        return Skip(Reason.NOT_ON_GUEST_LIST)
+        return Skip(Reason.NOT_ON_GUEST_LIST, {"mode": case.wish.mode.value})
     return None
 
 
@@ -47,8 +49,10 @@ def no_endpoint(case: Case) -> Decision | None:
     here = [e for e in case.person.endpoints if e.channel == case.channel]
     if not here:
         return Skip(Reason.NO_ENDPOINT)
-    is_any_active = any(not e.is_retired for e in here)
-    return Skip(Reason.ENDPOINT_UNVERIFIED if is_any_active else Reason.ENDPOINT_RETIRED)
+    unverified = sum(not e.is_retired for e in here)
+    if unverified:
+        return Skip(Reason.ENDPOINT_UNVERIFIED, {"unverified": unverified})
+    return Skip(Reason.ENDPOINT_RETIRED, {"retired": len(here)})
 
 
 def no_provider(case: Case) -> Decision | None:
@@ -58,12 +62,14 @@ def no_provider(case: Case) -> Decision | None:
 def suppressed(case: Case) -> Decision | None:
     if case.channel == Channel.IN_APP or addressed(case):
         return None
-    return Skip(Reason.SUPPRESSED)
+    vetoed = usable(case) if case.channel in EVERY_DEVICE else usable(case)[:1]
+    veto = case.person.suppressed[vetoed[0].id]
+    return Skip(Reason.SUPPRESSED, {"suppression": veto.reason.value, "since": veto.since, "source": veto.source})
 
 
 def actor_blocked(case: Case) -> Decision | None:
     is_blocked = bool(case.wish.actor_id) and case.wish.actor_id in case.person.choices.blocked_actors
-    return Skip(Reason.ACTOR_BLOCKED) if is_blocked else None
+    return Skip(Reason.ACTOR_BLOCKED, {"actor_id": case.wish.actor_id}) if is_blocked else None
 
 
 def switched_off(case: Case) -> Decision | None:
@@ -85,23 +91,23 @@ def muted(case: Case) -> Decision | None:
 
 def channel_not_allowed(case: Case) -> Decision | None:
     if case.channel == Channel.SMS and case.wish.priority == Priority.LOW:
-        return Skip(Reason.CHANNEL_NOT_ALLOWED)
+        return Skip(Reason.CHANNEL_NOT_ALLOWED, {"priority": case.wish.priority.value})
     return None
 
 
 def duplicate(case: Case) -> Decision | None:
-    return Skip(Reason.DUPLICATE) if case.is_duplicate else None
+    return Skip(Reason.DUPLICATE, into=case.duplicate_of) if case.duplicate_of else None
 
 
 def superseded(case: Case) -> Decision | None:
-    return Skip(Reason.SUPERSEDED) if case.fuller else None
+    return Skip(Reason.SUPERSEDED, into=case.fuller) if case.fuller else None
 
 
 def awaiting_fuller(case: Case) -> Decision | None:
     if not case.wish.waits or case.asked_at is None or case.stage != Stage.ROUTE:
         return None
     until = case.asked_at + case.wish.waits
-    return Hold(until, Reason.AWAITS_FULLER) if until > case.now else None
+    return Hold(until, Reason.AWAITS_FULLER, {"until": until}) if until > case.now else None
 
 
 def seen_elsewhere(case: Case) -> Decision | None:

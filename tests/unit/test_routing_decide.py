@@ -6,8 +6,8 @@ from uuid import UUID
 
 import pytest
 
-from apps.core.enums import Category, Channel, EndpointKind, KeyMode, Priority, Reason
-from apps.core.types import Choices, Endpoint, Recipient, Switch
+from apps.core.enums import Category, Channel, EndpointKind, KeyMode, Priority, Reason, SuppressionReason
+from apps.core.types import Choices, Endpoint, Recipient, Switch, Veto
 from apps.routing.deciding import decide
 from apps.routing.decisions import Send, Skip
 from apps.routing.facts import Case, Person, Wish
@@ -15,6 +15,7 @@ from apps.routing.rules import BYPASSED, RULES, switched_off
 from apps.routing.topics import deciding
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+VETO = Veto(SuppressionReason.COMPLAINT, datetime(2026, 11, 3, 9, 0, tzinfo=UTC), "sandbox-email")
 ROSA = Recipient(UUID(int=1), UUID(int=9), "u_rosa", "de", "Europe/Berlin", {}, is_blocked=False)
 
 
@@ -41,7 +42,7 @@ DEVICES = (endpoint(30, Channel.PUSH), endpoint(31, Channel.PUSH))
 def case(channel: Channel = Channel.EMAIL, *, person: Person | None = None, **changes: object) -> Case:
     wish = Wish(Category.SOCIAL, "post.liked", Priority.NORMAL, KeyMode.LIVE, "", None)
     known = {f: changes.pop(f) for f in list(changes) if f in Wish.__dataclass_fields__}
-    rosa = Person(ROSA, (MAIL, PHONE, *DEVICES), Choices(), frozenset(), is_guest=False)
+    rosa = Person(ROSA, (MAIL, PHONE, *DEVICES), Choices(), {}, is_guest=False)
     return Case(replace(wish, **known), person or rosa, channel, NOW, **changes)
 
 
@@ -78,12 +79,12 @@ OBJECTIONS = [
     ("no endpoint", case(person=person(endpoints=(PHONE,))), Reason.NO_ENDPOINT),
     ("unverified", case(person=person(endpoints=(replace(MAIL, is_verified=False),))), Reason.ENDPOINT_UNVERIFIED),
     ("retired", case(person=person(endpoints=(replace(MAIL, is_retired=True),))), Reason.ENDPOINT_RETIRED),
-    ("suppressed", case(person=person(suppressed=frozenset({MAIL.id}))), Reason.SUPPRESSED),
+    ("suppressed", case(person=person(suppressed={MAIL.id: VETO})), Reason.SUPPRESSED),
     ("topic off", case(person=person(switches=OFF)), Reason.TOPIC_OFF),
     ("channel off", case(person=person(switches=(Switch("*", "email", is_on=False),))), Reason.CHANNEL_OFF),
     ("low by sms", case(Channel.SMS, priority=Priority.LOW), Reason.CHANNEL_NOT_ALLOWED),
     ("no provider", case(has_provider=False), Reason.NO_PROVIDER),
-    ("duplicate", case(is_duplicate=True), Reason.DUPLICATE),
+    ("duplicate", case(duplicate_of=UUID(int=5)), Reason.DUPLICATE),
 ]
 
 
@@ -120,8 +121,8 @@ def test_the_order_of_the_rules_is_part_of_the_product() -> None:
 def test_the_first_objection_decides() -> None:
     both = case(expires_at=NOW, person=person(recipient=None))
     assert decide(both) == Skip(Reason.EXPIRED)
-    assert decide(case(person=person(suppressed=frozenset({MAIL.id}), switches=OFF))) == Skip(Reason.SUPPRESSED)
-    assert decide(case(person=person(switches=OFF), is_duplicate=True)) == Skip(Reason.TOPIC_OFF)
+    assert decide(case(person=person(suppressed={MAIL.id: VETO}, switches=OFF))) == Skip(Reason.SUPPRESSED)
+    assert decide(case(person=person(switches=OFF), duplicate_of=UUID(int=5))) == Skip(Reason.TOPIC_OFF)
 
 
 def test_it_expires_at_the_very_instant_and_not_before() -> None:
@@ -156,7 +157,7 @@ def test_a_team_key_reaches_guests() -> None:
 
 
 def test_one_suppressed_device_does_not_silence_the_other() -> None:
-    assert decide(case(Channel.PUSH, person=person(suppressed=frozenset({UUID(int=31)})))) == Send((UUID(int=30),))
+    assert decide(case(Channel.PUSH, person=person(suppressed={UUID(int=31): VETO}))) == Send((UUID(int=30),))
 
 
 PRECEDENCE = [

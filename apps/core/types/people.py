@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -82,4 +83,13 @@ class NewSuppression:
     address_hash: bytes
     masked: str
     reason: SuppressionReason
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Veto:
+    """Why and since when an address must not be used, and who said so."""
+
+    reason: SuppressionReason
+    since: datetime
     source: str
