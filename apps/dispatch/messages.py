@@ -10,6 +10,7 @@ from apps.core import ids
 from apps.core.enums import Channel
 from apps.core.types import Account, Endpoint, NotificationFacts, OutboundMessage, Recipient, Rendered, Work
 from apps.dispatch.facts import Facts
+from apps.dispatch.letter_links import Links, one_click, with_footer
 from apps.dispatch.tracking import with_tokens
 from apps.inbox import selectors as inbox
 from apps.routing.facts import Person
@@ -18,19 +19,29 @@ from apps.templates.content import UNREAD
 from apps.tenants import selectors as tenants
 
 
-def render(n: NotificationFacts, facts: Facts, person: Person, channel: Channel) -> Rendered:
+def render(n: NotificationFacts, facts: Facts, person: Person, channel: Channel, delivery_id: UUID) -> Rendered:
     """Raises RenderError."""
+    return render_content(n, facts.content(n), person, channel, delivery_id)
+
+
+def render_content(
+    n: NotificationFacts, content: rendering.Content | None, person: Person, channel: Channel, delivery_id: UUID
+) -> Rendered:
+    """Of a content of one's own choice. Raises RenderError."""
+    tenant, recipient, links = tenants.tenant_by_id(n.tenant_id), person.recipient, Links(n, delivery_id, channel)
     if n.content:
-        return rendering.render_inline(n.content, channel=channel)
-    content = facts.content(n)
-    tenant = tenants.tenant_by_id(n.tenant_id)
-    if content is None or tenant is None or person.recipient is None:
+        rendered = rendering.render_inline(n.content, channel=channel)
+        if channel != Channel.EMAIL:
+            return rendered
+        locale = (recipient.locale if recipient else "") or (tenant.locale if tenant else "")
+        return with_footer(rendered, links, category=n.category, locale=locale)
+    if content is None or tenant is None or recipient is None:
         raise rendering.RenderError("no_template", "There is no published template.")
-    locales = rendering.locale_chain(person.recipient.locale, tenant.locale)
-    return rendering.render(content, channel=channel, locales=locales, context=_context(n, person.recipient))
+    locales = rendering.locale_chain(recipient.locale, tenant.locale)
+    return rendering.render(content, channel=channel, locales=locales, context=_context(n, recipient, links))
 
 
-def _context(n: NotificationFacts, recipient: Recipient) -> dict[str, Any]:
+def _context(n: NotificationFacts, recipient: Recipient, links: Links) -> dict[str, Any]:
     tenant = tenants.tenant_by_id(n.tenant_id)
     assert tenant is not None
     person = {
@@ -45,7 +56,7 @@ def _context(n: NotificationFacts, recipient: Recipient) -> dict[str, Any]:
         "data": n.data,
         "tenant": {"name": tenant.name, "slug": tenant.slug},
         "event": {"type": n.event_type, "object_id": n.object_id},
-        "vars": {},
+        "vars": links,
     }
 
 
@@ -73,7 +84,11 @@ def outbound(
         platform=endpoint.carried_as if endpoint else "",
         sender=sender,
         content=with_tokens(
-            rendered.content, tenant=tenant, channel=work.channel, category=n.category, delivery_id=work.id
+            {**rendered.content, **one_click(n, work.id, work.channel)},
+            tenant=tenant,
+            channel=work.channel,
+            category=n.category,
+            delivery_id=work.id,
         ),
         expires_at=n.expires_at,
         ttl=max(1, int((n.expires_at - now).total_seconds())) if n.expires_at else None,

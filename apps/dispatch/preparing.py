@@ -71,7 +71,7 @@ def prepare(
         if not accounts:
             return _without_account(work, n, endpoint, now)
     try:
-        rendered = render(n, facts, person, work.channel)
+        rendered = render(n, facts, person, work.channel, work.id)
     except RenderError as error:
         context = {"code": error.code, "detail": error.detail, "line": error.line, "column": error.column}
         reason = Reason.NO_TEMPLATE if error.code == "no_template" else Reason.TEMPLATE_ERROR

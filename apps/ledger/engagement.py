@@ -54,7 +54,8 @@ def record_engagements(events: Sequence[NewEngagement]) -> list[Applied]:
 
 
 def _code(event: NewEngagement, channel: str, sent_at: datetime | None) -> str:
-    if channel == Channel.EMAIL and (sent_at is None or event.at - sent_at < TOO_SOON):
+    is_guessed = event.kind in (EventKind.OPENED, EventKind.CLICKED)
+    if is_guessed and channel == Channel.EMAIL and (sent_at is None or event.at - sent_at < TOO_SOON):
         return MACHINE
     return event.code
 

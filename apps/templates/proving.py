@@ -95,6 +95,7 @@ def sample_context(tenant: Tenant, sample: Mapping[str, Any], locale: str) -> di
 _VARIABLES = {
     "preferences_url": "https://example.test/preferences",
     "unsubscribe_url": "https://example.test/unsubscribe",
+    "view_in_browser_url": "https://example.test/view",
 }
 
 
