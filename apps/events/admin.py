@@ -30,7 +30,19 @@ class EventTypeAdmin(TenantColumn, ModelAdmin):
     fieldsets = (
         (None, {"fields": ("tenant", "key", "name", "category", "template_key", "owner")}),
         ("Way", {"fields": ("channels", "fallback", "fallback_after_seconds")}),
-        ("Care", {"fields": ("dedup_window_seconds", "resend_in_doubt", "sensitive_keys")}),
+        (
+            "Care",
+            {
+                "fields": (
+                    "dedup_window_seconds",
+                    "dedup_by",
+                    "waits_for",
+                    "waits_seconds",
+                    "resend_in_doubt",
+                    "sensitive_keys",
+                )
+            },
+        ),
     )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """An event type as an operator types it: the same rules as PUT /v1/event-types/{key}."""
 
 import re
+from typing import Any
 
 from django import forms
 from unfold.widgets import (
@@ -11,13 +12,15 @@ from unfold.widgets import (
 )
 
 from apps.core.admin_bases import ModelForm
-from apps.core.enums import Category, Channel, ResendInDoubt
+from apps.core.enums import Category, Channel, DedupBy, ResendInDoubt
 from apps.events import models
 
 _KEY = re.compile(r"[a-z0-9_]+([.-][a-z0-9_]+)*")
 _MOST_SECONDS = 30 * 24 * 3600
 _MOST_KEYS = 50
 _DAY = 24 * 3600
+_LONGEST_WAIT = 3600
+_MOST_FULLER = 10
 
 
 class WordsField(forms.Field):
@@ -59,6 +62,23 @@ class EventTypeForm(ModelForm):
         widget=UnfoldAdminSelectWidget,
         help_text="When a provider gave no answer. Marketing is never sent again.",
     )
+    dedup_by = forms.ChoiceField(
+        choices=[(by.value, f"{by.value}: {by.sentence}") for by in DedupBy],
+        required=False,
+        widget=UnfoldAdminSelectWidget,
+        help_text="What makes two messages the same within the window.",
+    )
+    waits_for = WordsField(
+        required=False,
+        help_text="Fuller event types: one of them about the same object takes its place, e.g. transaction.alert.",
+    )
+    waits_seconds = forms.IntegerField(
+        required=False,
+        min_value=0,
+        max_value=_LONGEST_WAIT,
+        widget=UnfoldAdminIntegerFieldWidget,
+        help_text="How long it waits for a fuller one.",
+    )
     sensitive_keys = WordsField(
         required=False,
         help_text="Keys of `data` that are erased as soon as the message is over, e.g. code.",
@@ -90,6 +110,27 @@ class EventTypeForm(ModelForm):
 
     def clean_resend_in_doubt(self) -> str:
         return self.cleaned_data["resend_in_doubt"] or ResendInDoubt.DEFAULT.value
+
+    def clean_dedup_by(self) -> str:
+        return self.cleaned_data["dedup_by"] or DedupBy.CONTENT.value
+
+    def clean_waits_for(self) -> list[str]:
+        words: list[str] = self.cleaned_data["waits_for"]
+        if len(words) > _MOST_FULLER or any(not _KEY.fullmatch(word) for word in words):
+            raise forms.ValidationError(f"At most {_MOST_FULLER} keys of event types.")
+        return words
+
+    def clean_waits_seconds(self) -> int:
+        return self.cleaned_data["waits_seconds"] or 0
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        fuller, seconds = cleaned.get("waits_for"), cleaned.get("waits_seconds")
+        if fuller and cleaned.get("key", self.instance.key) in fuller:
+            self.add_error("waits_for", "An event type cannot wait for itself.")
+        if bool(fuller) != bool(seconds):
+            self.add_error("waits_seconds", "Fuller event types and the time to wait belong together.")
+        return cleaned
 
     def clean_sensitive_keys(self) -> list[str]:
         words: list[str] = self.cleaned_data["sensitive_keys"]

@@ -1,6 +1,7 @@
 """The catalogue of event types."""
 
-from collections.abc import Collection
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
 from datetime import timedelta
 from time import monotonic
 from typing import Any
@@ -20,6 +21,7 @@ _FIELDS = (
 )
 
 _cache: dict[tuple[UUID, str], tuple[float, EventType]] = {}
+_waiting: dict[UUID, tuple[float, dict[str, tuple[EventType, ...]]]] = {}
 
 
 def event_type(tenant_id: UUID, key: str) -> EventType | None:
@@ -48,6 +50,25 @@ def event_types(pairs: Collection[tuple[UUID, str]]) -> dict[tuple[UUID, str], E
     return {(kind.tenant_id, kind.key): kind for kind in found if (kind.tenant_id, kind.key) in wanted}
 
 
+def waiting_for(tenant_ids: Iterable[UUID]) -> dict[UUID, Mapping[str, tuple[EventType, ...]]]:
+    """Per tenant: by the key of a fuller event type, those that wait for it. At most CACHE_SECONDS old; one query for those that are
+    not at hand."""
+    wanted, now = set(tenant_ids), monotonic()
+    missing = [id_ for id_ in wanted if id_ not in _waiting or _waiting[id_][0] <= now]
+    if missing:
+        if len(_waiting) >= _MOST_CACHED:
+            _waiting.clear()
+        found: dict[UUID, defaultdict[str, list[EventType]]] = {id_: defaultdict(list) for id_ in missing}
+        rows = models.EventType.objects.all_tenants().filter(tenant_id__in=missing).exclude(waits_for=[])
+        for kind in (_frozen(row) for row in rows.order_by("key").values_list(*_FIELDS)):
+            for fuller in kind.waits_for:
+                found[kind.tenant_id][fuller].append(kind)
+        _waiting.update(
+            {id_: (now + CACHE_SECONDS, {key: tuple(its) for key, its in found[id_].items()}) for id_ in missing}
+        )
+    return {id_: _waiting[id_][1] for id_ in wanted}
+
+
 def event_type_page(tenant_id: UUID, limit: int, before: UUID | None) -> list[EventType]:
     """Newest first."""
     rows = models.EventType.objects.of(tenant_id)
@@ -59,6 +80,7 @@ def event_type_page(tenant_id: UUID, limit: int, before: UUID | None) -> list[Ev
 def forget_cached() -> None:
     """After a change in this very process, and for tests."""
     _cache.clear()
+    _waiting.clear()
 
 
 def _frozen(row: tuple[Any, ...]) -> EventType:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from apps.core.enums import Category, Channel, ResendInDoubt
+from apps.core.enums import Category, Channel, DedupBy, ResendInDoubt
 from apps.core.types import Tenant
 from apps.events import models
 from apps.events.selectors import event_type, forget_cached
@@ -23,6 +23,9 @@ def put_event_type(
     owner: str = "",
     fallback_after: timedelta = timedelta(0),
     resend_in_doubt: ResendInDoubt = ResendInDoubt.DEFAULT,
+    dedup_by: DedupBy = DedupBy.CONTENT,
+    waits_for: Sequence[str] = (),
+    waits: timedelta = timedelta(0),
 ) -> bool:
     """Creates it, or replaces every field. True when it is new. Other processes may use the old one for 1 s more."""
     _, is_new = models.EventType.objects.of(tenant).update_or_create(
@@ -39,6 +42,9 @@ def put_event_type(
             "owner": owner,
             "fallback_after_seconds": int(fallback_after.total_seconds()),
             "resend_in_doubt": resend_in_doubt.value,
+            "dedup_by": dedup_by.value,
+            "waits_for": list(waits_for),
+            "waits_seconds": int(waits.total_seconds()),
         },
     )
     forget_cached()

@@ -1,0 +1,104 @@
+"""Event types as they come and go through the API."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from apps.core.bodies import Answer, Body
+from apps.core.enums import Category, Channel, DedupBy, ResendInDoubt
+from apps.core.types import EventType
+
+_MONTH = 30 * 24 * 3600
+_DAY = 24 * 3600
+_LONGEST_WAIT = 3600
+Channels = Annotated[list[Channel], Meta(max_length=4, examples=[["push", "email"]])]
+
+
+class EventTypeBody(Body, frozen=True):
+    """`channels`: the default wish; `fallback`: sent one after another, each only when the one before gives up. Of the channels wished
+    for, those in `fallback` wait for their turn; the others are sent at once."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=200, examples=["Order shipped"])]
+    category: Annotated[Category, Meta(examples=["transactional"])]
+    template_key: Annotated[str, Meta(max_length=100, examples=["order-shipped"])] = ""
+    channels: Channels = []
+    fallback: Channels = []
+    fallback_after_seconds: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=_DAY,
+            description="Without proof of arrival after this time the next channel of `fallback` is tried; 0: only when one gives up.",
+        ),
+    ] = 0
+    resend_in_doubt: Annotated[
+        ResendInDoubt,
+        Meta(
+            description="What is done when a provider gave no answer: `default` (as the category does), `never`, `once`."
+        ),
+    ] = ResendInDoubt.DEFAULT
+    dedup_window_seconds: Annotated[
+        int,
+        Meta(ge=0, le=_MONTH, description="The same content to the same person within this time is sent once; 0: off."),
+    ] = 0
+    dedup_by: Annotated[
+        DedupBy,
+        Meta(
+            description="What makes two messages the same: `content` (actor, object, data, content) or `object` (actor and object)."
+        ),
+    ] = DedupBy.CONTENT
+    waits_for: Annotated[
+        list[Annotated[str, Meta(min_length=1, max_length=100)]],
+        Meta(max_length=10, description="Fuller event types: one of them about the same `object_id` takes its place."),
+    ] = []
+    waits_seconds: Annotated[
+        int,
+        Meta(ge=0, le=_LONGEST_WAIT, description="How long it waits for a fuller one; with `waits_for` at least 1."),
+    ] = 0
+    sensitive_keys: Annotated[
+        list[Annotated[str, Meta(min_length=1, max_length=100)]],
+        Meta(max_length=50, description="Keys of `data` that are erased as soon as the message is over, e.g. codes."),
+    ] = []
+    owner: Annotated[str, Meta(max_length=200, description="Who to ask about it.")] = ""
+
+
+class EventTypeAnswer(Answer):
+    key: str
+    name: str
+    category: Category
+    template_key: str
+    channels: list[Channel]
+    fallback: list[Channel]
+    fallback_after_seconds: int
+    resend_in_doubt: ResendInDoubt
+    dedup_window_seconds: int
+    dedup_by: DedupBy
+    waits_for: list[str]
+    waits_seconds: int
+    sensitive_keys: list[str]
+    owner: str
+
+
+class EventTypePage(Answer):
+    data: list[EventTypeAnswer]
+    has_more: bool
+    next_cursor: str | None
+
+
+def answer_of(kind: EventType) -> EventTypeAnswer:
+    return EventTypeAnswer(
+        key=kind.key,
+        name=kind.name,
+        category=kind.category,
+        template_key=kind.template_key,
+        channels=list(kind.channels),
+        fallback=list(kind.fallback),
+        fallback_after_seconds=int(kind.fallback_after.total_seconds()),
+        resend_in_doubt=kind.resend_in_doubt,
+        dedup_window_seconds=int(kind.dedup_window.total_seconds()),
+        dedup_by=kind.dedup_by,
+        waits_for=list(kind.waits_for),
+        waits_seconds=int(kind.waits.total_seconds()),
+        sensitive_keys=list(kind.sensitive_keys),
+        owner=kind.owner,
+    )
