@@ -1,7 +1,7 @@
 """Facts for a whole batch in a fixed number of queries, so that deciding needs none."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -26,12 +26,14 @@ NOBODY = Person(recipient=None, endpoints=(), choices=Choices(), suppressed={}, 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """About the notifications of one batch. `contents`: published templates by (tenant, key)."""
+    """About the notifications of one batch. `contents`: published templates by (tenant, key). `fuller`: by notification, the one
+    that takes its place (merging.py)."""
 
     people: Mapping[UUID, Person]
     event_types: Mapping[tuple[UUID, str], EventType]
     contents: Mapping[tuple[UUID, str], rendering.Content]
     rules: Mapping[UUID, TenantRules]
+    fuller: Mapping[UUID, UUID] = field(default_factory=dict)
 
     def event_type(self, n: NotificationFacts) -> EventType | None:
         return self.event_types.get((n.tenant_id, n.event_type)) if n.event_type else None
@@ -92,6 +94,7 @@ class Facts:
             has_content=bool(n.content) or (content is not None and channel in content.channels),
             has_provider=channel == Channel.IN_APP or channels.has_account(n.tenant_id, n.mode, channel),
             duplicate_of=duplicate_of,
+            fuller=self.fuller.get(n.id),
             rules=self.rules.get(n.tenant_id, NO_RULES),
             stage=stage,
             asked_at=asked_at,
@@ -109,7 +112,7 @@ class Facts:
             object_id=n.object_id,
             grouping=event_type.grouping if event_type else None,
             overflows=event_type.overflows if event_type else False,
-            waits=event_type.waits if event_type and event_type.waits_for else NO_TIME,
+            waits=event_type.waits if event_type and event_type.waits_for and n.object_id else NO_TIME,
         )
 
 

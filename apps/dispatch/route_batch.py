@@ -1,20 +1,19 @@
 """Route a batch: facts, decisions, deliveries and their work, in one transaction; then ring the send queues."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
-from apps.core import clock, crypto
-from apps.core.enums import Channel, DedupBy, DeliveryStatus, Reason, WorkKind
+from apps.core import clock
+from apps.core.enums import Channel, DeliveryStatus, Reason, WorkKind
 from apps.core.rows import atomic
 from apps.core.types import NotificationFacts, Work
-from apps.dispatch import bells
+from apps.dispatch import bells, merging
 from apps.dispatch.facts import Facts, load
 from apps.ledger import selectors as ledger
 from apps.ledger import work as items
 from apps.ledger.fallbacks import Timer, await_proof
-from apps.ledger.routing_results import Decided, claim_keys, write_deliveries
+from apps.ledger.routing_results import Decided, write_deliveries
 from apps.ledger.sensitive import erase_where_over
 from apps.routing.chains import follows, goes_on
 from apps.routing.deciding import decide
@@ -32,7 +31,9 @@ def route_batch(works: Sequence[Work], ends: float = 0.0) -> None:
     with atomic():
         mine = items.remove(works)
         ours = [(w, notifications[w.notification_id]) for w in works if w.id in mine]
-        duplicates = _duplicates(ours, facts, now)
+        duplicates = merging.duplicates(ours, facts, lambda work, n: _decisions(work, n, facts, now))
+        fuller = merging.note_fuller(ours, facts, lambda work, n: _decisions(work, n, facts, now, duplicates))
+        facts = merging.with_fuller(facts, ours, fuller)
         decided = [
             (work, notification, channel, decision)
             for work, notification in ours
@@ -105,34 +106,6 @@ def _deliveries(
         case Skip(reason, because, into):
             status = DeliveryStatus.EXPIRED if reason == Reason.EXPIRED else DeliveryStatus.SKIPPED
             yield Decided(work, n, channel, None, status, reason, because=because, merged_into=into)
-
-
-def _duplicates(
-    ours: Sequence[tuple[Work, NotificationFacts]], facts: Facts, now: datetime
-) -> dict[tuple[UUID, Channel], UUID]:
-    """By (notification, channel): the notification with the same content within its event type's window. What is withheld takes no
-    key."""
-    wanted: dict[bytes, tuple[UUID, timedelta]] = {}
-    asked: list[tuple[UUID, Channel, bytes]] = []
-    for work, n in ours:
-        event_type = facts.event_type(n)
-        if event_type is None or not event_type.dedup_window:
-            continue
-        for channel, decision in _decisions(work, n, facts, now):
-            if not isinstance(decision, Skip):
-                key = _content_key(n, channel, event_type.dedup_by)
-                wanted.setdefault(key, (n.id, event_type.dedup_window))
-                asked.append((n.id, channel, key))
-    holders = claim_keys(wanted)
-    standing = ((id_, channel, holders.get(key) or wanted[key][0]) for id_, channel, key in asked)
-    return {(id_, channel): holder for id_, channel, holder in standing if holder != id_}
-
-
-def _content_key(n: NotificationFacts, channel: Channel, by: DedupBy) -> bytes:
-    whole = [n.data, n.content] if by == DedupBy.CONTENT else []
-    content = json.dumps(whole, sort_keys=True, separators=(",", ":"))
-    parts = (n.event_type, channel.value, n.actor_id, n.object_id, content)
-    return crypto.fingerprint(b"content", n.recipient_id.bytes, *(part.encode() for part in parts))
 
 
 def _sensitive(n: NotificationFacts, facts: Facts) -> tuple[str, ...]:

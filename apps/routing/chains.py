@@ -15,7 +15,10 @@ ENDS_THE_CHAIN = frozenset(
         Reason.UNKNOWN_RECIPIENT,
         Reason.RECIPIENT_BLOCKED,
         Reason.NOT_ON_GUEST_LIST,
+        Reason.ACTOR_BLOCKED,
         Reason.DUPLICATE,
+        Reason.SUPERSEDED,
+        Reason.SEEN_ELSEWHERE,
         Reason.POISONED,
         Reason.ERASED,
     }
