@@ -39,7 +39,8 @@ def route_batch(works: Sequence[Work], ends: float = 0.0) -> None:
             for work, notification in ours
             for channel, decision in _decisions(work, notification, facts, now, duplicates)
         ]
-        queues = write_deliveries([one for each in decided for one in _deliveries(*each, facts)])
+        decided, joined = bundled(decided, facts, now)
+        queues = write_deliveries([one for each in decided for one in _deliveries(*each, facts)]) | joined.queues
         await_proof([timer for each in decided if (timer := _timer(*each, facts, now))])
         erase_where_over({n.id: keys for _, n in ours if (keys := _sensitive(n, facts))})
     bells.ring(*sorted(queues))
@@ -101,8 +102,10 @@ def _deliveries(
                     place=place,
                     because=decision.because,
                 )
-        case Hold(until, reason, because) | Bundle(until=until, reason=reason, because=because):
+        case Hold(until, reason, because):
             yield Decided(work, n, channel, None, DeliveryStatus.HELD, reason, due_at=until, because=because)
+        case Bundle(reason=reason, because=because):
+            yield Decided(work, n, channel, None, DeliveryStatus.HELD, reason, because=because, is_bundled=True)
         case Skip(reason, because, into):
             status = DeliveryStatus.EXPIRED if reason == Reason.EXPIRED else DeliveryStatus.SKIPPED
             yield Decided(work, n, channel, None, status, reason, because=because, merged_into=into)

@@ -15,7 +15,8 @@ from apps.ledger.lifecycle import WAITING
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """One delivery to be: QUEUED or HELD (then `due_at` says until when), or withheld with its reason."""
+    """One delivery to be: QUEUED or HELD (then `due_at` says until when), or withheld with its reason. `is_bundled`: it waits in a
+    bundle, without work of its own."""
 
     work: Work
     facts: NotificationFacts
@@ -28,6 +29,7 @@ class Decided:
     place: str = ""
     because: Mapping[str, Any] = field(default_factory=dict)
     merged_into: UUID | None = None
+    is_bundled: bool = False
 
 
 def delivery_id(notification_id: UUID, channel: Channel, endpoint_id: UUID | None) -> UUID:
@@ -40,7 +42,8 @@ WITH input AS MATERIALIZED (
     SELECT * FROM json_to_recordset(%(rows)s) AS r(
         id uuid, notification_id uuid, tenant_id uuid, recipient_id uuid, channel text, endpoint_id uuid,
         category text, mode text, status text, reason text, bypassed text, because jsonb, merged_into uuid,
-        is_open boolean, priority smallint, place text, due_at timestamptz, expires_at timestamptz, ordering_key text, order_at timestamptz)
+        is_open boolean, has_work boolean, priority smallint, place text, due_at timestamptz, expires_at timestamptz,
+        ordering_key text, order_at timestamptz)
 ), delivery AS (
     INSERT INTO ledger_delivery (
         id, notification_id, tenant_id, recipient_id, channel, endpoint_id, category, mode, status, reason, bypassed,
@@ -53,7 +56,7 @@ INSERT INTO ledger_work_item (
     id, lane, queue, kind, channel, tenant_id, notification_id, priority, due_at, expires_at, ordering_key, order_at)
 SELECT id, category, 'send.' || category || '.' || channel, 'send', channel, tenant_id, notification_id, priority,
     coalesce(due_at, now()), expires_at, ordering_key, order_at
-FROM input WHERE is_open AND id IN (SELECT id FROM delivery)
+FROM input WHERE has_work AND id IN (SELECT id FROM delivery)
 ON CONFLICT DO NOTHING
 RETURNING queue
 """
@@ -84,6 +87,7 @@ def _row(d: Decided) -> dict[str, Any]:
         "because": d.because or None,
         "merged_into": d.merged_into,
         "is_open": d.status in WAITING,
+        "has_work": d.status in WAITING and not d.is_bundled,
         "priority": work.priority,
         "due_at": d.due_at,
         "expires_at": work.expires_at,

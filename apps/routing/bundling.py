@@ -47,6 +47,8 @@ def grouped(case: Case) -> Bundle | None:
     if rule.low_only and wish.priority != Priority.LOW:
         return None
     which = {GroupBy.OBJECT: wish.object_id, GroupBy.ACTOR: wish.actor_id, GroupBy.TYPE: ""}[rule.by]
+    if rule.by != GroupBy.TYPE and not which:
+        return None
     key = f"{wish.event_type}/{which}"
     until = case.now + rule.window
     return Bundle(

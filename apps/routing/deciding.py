@@ -21,6 +21,11 @@ def decide(case: Case) -> Decision:
                 bypassed, because = objection.reason, {"rule": rule.__name__, **objection.because}
             continue
         return objection if isinstance(objection, Send) else replace(objection, because=_named(rule, objection))
+    return sending(case, bypassed, because)
+
+
+def sending(case: Case, bypassed: Reason | None = None, because: Because = NOTHING) -> Send:
+    """The yes of a case to which nothing objects, or nothing any more."""
     if case.channel == Channel.IN_APP:
         return Send((None,), bypassed, because)
     return Send(tuple(endpoint.id for endpoint in addressed(case)), bypassed, because)
