@@ -15,7 +15,7 @@ from apps.channels.breaking import number, tally
 from apps.core import clock
 from apps.core.enums import Channel, OutcomeKind
 from apps.core.types import Account, OutboundMessage, Outcome, Work
-from apps.dispatch import follow_ups
+from apps.dispatch import follow_ups, merging
 from apps.dispatch.accounts import choose
 from apps.dispatch.facts import load
 from apps.dispatch.in_app import deliver_in_app
@@ -38,6 +38,8 @@ def send_batch(works: Sequence[Work], ends: float) -> None:
     notifications = ledger.notifications(list({w.notification_id for w in works}))
     endpoints = ledger.endpoints_of_deliveries([w.id for w in works])
     facts = load(notifications.values(), works[0].channel)
+    known = [(w, notifications[w.notification_id]) for w in works if w.notification_id in notifications]
+    facts = merging.with_fuller(facts, known)
     found = [
         prepare(work, notifications.get(work.notification_id), endpoints.get(work.id), facts, now) for work in works
     ]
