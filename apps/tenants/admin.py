@@ -38,6 +38,7 @@ class TenantAdmin(ModelAdmin):
         (None, {"fields": ("name", "slug", "locale", "timezone", "email_from")}),
         ("Limits", {"fields": (("rate_per_second", "rate_burst"), ("weight", "retention_days"))}),
         ("Tracking", {"fields": ("tracked_categories",)}),
+        ("Looks of its people's pages", {"fields": ("brand_color", "logo")}),
     )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:

@@ -9,11 +9,12 @@ from django.db import models
 from apps.core import ids
 from apps.core.enums import Category, KeyMode, Scope
 from apps.core.tables import TenantTable
+from apps.tenants import brand
 
 
 class Tenant(models.Model):
     """`weight`: its share of a lane against other tenants'. Rates are requests (a batch: its notifications) a second.
-    `tracked_categories`: in whose mails links and opens are tracked; empty: in none."""
+    `tracked_categories`: in whose mails links and opens are tracked; empty: in none. `brand_color`, `logo`: brand.py."""
 
     id = models.UUIDField(primary_key=True, default=ids.new, editable=False)
     slug = models.SlugField(max_length=63, unique=True)
@@ -29,6 +30,19 @@ class Tenant(models.Model):
         models.CharField(max_length=16, choices=[(c.value, c.value) for c in Category if c != Category.CRITICAL]),
         default=list,
         blank=True,
+    )
+    brand_color = models.CharField(
+        max_length=7,
+        default="",
+        blank=True,
+        validators=[brand.check_color],
+        help_text="#rrggbb, of the people's own pages",
+    )
+    logo = models.TextField(
+        default="",
+        blank=True,
+        validators=[brand.check_logo],
+        help_text="A picture as data URL (data:image/png;base64,...), shown 32 pixels high on the people's own pages.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
 

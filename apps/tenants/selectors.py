@@ -18,6 +18,7 @@ from apps.core import clock
 from apps.core.enums import KeyMode, Scope
 from apps.core.types import Caller, Tenant
 from apps.tenants import models
+from apps.tenants.brand import Brand, brand_of
 from apps.tenants.keys import read_token
 
 CACHE_SECONDS = 2.0
@@ -107,6 +108,16 @@ def tenant_by_id(tenant_id: UUID) -> Tenant | None:
     if found is None and (row := models.Tenant.objects.filter(id=tenant_id).values_list(*_TENANT).first()):
         found = _tenant(row)
     return found
+
+
+def branded(tenant_id: UUID) -> tuple[Tenant, Brand] | None:
+    """A tenant and how it looks. One query."""
+    row = models.Tenant.objects.filter(id=tenant_id).values_list("brand_color", "logo", *_TENANT).first()
+    if row is None:
+        return None
+    color, logo, *rest = row
+    tenant = _tenant(tuple(rest))
+    return tenant, brand_of(tenant.name, color, logo)
 
 
 def tenant_by_slug(slug: str) -> Tenant | None:
