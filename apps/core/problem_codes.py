@@ -83,6 +83,12 @@ class Code(StrEnum):
         "The thing is not in a state that allows this.",
         "Read it again and decide anew.",
     )
+    STALE_VERSION = (
+        "stale_version",
+        409,
+        "It was changed since you read it.",
+        "Read it again, and send the version that you have then.",
+    )
     THROTTLED = (
         "throttled",
         429,

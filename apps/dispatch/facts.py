@@ -131,7 +131,7 @@ def load(notifications: Collection[NotificationFacts], channel: Channel | None =
 def _people(notifications: Collection[NotificationFacts], wished: Collection[Channel]) -> Mapping[UUID, Person]:
     recipients = audience.recipients({n.recipient_id for n in notifications})
     endpoints = audience.endpoints_of(recipients, wished)
-    chosen = choosing.choices(recipients)
+    chosen = choosing.choices({id_: person.preferences_version for id_, person in recipients.items()})
     vetoes = preferences.vetoes(
         {
             (recipients[id_].tenant_id, endpoint.channel, address_hash)

@@ -16,8 +16,9 @@ from apps.core.enums import Channel, Platform, Scope, SuppressionReason
 from apps.core.pagination import next_cursor, page_request
 from apps.core.problem_codes import Code
 from apps.core.problems import FieldError, Problem, ProblemBody
-from apps.core.types import Address, Caller, NewSuppression, Switch
+from apps.core.types import Address, Author, Caller, Change, NewSuppression, Switch
 from apps.preferences import selectors, services
+from apps.preferences.changing import change_choices
 from apps.preferences.serializers import (
     LiftBody,
     PreferenceAnswer,
@@ -70,11 +71,12 @@ class Preferences(APIView):
             code = cast(Code, errors[0].code) if len(errors) == 1 else Code.VALIDATION_ERROR
             raise Problem(code, errors[0].detail if len(errors) == 1 else "", errors=errors)
         tenant_id, recipient_id = _tenant_id(request), _recipient_id(request, user_id)
-        services.replace_switches(
+        wanted = tuple(Switch(row.topic, row.channel, row.on) for row in body.preferences)
+        change_choices(
             tenant_id=tenant_id,
             recipient_id=recipient_id,
-            switches=[Switch(row.topic, row.channel, row.on) for row in body.preferences],
-            source=SOURCE,
+            change=Change(switches=wanted, replaces=True),
+            by=Author(SOURCE),
         )
         return Response(_preferences(tenant_id, recipient_id))
 

@@ -1,16 +1,33 @@
-"""What recipients chose and what tenants allow, as the brain wants it."""
+"""What recipients chose and what tenants allow, as the brain wants it.
 
-from collections.abc import Iterable
+Choices are kept in Redis under the person's id and the version of their choices (Recipient.preferences_version), and never
+changed there: a change makes a new version, and so a new key. Whoever has read the person knows which key is good, so that a Redis
+that is empty, gone, or cut off for a while and back costs a query and never an old answer.
+"""
+
+import logging
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from threading import Lock
 from time import monotonic
+from typing import Any
 from uuid import UUID
 
 import msgspec
+from django.db import connection
 
+from apps.core import redis
 from apps.core.rows import fetch
 from apps.core.types import Choices, TenantRules
 
+log = logging.getLogger(__name__)
+
 CACHE_SECONDS = 1.0
+KEPT_SECONDS = 86_400
+REST_SECONDS = 1.0
 _MOST_CACHED = 5_000
+_MOST_AT_HAND = 10_000
+NOTHING_CHOSEN = Choices()
 
 # the JSON is that of core.types.Choices
 _CHOICES = """
@@ -19,12 +36,12 @@ SELECT r.id, json_strip_nulls(json_build_object(
     'switches', (
         SELECT json_agg(json_build_object(
             'topic', p.topic, 'channel', p.channel, 'is_on', p.is_on, 'digest', nullif(p.digest, ''), 'source', p.source,
-            'since', p.updated_at) ORDER BY p.topic, p.channel)
+            'since', p.updated_at) ORDER BY p.topic COLLATE "C", p.channel COLLATE "C")
         FROM preferences_preference p WHERE p.recipient_id = r.id),
     'mutes', (
         SELECT json_agg(json_build_object(
             'topic', m.topic, 'channel', m.channel, 'until', m.until, 'source', m.source, 'since', m.updated_at)
-            ORDER BY m.topic, m.channel)
+            ORDER BY m.topic COLLATE "C", m.channel COLLATE "C")
         FROM preferences_mute m WHERE m.recipient_id = r.id),
     'quiet_hours', f.quiet_hours, 'digest_hour', f.digest_hour, 'digest_weekday', f.digest_weekday,
     'blocked_actors', f.blocked_actors))::text
@@ -52,13 +69,51 @@ SELECT t.id, json_strip_nulls(json_build_object(
 FROM unnest(%(ids)s::uuid[]) AS t(id)
 """
 _rules: dict[UUID, tuple[float, TenantRules]] = {}
+_at_hand: OrderedDict[UUID, Choices] = OrderedDict()
+_lock = Lock()
+_rest_until = 0.0
 
 
-def choices(recipient_ids: Iterable[UUID]) -> dict[UUID, Choices]:
-    """One entry for each id that exists, of whatever tenant. One query."""
+def choices(versions: Mapping[UUID, int]) -> dict[UUID, Choices]:
+    """By recipient; `versions`: as read with the people. At least as new as that; who is gone meanwhile is left out.
+
+    One trip to Redis and one query, at most; neither for what is at hand, nor for version 0: nothing was ever chosen. Inside a
+    transaction the database is asked: what it says there may be rolled back, and must not be kept.
+    """
+    if connection.in_atomic_block:
+        return stored(versions)
+    found = {id_: NOTHING_CHOSEN for id_, version in versions.items() if not version}
+    found |= _taken_from_hand(versions)
+    if missing := [id_ for id_ in versions if id_ not in found]:
+        cached = _cached({id_: versions[id_] for id_ in missing})
+        _take_in_hand(cached)
+        found |= cached
+    if missing := [id_ for id_ in missing if id_ not in found]:
+        keep(loaded := stored(missing))
+        found |= loaded
+    return found
+
+
+def stored(recipient_ids: Iterable[UUID]) -> dict[UUID, Choices]:
+    """As the database has it, for each id that exists. One query."""
     ids = list(recipient_ids)
     rows = fetch(_CHOICES, {"ids": ids}) if ids else []
     return {id_: msgspec.json.decode(text, type=Choices) for id_, text in rows}
+
+
+def keep(found: Mapping[UUID, Choices]) -> None:
+    """Committed choices, for whoever asks next. One trip to Redis. Never raises for a missing Redis."""
+    global _rest_until
+    _take_in_hand(found)
+    if not found or monotonic() < _rest_until:
+        return
+    try:
+        with redis.quick().pipeline(transaction=False) as pipeline:
+            for id_, chosen in found.items():
+                pipeline.set(_key(id_, chosen.version), msgspec.json.encode(chosen), ex=KEPT_SECONDS)
+            pipeline.execute()
+    except redis.RedisError as error:
+        _rest(error)
 
 
 def rules_of(tenant_ids: Iterable[UUID]) -> dict[UUID, TenantRules]:
@@ -74,7 +129,67 @@ def rules_of(tenant_ids: Iterable[UUID]) -> dict[UUID, TenantRules]:
 
 def forget_cached() -> None:
     """After a change in this very process, and for tests."""
+    global _rest_until
+    _rest_until = 0.0
     _rules.clear()
+    with _lock:
+        _at_hand.clear()
+
+
+def _taken_from_hand(versions: Mapping[UUID, int]) -> dict[UUID, Choices]:
+    with _lock:
+        found = {
+            id_: chosen
+            for id_, version in versions.items()
+            if (chosen := _at_hand.get(id_)) is not None and chosen.version == version
+        }
+        for id_ in found:
+            _at_hand.move_to_end(id_)
+    return found
+
+
+def _take_in_hand(found: Mapping[UUID, Choices]) -> None:
+    """Those longest unused are forgotten."""
+    with _lock:
+        _at_hand.update(found)
+        while len(_at_hand) > _MOST_AT_HAND:
+            _at_hand.popitem(last=False)
+
+
+def _cached(versions: Mapping[UUID, int]) -> dict[UUID, Choices]:
+    """Those that Redis has."""
+    if monotonic() < _rest_until:
+        return {}
+    try:
+        texts: Any = redis.quick().mget([_key(id_, version) for id_, version in versions.items()])
+    except redis.RedisError as error:
+        _rest(error)
+        return {}
+    return {
+        id_: chosen
+        for id_, text in zip(versions, texts, strict=True)
+        if text is not None and (chosen := _read(text)) is not None
+    }
+
+
+def _read(text: bytes) -> Choices | None:
+    try:
+        return msgspec.json.decode(text, type=Choices)
+    except msgspec.DecodeError:
+        log.warning("unreadable choices in redis")
+        return None
+
+
+def _key(id_: UUID, version: int) -> str:
+    """The number is that of the form in which they are written: raise it when core.types.Choices changes."""
+    return f"choices:1:{id_.hex}:{version}"
+
+
+def _rest(error: redis.RedisError) -> None:
+    """After a failure Redis is left alone for a moment, so that batches do not each wait for it."""
+    global _rest_until
+    _rest_until = monotonic() + REST_SECONDS
+    log.warning("redis is away: choices are read from the database", exc_info=error)
 
 
 def _loaded(tenant_ids: list[UUID]) -> dict[UUID, TenantRules]:

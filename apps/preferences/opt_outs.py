@@ -2,14 +2,18 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
+from django.db import transaction
 from django.db.models import Q
 
 from apps.core.enums import Category, Channel, SuppressionReason
-from apps.core.types import NewSuppression
-from apps.preferences.models import Preference, Suppression
-from apps.preferences.services import suppress, switch_off
+from apps.core.types import Author, Change, Choices, NewSuppression, Switch
+from apps.preferences.changing import Wanted, change_choices_of_many
+from apps.preferences.differences import Difference, Stored
+from apps.preferences.models import Suppression
+from apps.preferences.services import suppress_new
 
 TOPIC = f"category:{Category.MARKETING}"
 # who may have switched it off on their behalf: their own text, or a provider's receipt that speaks of one
@@ -19,9 +23,16 @@ People = Collection[tuple[UUID, UUID]]
 
 def opt_out(people: People, rows: Sequence[NewSuppression], *, channel: Channel, source: str, at: datetime) -> None:
     """Vetoes their address, and switches marketing off for whatever address comes next. `people`: (tenant, recipient) of those who
-    have it. `at`: when they said so. Two statements. Idempotent."""
-    suppress(rows, at=at)
-    switch_off({(*who, channel) for who in people}, topic=TOPIC, source=source, at=at)
+    have it. `at`: when they said so. A fixed number of statements. Idempotent."""
+    off = Change(switches=(Switch(TOPIC, channel.value, False),))
+    with transaction.atomic():
+        fresh = set(suppress_new(rows, at=at))
+        veto = _suppression(channel, before=None, after={"reason": SuppressionReason.OPTED_OUT.value})
+        wanted = {
+            recipient_id: Wanted(tenant_id, lambda _: off, (veto,) if tenant_id in fresh else ())
+            for tenant_id, recipient_id in people
+        }
+        change_choices_of_many(wanted, by=Author(source), at=at)
 
 
 def opt_in(people: People, *, hashes: Mapping[UUID, Sequence[bytes]], channel: Channel, at: datetime) -> int:
@@ -32,10 +43,33 @@ def opt_in(people: People, *, hashes: Mapping[UUID, Sequence[bytes]], channel: C
     named = Q()
     for tenant_id, found in hashes.items():
         named |= Q(tenant_id=tenant_id, address_hash__in=found)
-    vetoes = Suppression.objects.all_tenants().filter(named, channel=channel.value, created_at__lte=at)
-    lifted, _ = vetoes.filter(reason=SuppressionReason.OPTED_OUT).delete()
-    switches = Preference.objects.all_tenants().filter(recipient_id__in=[recipient_id for _, recipient_id in people])
-    switches.filter(
-        topic=TOPIC, channel=channel.value, is_on=False, source__in=ON_THEIR_BEHALF, updated_at__lte=at
-    ).delete()
-    return lifted
+    with transaction.atomic():
+        vetoes = Suppression.objects.all_tenants().filter(
+            named, channel=channel.value, created_at__lte=at, reason=SuppressionReason.OPTED_OUT
+        )
+        lifted = set(vetoes.select_for_update().values_list("id", "tenant_id"))
+        Suppression.objects.all_tenants().filter(id__in=[id_ for id_, _ in lifted]).delete()
+        freed = {tenant_id for _, tenant_id in lifted}
+        back = _suppression(channel, before={"reason": SuppressionReason.OPTED_OUT.value}, after=None)
+        wanted = {
+            recipient_id: Wanted(tenant_id, partial(_on_again, channel, at), (back,) if tenant_id in freed else ())
+            for tenant_id, recipient_id in people
+        }
+        change_choices_of_many(wanted, by=Author("inbound"), at=at)
+    return len(lifted)
+
+
+def _on_again(channel: Channel, at: datetime, chosen: Choices) -> Change:
+    cleared = frozenset(
+        (switch.topic, switch.channel)
+        for switch in chosen.switches
+        if (switch.topic, switch.channel) == (TOPIC, channel.value)
+        and not switch.is_on
+        and switch.source in ON_THEIR_BEHALF
+        and (switch.since is None or switch.since <= at)
+    )
+    return Change(cleared=cleared)
+
+
+def _suppression(channel: Channel, *, before: Stored, after: Stored) -> Difference:
+    return Difference("suppression", before, after, channel=channel.value)

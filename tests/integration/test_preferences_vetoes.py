@@ -8,10 +8,12 @@ from django.db import connection
 
 from apps.core import ids
 from apps.core.enums import Channel, SuppressionReason
-from apps.core.types import NewSuppression, Switch
+from apps.core.types import Author, Change, NewSuppression, Switch
 from apps.preferences import selectors, services
+from apps.preferences.changing import change_choices
 from apps.preferences.models import Preference, Suppression
 from tests.integration import inbox_cast as cast
+from tests.integration.statements import counted
 
 pytestmark = pytest.mark.django_db
 
@@ -28,6 +30,11 @@ def otto(acme):
 
 def switched(acme, otto, topic, channel, is_on, source="settings page"):
     services.set_switch(tenant_id=acme, recipient_id=otto, topic=topic, channel=channel, is_on=is_on, source=source)
+
+
+def replaced(acme, otto, *switches):
+    change = Change(switches=switches, replaces=True)
+    change_choices(tenant_id=acme, recipient_id=otto, change=change, by=Author("api"))
 
 
 def veto(tenant_id, number, channel=Channel.EMAIL, reason=SuppressionReason.HARD_BOUNCE, source="ses"):
@@ -76,20 +83,17 @@ def test_a_switch_that_is_so_already_keeps_who_set_it_and_when(acme, otto):
     assert Preference.objects.of(acme).values().get() == before
 
 
-def test_replacing_takes_two_statements_and_touches_only_what_differs(acme, otto, django_assert_num_queries):
+def test_replacing_takes_seven_statements_and_touches_only_what_differs(acme, otto):
     rosa = cast.recipient(acme, "rosa")
     for person in (otto, rosa):
         switched(acme, person, "order.*", "email", False)
         switched(acme, person, "*", "sms", False)
     kept = Preference.objects.of(acme).values().get(recipient_id=otto, topic="order.*")
 
-    with django_assert_num_queries(5):  # savepoint, lock, delete, insert, release
-        services.replace_switches(
-            tenant_id=acme,
-            recipient_id=otto,
-            switches=[Switch("order.*", "email", False), Switch("category:social", "*", False)],
-            source="api",
-        )
+    with counted() as statements:
+        replaced(acme, otto, Switch("order.*", "email", False), Switch("category:social", "*", False))
+
+    assert len(statements) == 7  # lock, read, delete, insert, latest record, new records, version
 
     assert selectors.switches([otto, rosa]) == {
         otto: (Switch("category:social", "*", False), Switch("order.*", "email", False)),
@@ -101,7 +105,7 @@ def test_replacing_takes_two_statements_and_touches_only_what_differs(acme, otto
 def test_replacing_with_nothing_leaves_the_defaults(acme, otto):
     switched(acme, otto, "order.*", "email", False)
 
-    services.replace_switches(tenant_id=acme, recipient_id=otto, switches=[], source="api")
+    replaced(acme, otto)
 
     assert selectors.switches([otto]) == {otto: ()}
 
@@ -112,7 +116,7 @@ def test_two_replacements_at_once_leave_one_of_them_and_no_mixture(acme, otto):
 
     def replace(switches):
         for _ in range(10):
-            services.replace_switches(tenant_id=acme, recipient_id=otto, switches=switches, source="api")
+            replaced(acme, otto, *switches)
         connection.close()
 
     threads = [threading.Thread(target=replace, args=[switches]) for switches in lists]
