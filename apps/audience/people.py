@@ -24,9 +24,9 @@ _VALUES = (
 )
 _INSERT = f"""
 INSERT INTO audience_recipient
-    (id, tenant_id, user_id, locale, timezone, attributes, blocked_at, created_at, updated_at)
+    (id, tenant_id, user_id, locale, timezone, attributes, blocked_at, preferences_version, created_at, updated_at)
 SELECT v.id, %(tenant)s, v.user_id, coalesce(v.locale, ''), coalesce(v.timezone, ''), coalesce(v.attributes::jsonb, '{{}}'),
-    CASE WHEN v.is_blocked THEN now() END, now(), now()
+    CASE WHEN v.is_blocked THEN now() END, 0, now(), now()
 FROM {_VALUES}
 ON CONFLICT (tenant_id, user_id) DO NOTHING
 RETURNING user_id, id
