@@ -24,8 +24,10 @@ help: ## this list
 run: venv ## start everything, send the first notification, keep serving (Ctrl-C stops)
 	@$(PY) -m notifier.local up
 
+# two processes; a file's tests stay in one. Another number: make test WORKERS=4
+WORKERS ?= 2
 test: venv-dev ## the whole test suite
-	$(PY) -m pytest
+	$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 lint: venv-dev ## style, types, architecture, migrations, API schema
 	$(PY) -m ruff check apps notifier tests manage.py

@@ -1,15 +1,24 @@
 """For every test: nothing that an earlier test left in this process's caches."""
 
+from collections.abc import Iterator
+
 import pytest
+from django.test import override_settings
 
 from apps.channels import health
 from apps.channels import selectors as channels
 from apps.events import selectors as events
-from apps.preferences import choosing
 from apps.tenants import selectors as tenants
 
 
 @pytest.fixture(autouse=True)
 def _fresh_caches() -> None:
-    for module in (channels, choosing, events, health, tenants):
+    for module in (channels, events, health, tenants):
         module.forget_cached()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cheap_passwords() -> Iterator[None]:
+    """A proper hash takes 0.4 s. The processes of the flows make proper ones."""
+    with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
+        yield

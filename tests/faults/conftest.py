@@ -112,7 +112,7 @@ def size() -> int:
     return SIZE
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def whole_system() -> Iterator[System]:
     directory = Path(tempfile.mkdtemp(prefix="ntf-faults-"))
     system = System(directory)
@@ -148,7 +148,7 @@ ACCOUNTS = (
 )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def outside_world(whole_system: System) -> Outside:
     return Outside(whole_system, ACCOUNTS)
 

@@ -33,7 +33,6 @@ def published(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
 
     monkeypatch.setattr(bells, "signature", Message)
     monkeypatch.setattr(bells, "_quiet_until", 0.0)
-    quick().flushall()
     return heard
 
 
@@ -138,7 +137,7 @@ def test_the_clockwork() -> None:
         "expiries": ("insights.announce_expiries", 3600.0, {"queue": "system"}),
         "probes": ("insights.probe", 30.0, {"queue": "system"}),
         "receipt_norms": ("insights.learn_receipts", 600.0, {"queue": "system"}),
-        "silence": ("insights.watch_receipts", 60.0, {"queue": "system"}),
+        "silence": ("insights.watch_receipts", 25.0, {"queue": "system"}),
         "soft_bounces": ("receipts.forget_soft_bounces", 3600.0, {"queue": "system"}),
         "receipts": ("receipts.sweep", 5.0, {"queue": "system"}),
         "partitions": ("ledger.keep_partitions", 3600.0, {"queue": "system"}),

@@ -49,7 +49,7 @@ class Front(BaseHTTPRequestHandler):
 def world(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Sound: beat ticks, every queue has a worker, the front door answers, an account is known to its provider."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Front)
-    Thread(target=server.serve_forever, daemon=True).start()
+    Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     settings.PUBLIC_URL = f"http://127.0.0.1:{server.server_port}"
     monkeypatch.setattr(carriers, "_is_local", lambda host: False)
     monkeypatch.setitem(servers.DURABLE, "fsync", {"on", "off"})

@@ -18,7 +18,7 @@ CONFIGURATION = (PROJECT / "docs" / "configuration.md").read_text()
 READERS = [PROJECT / "notifier" / "settings.py", PROJECT / "notifier" / "pools.py"]
 SURROUNDINGS = [*sorted((PROJECT / "notifier" / "local").glob("*.py")), PROJECT / "tests" / "embedded.py"]
 # of processes and of the test runner, not ours to explain
-NOT_OURS = {"MAKELEVEL", "DJANGO_SETTINGS_MODULE"}
+NOT_OURS = {"MAKELEVEL", "DJANGO_SETTINGS_MODULE", "PYTEST_XDIST_WORKER"}
 
 
 def called_with_a_name(path: Path, *owners: str) -> dict[str, ast.Call]:
