@@ -77,8 +77,9 @@ def _job(row: tuple[Any, ...]) -> Job:
 
 def is_anything_due() -> bool:
     rows = fetch(
-        """SELECT FROM webhooks_webhookcall c JOIN webhooks_webhookendpoint e ON e.id = c.endpoint_id
-        WHERE e.is_on AND c.due_at <= statement_timestamp() AND (c.lease_until IS NULL OR c.lease_until <= statement_timestamp()) LIMIT 1""",
+        """SELECT 1 FROM webhooks_webhookcall c JOIN webhooks_webhookendpoint e ON e.id = c.endpoint_id
+        WHERE e.is_on AND c.due_at <= statement_timestamp()
+            AND (c.lease_until IS NULL OR c.lease_until <= statement_timestamp()) LIMIT 1""",
         {},
     )
     return bool(rows)

@@ -58,9 +58,16 @@ def _parts(url: str) -> SplitResult:
     host = (parts.hostname or "").lower()
     if not _HOST.fullmatch(host) and not _is_literal(host):
         raise ValueError("It has no host.")
-    if parts.port == 0:
-        raise ValueError("It has no port.")
+    if not _has_port(parts):
+        raise ValueError("Its port is none.")
     return parts
+
+
+def _has_port(parts: SplitResult) -> bool:
+    try:
+        return parts.port != 0
+    except ValueError:
+        return False
 
 
 def _is_literal(host: str) -> bool:

@@ -5,7 +5,7 @@ on. Slots of endpoints that have not proved quick are apart, so that however man
 """
 
 import logging
-from threading import Condition, Lock, Thread
+from threading import Condition, Thread
 from time import monotonic, sleep
 
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
@@ -27,37 +27,52 @@ class Sender:
 
     def __init__(self) -> None:
         self.idle_seconds = 10.0
-        self._turn = Lock()
         self._news = Condition()
+        self._is_running = False
+        self._is_knocked = False
         self._under_way = {True: 0, False: 0}
         self._results: list[Result] = []
         self._writer: Thread | None = None
 
     def run(self, *, ends: float) -> None:
         """Collects, claims and starts what is due, until nothing is left that could start now, or until `ends` (monotonic seconds).
-        Returns at once when another thread of this process is at it."""
-        if not self._turn.acquire(blocking=False):
-            return
+        When another thread of this process is at it, that one looks once more, and this one returns at once."""
+        with self._news:
+            if self._is_running:
+                self._is_knocked = True
+                return
+            self._is_running = True
         try:
-            while True:
-                close_old_connections()
-                collected = collect()
-                started = self._start()
+            while self._turn():
                 if monotonic() > ends:
                     bells.ring(QUEUE)
-                    return
-                if not collected and not started and not self._wait_for_the_quick():
                     return
         except (OperationalError, InterfaceError) as error:
             log.warning("database away while sending webhooks", extra={"error": type(error).__name__})
         finally:
-            self._turn.release()
+            with self._news:
+                self._is_running = False
 
     def drain(self, seconds: float) -> bool:
         """For tests: whether every call that was started is over and written down within the time."""
-        ends = monotonic() + seconds
         with self._news:
-            return self._news.wait_for(lambda: not (any(self._under_way.values()) or self._results), ends - monotonic())
+            return self._news.wait_for(lambda: not (any(self._under_way.values()) or self._results), seconds)
+
+    def _turn(self) -> bool:
+        """Whether there may be more to do now."""
+        with self._news:
+            self._is_knocked = False
+        close_old_connections()
+        collected, started = collect(), self._start()
+        with self._news:
+            if not (collected or started or self._is_knocked) and (self._under_way[True] or self._results):
+                # those end soon, and then their endpoints have room for more
+                self._news.wait(0.05)
+                return True
+            if not (collected or started or self._is_knocked):
+                self._is_running = False
+                return False
+        return True
 
     def _start(self) -> int:
         with self._news:
@@ -68,14 +83,6 @@ class Sender:
                 self._under_way[job.is_proven] += 1
             Thread(target=self._call, args=(job,), name="webhook", daemon=True).start()
         return len(jobs)
-
-    def _wait_for_the_quick(self) -> bool:
-        """Whether calls are under way that are worth waiting for; one of them may have ended."""
-        with self._news:
-            if not self._under_way[True]:
-                return False
-            self._news.wait(0.05)
-        return True
 
     def _call(self, job: Job) -> None:
         try:
@@ -96,26 +103,36 @@ class Sender:
         while True:
             with self._news:
                 if not self._news.wait_for(lambda: self._results, timeout=self.idle_seconds):
+                    connection.close()
                     self._writer = None
-                    break
+                    return
                 results = self._results[:]
             self._write_down(results)
             with self._news:
                 del self._results[: len(results)]
+                self._is_knocked = True
+                is_left_alone = not self._is_running
                 self._news.notify_all()
-        connection.close()
+            if is_left_alone:
+                self._ring_for_what_is_left()
 
     def _write_down(self, results: list[Result]) -> None:
         while True:
             try:
                 close_old_connections()
                 record_each(results)
-                if not self._turn.locked() and is_anything_due():
-                    bells.ring(QUEUE)
                 return
             except (OperationalError, InterfaceError) as error:
                 log.warning("webhook results wait for the database", extra={"error": type(error).__name__})
                 sleep(DATABASE_PAUSE)
+
+    def _ring_for_what_is_left(self) -> None:
+        """What an endpoint had no room for before."""
+        try:
+            if is_anything_due():
+                bells.ring(QUEUE)
+        except (OperationalError, InterfaceError) as error:
+            log.warning("webhooks wait for the clockwork", extra={"error": type(error).__name__})
 
 
 sender = Sender()
