@@ -9,6 +9,7 @@ from apps.core.enums import Channel, DeliveryStatus, Reason, WorkKind
 from apps.core.rows import atomic
 from apps.core.types import NotificationFacts, Work
 from apps.dispatch import bells, merging
+from apps.dispatch.bundled import bundled
 from apps.dispatch.facts import Facts, load
 from apps.ledger import selectors as ledger
 from apps.ledger import work as items
