@@ -1,7 +1,7 @@
 """Questions to the ledger: facts for routing and sending, and what the API shows."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -28,7 +28,7 @@ from apps.ledger.models import DeadLetter, Delivery, DeliveryEvent, Notification
 PRIORITIES = tuple(Priority)
 
 _FACTS = """id, tenant_id, recipient_id, mode, category, event_type, template_key, channels, priority, sealed, expires_at,
-    actor_id, object_id, ordering_key"""
+    actor_id, object_id, ordering_key, source"""
 
 
 def notifications(ids: Sequence[UUID]) -> dict[UUID, NotificationFacts]:
@@ -53,6 +53,7 @@ def _facts(row: tuple[Any, ...]) -> NotificationFacts:
         actor,
         object_,
         key,
+        source,
     ) = row
     inside = msgspec.json.decode(crypto.decrypt(sealed, bound_to=id_.bytes)) if sealed else {"data": {}, "content": {}}
     return NotificationFacts(
@@ -71,6 +72,7 @@ def _facts(row: tuple[Any, ...]) -> NotificationFacts:
         actor_id=actor,
         object_id=object_,
         ordering_key=key,
+        source=source,
     )
 
 
@@ -102,6 +104,9 @@ class DeliverySummary:
     account: str
     updated_at: datetime
     duplicate_possible: bool = False
+    bypassed: str = ""
+    because: Mapping[str, Any] = field(default_factory=dict)
+    merged_into: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +199,9 @@ def _delivery_summary(row: Delivery, calling: Collection[UUID]) -> DeliverySumma
         account=row.account,
         updated_at=max(filter(None, [row.created_at, row.sent_at, row.delivered_at, row.ended_at])),
         duplicate_possible=row.duplicate_possible,
+        bypassed=row.bypassed,
+        because=row.because or {},
+        merged_into=row.merged_into,
     )
 
 

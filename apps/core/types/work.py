@@ -8,6 +8,9 @@ from uuid import UUID
 
 from apps.core.enums import Category, Channel, EventKind, KeyMode, Priority, WorkKind
 
+SUMMARY = "summary"
+"""The source of notifications that sum up others: made here, asked for by nobody."""
+
 
 @dataclass(frozen=True, slots=True)
 class NewNotification:
@@ -32,7 +35,8 @@ class NewNotification:
 
 @dataclass(frozen=True, slots=True)
 class NotificationFacts:
-    """A notification as routing and sending need it, `data` and `content` in clear."""
+    """A notification as routing and sending need it, `data` and `content` in clear. A summary's `data` has `digest` and nothing else
+    (routing/digests.py)."""
 
     id: UUID
     tenant_id: UUID
@@ -49,6 +53,11 @@ class NotificationFacts:
     actor_id: str
     object_id: str
     ordering_key: str
+    source: str = ""
+
+    @property
+    def is_summary(self) -> bool:
+        return self.source == SUMMARY
 
 
 @dataclass(frozen=True, slots=True)
