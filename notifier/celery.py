@@ -39,7 +39,7 @@ app.conf.beat_schedule = {
     # counts of soft bounces that nobody will ask for any more
     "soft_bounces": {"task": "receipts.forget_soft_bounces", "schedule": 3600.0, "options": {"queue": "system"}},
     # providers that take messages and say nothing more: learnt delays against what is missing now
-    "silence": {"task": "insights.watch_receipts", "schedule": 60.0, "options": {"queue": "system"}},
+    "silence": {"task": "insights.watch_receipts", "schedule": 25.0, "options": {"queue": "system"}},
     "receipt_norms": {"task": "insights.learn_receipts", "schedule": 600.0, "options": {"queue": "system"}},
     # messages to test endpoints that are due, and whether the last ones arrived
     "probes": {"task": "insights.probe", "schedule": 30.0, "options": {"queue": "system"}},

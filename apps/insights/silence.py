@@ -20,7 +20,8 @@ from apps.receipts.keeping import backlog
 log = logging.getLogger(__name__)
 HISTORY = timedelta(hours=24)
 WINDOW = timedelta(minutes=10)
-GRACE_SECONDS = 60.0
+# with the 25 seconds between two looks: noticed within twice the usual delay and a minute
+GRACE_SECONDS = 30.0
 LONGEST = timedelta(minutes=10)
 LEAST_LEARNT = 50
 OUR_OWN_DELAY = 60.0

@@ -61,13 +61,13 @@ def silent_ban(stage: Stage) -> None:
     stage.send(300, "sms")
     stage.wait(lambda: stage.outside.books(stage.run).by_status() == {"delivered": 300}, 90)
     stage.later("learn", 25 * 60)
-    early = stage.later("watch", 90)
+    early = stage.later("watch", 90).alerts
     stage.claim(not early, f"no alarm while all is well {early or ''}".rstrip())
     outside.control("twilio", {"ban": True, "share": 0.4})
     stage.send(300, "sms")
     stage.wait(lambda: stage.outside.books(stage.run).by_status().get("delivered", 0) >= 480, 90)
-    noticed = next((minute for minute in range(1, 16) if stage.later("watch", 60 * minute)), 0)
-    stage.claim(0 < noticed <= 15, f"noticed after {noticed} minutes of provider time: {stage.alerts()}")
+    noticed = stage.later("watch", *range(30, 901, 30)).after
+    stage.claim(noticed is not None, f"noticed after {noticed} seconds of provider time: {stage.alerts()}")
     stage.judge(stage.settle(30))
 
 

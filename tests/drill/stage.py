@@ -5,12 +5,25 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import NamedTuple
 from uuid import uuid4
 
 from tests.faults.checker import is_settled
 from tests.faults.outside import Books, Outside
 from tests.faults.producer import Producer
 from tests.faults.system import System
+
+
+class Later(NamedTuple):
+    """`after`: the first of the seconds at which an alert was open; `alerts`: kind, subject, text."""
+
+    after: float | None
+    alerts: list[list[str]]
+
+
+def later(system: System, do: str, *seconds: float) -> Later:
+    """The watch over receipts (`learn` or `watch`) as if it were that much later, once after the other, up to the first alert."""
+    return Later(**json.loads(system.run("tests.drill.hands", json.dumps({"do": do, "in": seconds}))))
 
 
 @dataclass
@@ -75,10 +88,8 @@ class Stage:
             kind for (kind,) in self.system.query("SELECT kind FROM channels_alert WHERE ended_at IS NULL ORDER BY id")
         ]
 
-    def later(self, do: str, seconds: float) -> list[list[str]]:
-        """The watch over receipts, as if it were that much later."""
-        found: list[list[str]] = json.loads(self.system.run("tests.drill.hands", json.dumps({"do": do, "in": seconds})))
-        return found
+    def later(self, do: str, *seconds: float) -> Later:
+        return later(self.system, do, *seconds)
 
 
 @contextmanager

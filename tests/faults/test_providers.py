@@ -35,19 +35,49 @@ def test_e01_a_worker_dies_between_the_providers_yes_and_our_commit(trial: Exper
 
 
 def test_e14_told_to_wait(trial: Experiment, size: int) -> None:
-    """429 with Retry-After: nobody calls before the time, no attempt is burned, all arrive."""
-    outside, seconds = world(trial), 6
-    trial.system.query("UPDATE channels_provideraccount SET is_on = false WHERE key = 'vonage'")
+    """429 with Retry-After, then a limit. Judged by the provider's record:
+
+    - requests begun after the first 429 had been answered, until the time it named: three at most. What was under way until then is
+      not judged: nobody could know;
+    - from then on, while it takes `limit` a second: less than 2 % of the requests refused;
+    - nothing sent twice, no attempt burned (each is accepted or throttled), no worker held up: mail goes on as ever.
+    """
+    outside, system, producer = world(trial), trial.system, trial.producer
+    pause, slowness, limit = 6, 0.1, 30
+    system.query("UPDATE channels_provideraccount SET is_on = false WHERE key = 'vonage'")
+    sms(trial, 100, "transactional")
+    trial.settle()
     began = time.time()
-    outside.control("twilio", {"status": 429, "retry_after": str(seconds), "seconds": seconds})
-    sms(trial, 60 * size, "transactional")
+    outside.control(
+        "twilio",
+        {"status": 429, "retry_after": str(pause), "seconds": pause, "delay": slowness},
+        {"rate": limit},
+    )
+    sms(trial, 200 * size, "transactional", first=100)
+    time.sleep(1)
+    posted = time.time()
+    sms(trial, 20, "critical", first=1_000)
+    producer.batch([producer.body(n, category="transactional", channels=["email"]) for n in range(20)])
     trial.settle(60)
-    during = [line for line in outside.lines("twilio") if began <= line.time < began + seconds and line.status == 429]
-    calls = {line.request for line in during}
-    trial.figures["calls_while_told_to_wait"] = len(calls)
+    lines = [line for line in outside.lines("twilio") if line.time >= began]
+    told = min(line.time for line in lines if line.status == 429) + slowness
+    within = [line for line in lines if told < line.time < told + pause]
+    after = [line for line in lines if line.time >= told + pause]
+    refused = sum(line.status == 429 for line in after)
+    mails = [line.time - posted for line in outside.lines("postmark") if line.time >= posted]
+    trial.figures |= {
+        "under_way": sum(line.time <= told for line in lines),
+        "begun_while_told_to_wait": len(within),
+        "refused_afterwards": f"{refused} of {len(after)}",
+        "seconds_afterwards": round(max(line.time for line in after) - told - pause, 1),
+        "last_mail_after": round(max(mails), 1),
+    }
     books = trial.check_outside()
-    assert books.by_status() == {"sent": 60 * size}
-    assert len(calls) <= 60
+    assert books.by_status() == {"sent": 140 + 200 * size}
+    assert len(within) <= 3
+    assert refused < 0.02 * len(after)
+    assert {kind for _, kind in books.attempts.values()} == {"accepted", "throttled"}
+    assert max(mails) < pause - 1
 
 
 def test_e15_a_provider_that_hangs(trial: Experiment, size: int) -> None:

@@ -1,12 +1,14 @@
-"""Receipts while things die: before our own commit (E21), while their handler is killed, and a flood of bounces (E24)."""
+"""Receipts while things die: before our own commit (E21), while their handler is killed, a flood of bounces (E24); and none (E16)."""
 
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from notifier.local.processes import wait_until
+from tests.drill.stage import later
 from tests.faults.conftest import Experiment
 
 pytestmark = pytest.mark.faults
@@ -63,6 +65,71 @@ def test_the_handler_of_receipts_is_killed(trial: Experiment, size: int) -> None
     assert system.wait(lambda: statuses(trial) == {"delivered": count}, 60), statuses(trial)
     trial.check_outside()
     assert outside.events(trial.name)["delivered"] == count
+
+
+GERMAN, FRENCH = 49302000000, 33612010000
+
+
+def texts(trial: Experiment, count: int, first: int) -> None:
+    """To as many numbers, from that one on."""
+    people = [{"user_id": f"number-{first + n}", "phone": f"+{first + n}"} for n in range(count)]
+    bodies = [trial.producer.body(n, category="transactional", channels=["sms"]) for n in range(count)]
+    trial.producer.batch([body | {"user_id": None, "recipient": one} for body, one in zip(bodies, people, strict=True)])
+
+
+@pytest.fixture
+def unlearnt(trial: Experiment) -> Iterator[None]:
+    """Other experiments' silence is no history of this one, nor this one's of theirs."""
+
+    def forget() -> None:
+        trial.system.query("UPDATE ledger_delivery SET account = 'of old' WHERE account IN ('twilio', 'vonage')")
+        trial.system.query("DELETE FROM insights_receipt_norm")
+
+    forget()
+    yield
+    forget()
+
+
+@pytest.mark.usefixtures("unlearnt")
+def test_e16_a_silent_ban_of_one_country(trial: Experiment) -> None:
+    """The first of two accounts says 200 to all and drops what goes to France. The watch looks as if it were later (tests/drill).
+
+    Judged: no alarm at 60 looks over a clean hour; the alarm within 2 x the usual delay (95 %) + 60 seconds of the last message
+    lost; it names the country; from then on most goes through the second account; nothing that was lost is sent again.
+    """
+    system, outside = trial.system, trial.outside
+    assert outside
+    for key in ("twilio", "vonage"):
+        outside.receipts(key, after=0.3)
+    texts(trial, 60, FRENCH)
+    texts(trial, 240, GERMAN)
+    assert system.wait(lambda: statuses(trial) == {"delivered": 300}, 60), statuses(trial)
+    later(system, "learn", 25 * 60)
+    norm = "SELECT delay, missing FROM insights_receipt_norm WHERE account = 'twilio' AND place = '+33'"
+    ((delay, missing),) = system.query(norm)
+    assert missing == 0
+    assert later(system, "watch", *range(60, 3_601, 60)) == (None, [])
+
+    outside.control("twilio", {"ban": True, "to": "+33"})
+    texts(trial, 25, FRENCH)
+    texts(trial, 300, GERMAN)
+    assert system.wait(lambda: statuses(trial) == {"delivered": 600, "sent": 25}, 60), statuses(trial)
+    # the beat looks every 25 seconds: at the worst the last look before it is due has just been
+    looks = [2 * delay + 60 - 25, 2 * delay + 60]
+    after, alerts = later(system, "watch", *looks)
+    trial.figures |= {"usual_delay": round(delay, 1), "noticed_after": after and round(after), "alerts": alerts}
+    assert [(kind, subject) for kind, subject, _ in alerts] == [("silent", "twilio")]
+    assert "to +33" in alerts[0][2]
+
+    moment = time.time()
+    texts(trial, 100, GERMAN)
+    assert system.wait(lambda: statuses(trial) == {"delivered": 700, "sent": 25}, 60), statuses(trial)
+    shifted = sum(line.time >= moment and line.taken for line in outside.lines("vonage"))
+    trial.figures["through_the_second_account"] = shifted
+    books = trial.check_outside()
+    assert shifted >= 75
+    assert max(books.taken().values()) == 1
+    assert len(books.lines) == 725
 
 
 def test_e24_a_flood_of_bounces(trial: Experiment, size: int) -> None:

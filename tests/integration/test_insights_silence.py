@@ -72,7 +72,7 @@ def test_it_learns_how_receipts_come() -> None:
     assert (whole.account, whole.place, germany.place) == (key, "", "+49")
     assert whole.sample == germany.sample > 3_000
     assert 9.3 < whole.delay < 9.7
-    assert whole.patience == pytest.approx(2 * whole.delay + 60)
+    assert whole.patience == pytest.approx(2 * whole.delay + 30)
     assert (whole.missing, germany.missing) == (0.0, 0.0)
     assert (whole.learnt_at, whole.silent_since) == (NOW, None)
 
@@ -147,7 +147,7 @@ def test_a_clean_hour_raises_no_alarm(trusted: list[tuple[Any, ...]]) -> None:
 def test_what_is_young_is_not_judged(trusted: list[tuple[Any, ...]]) -> None:
     key = account()
     learnt(key)
-    traffic(key, NOW - timedelta(seconds=75), NOW, each=0.2, now=NOW, silent=1.0)
+    traffic(key, NOW - timedelta(seconds=45), NOW, each=0.2, now=NOW, silent=1.0)
     silence.watch(NOW)
     assert (alerts(), trusted) == ([], [])
     silence.watch(NOW + timedelta(seconds=30))

@@ -172,7 +172,7 @@ class Simulator:
 
     def _take(self, request: Request, reply: Reply, status: int) -> None:
         taken = [replace(one, receipts_to=one.receipts_to or self.receipts_to) for one in reply.taken]
-        is_lost = [self.conduct.is_lost() for _ in taken]
+        is_lost = [self.conduct.is_lost(one.address) for one in taken]
         lines = [_line(request, one, status, True, lost) for one, lost in zip(taken, is_lost, strict=True)]
         lines += [_line(request, one, status, False) for one in reply.refused]
         self.record.append(lines or [_line(request, Taken("", "", ""), status, False)])

@@ -22,6 +22,7 @@ class Behaviour(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     drip         seconds between the bytes of the answer
     rate         requests a second that are taken; the others get the provider's own 429
     ban          taken and answered as ever, but lost: no receipt ever comes. `share` is of the messages
+    to           with `ban`: only messages to addresses that begin with this
     goaway       HTTP/2: after so many requests a connection is told to go away; what comes later on it is not acted on
     reset        HTTP/2: the stream is reset with this code; 7 (REFUSED_STREAM): not acted on, else it was
     """
@@ -37,6 +38,7 @@ class Behaviour(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     drip: float = 0.0
     rate: float = 0.0
     ban: bool = False
+    to: str = ""
     goaway: int = 0
     reset: int = 0
 
@@ -126,10 +128,10 @@ class Conduct:
         with self._lock:
             return max((one.behaviour.goaway for one in self._running if monotonic() <= one.ends_at), default=0)
 
-    def is_lost(self) -> bool:
+    def is_lost(self, address: str) -> bool:
         """Whether the next message taken is lost in silence."""
         with self._lock:
-            bans = [one for one in self._running if one.behaviour.ban]
+            bans = [one for one in self._running if one.behaviour.ban and address.startswith(one.behaviour.to)]
             return bool([one for one in bans if self._applies(one)])
 
     def _applies(self, one: _Running) -> bool:
