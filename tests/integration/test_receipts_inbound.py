@@ -42,10 +42,10 @@ def _quiet(monkeypatch: pytest.MonkeyPatch, rung: list[str]) -> Iterator[None]:
     channels.forget_cached()
 
 
-def twilio(owner: UUID | None = None, key: str = "twilio-one") -> Account:
+def twilio(owner: UUID | None = None, key: str = "twilio-one", provider: str = "twilio") -> Account:
     return accounts.create_account(
         key=key,
-        provider="twilio",
+        provider=provider,
         channel=Channel.SMS,
         tenant_id=owner,
         sender="+15005550006",
@@ -90,15 +90,17 @@ def veto(reason: SuppressionReason, source: str = "api", slug: str = "acme") -> 
     preferences.suppress([NewSuppression(owner, Channel.SMS, hashed, "+1*****01", reason, source)])
 
 
-def test_stop_holds_before_the_next_send(carrier: Any) -> None:
+@pytest.mark.parametrize(("provider", "sender"), [("twilio", PHONE), ("whatsapp", f"whatsapp:{PHONE}")])
+def test_stop_holds_before_the_next_send(carrier: Any, provider: str, sender: str) -> None:
+    """Said to a WhatsApp sender it stops text messages, too: both are the channel `sms`."""
     otto, rosa = person("otto"), person("rosa")
     endpoint(otto, Channel.SMS, PHONE)
     endpoint(rosa, Channel.SMS, OTHER)
-    twilio(tenant())
+    twilio(tenant(), provider=provider)
     content = {"title": "Hello", "body": "It is here."}
     notify([otto, rosa], channels=(Channel.SMS,), content=content)
     route()
-    response = text("Stop!")
+    response = text("Stop!", sender=sender)
     assert (response.status_code, response["Content-Type"]) == (200, "text/xml")
     assert response.content == b'<?xml version="1.0" encoding="UTF-8"?><Response/>'
     assert send("send.transactional.sms") == 2
