@@ -6,7 +6,7 @@ sorted, no spaces, UTF-8, times in UTC with microseconds (cf. RFC 8785).
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from ipaddress import ip_address
@@ -142,6 +142,6 @@ def _rows(happening: Happening, number: int, previous: bytes) -> Iterator[Mappin
             at=happening.at,
         )
         hash_ = hash_of(entry, previous)
-        fields = {name: getattr(entry, name) for name in Entry.__slots__}
-        yield {"id": ids.new(), **fields, "previous_hash": memoryview(previous), "hash": memoryview(hash_)}
+        written = {field.name: getattr(entry, field.name) for field in fields(Entry)}
+        yield {"id": ids.new(), **written, "previous_hash": memoryview(previous), "hash": memoryview(hash_)}
         previous = hash_
