@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from apps.core.enums import DigestFrequency
+from apps.core.enums import Category, DigestFrequency
 from apps.core.types import Default, Mute, Switch
 from apps.routing.decisions import Because
 from apps.routing.facts import Case
@@ -49,6 +49,13 @@ def mutes(case: Case) -> list[Muted]:
         if mute.until > case.now and all(speaks_of(mute, kind, case.wish.category, case.channel) for kind in types)
     ]
     return [Muted(mute.until, _mute(mute)) for mute in sorted(found, key=lambda mute: mute.until, reverse=True)]
+
+
+def may_refuse_critical(case: Case) -> bool:
+    """Whether the tenant lets people opt out of critical messages: its default for the category is on, and not locked."""
+    named = [d for d in case.rules.defaults if d.topic == f"category:{Category.CRITICAL}"]
+    default = deciding(named, "", Category.CRITICAL, case.channel)
+    return default is not None and default.is_on and not default.is_locked
 
 
 def _own(switch: Switch) -> Choice:

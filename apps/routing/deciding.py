@@ -3,9 +3,10 @@
 from dataclasses import replace
 
 from apps.core.enums import Channel, Reason
+from apps.routing.choosing import may_refuse_critical
 from apps.routing.decisions import NOTHING, Because, Bundle, Decision, Hold, Send, Skip
 from apps.routing.facts import Case
-from apps.routing.rules import BYPASSED, RULES, Rule, addressed
+from apps.routing.rules import BYPASSED, OWN_WORD, RULES, Rule, addressed
 
 
 def decide(case: Case) -> Decision:
@@ -16,11 +17,11 @@ def decide(case: Case) -> Decision:
         objection = rule(case)
         if objection is None:
             continue
-        if case.is_critical and rule in BYPASSED and not isinstance(objection, Send):
+        if case.is_critical and _is_bypassed(rule, case) and not isinstance(objection, Send):
             if bypassed is None:
-                bypassed, because = objection.reason, {"rule": rule.__name__, **objection.because}
+                bypassed, because = objection.reason, _named(rule, objection, case)
             continue
-        return objection if isinstance(objection, Send) else replace(objection, because=_named(rule, objection))
+        return objection if isinstance(objection, Send) else replace(objection, because=_named(rule, objection, case))
     return sending(case, bypassed, because)
 
 
@@ -31,5 +32,9 @@ def sending(case: Case, bypassed: Reason | None = None, because: Because = NOTHI
     return Send(tuple(endpoint.id for endpoint in addressed(case)), bypassed, because)
 
 
-def _named(rule: Rule, objection: Hold | Bundle | Skip) -> Because:
-    return {"rule": rule.__name__, **objection.because}
+def _is_bypassed(rule: Rule, case: Case) -> bool:
+    return rule in BYPASSED and not (rule in OWN_WORD and may_refuse_critical(case))
+
+
+def _named(rule: Rule, objection: Hold | Bundle | Skip, case: Case) -> Because:
+    return {"rule": rule.__name__, "why": objection.reason.value, "at": case.now, **objection.because}

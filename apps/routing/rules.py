@@ -156,6 +156,8 @@ BYPASSED: frozenset[Rule] = frozenset(
     {switched_off, muted, channel_not_allowed, awaiting_fuller, in_quiet_hours, capped, digested, grouped}
 )
 """What critical messages are not bound by; the override of a Skip is recorded."""
+OWN_WORD: frozenset[Rule] = frozenset({switched_off, muted})
+"""Of these, what binds critical messages where the tenant lets people opt out of them."""
 
 
 def usable(case: Case) -> list[Endpoint]:
