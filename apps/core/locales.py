@@ -1,8 +1,8 @@
 """Locales (BCP 47) and time zones (IANA): what is one, and how it is written."""
 
 import re
-from functools import cache
-from zoneinfo import available_timezones
+from functools import cache, lru_cache
+from zoneinfo import ZoneInfo, available_timezones
 
 from babel import Locale
 
@@ -17,6 +17,18 @@ def _zones() -> frozenset[str]:
 def is_timezone(name: str) -> bool:
     """`Europe/Berlin`, `UTC`; not `CEST`, not `+02:00`."""
     return name in _zones()
+
+
+@lru_cache(maxsize=2_048)
+def zone(*names: str) -> ZoneInfo:
+    """The first of them that there is, else UTC: what is stored was a time zone once, and may be none any more."""
+    for name in names:
+        try:
+            return ZoneInfo(name)
+        # a name may also be a directory, a path, too long, or no name at all
+        except (KeyError, ValueError, OSError):
+            continue
+    return ZoneInfo("UTC")
 
 
 @cache

@@ -9,7 +9,9 @@ from apps.audience import selectors as audience
 from apps.audience.addresses import place_of
 from apps.channels import selectors as channels
 from apps.core.enums import Channel, KeyMode
+from apps.core.locales import zone
 from apps.core.types import Choices, EventType, NotificationFacts, Recipient, TenantRules
+from apps.dispatch.summaries import Named, summary_wish
 from apps.events import selectors as events
 from apps.ledger.sensitive import ERASED
 from apps.preferences import choosing
@@ -91,7 +93,7 @@ class Facts:
             person=self.people.get(n.recipient_id, NOBODY),
             channel=channel,
             now=now,
-            has_content=bool(n.content) or (content is not None and channel in content.channels),
+            has_content=bool(n.content or n.is_summary) or (content is not None and channel in content.channels),
             has_provider=channel == Channel.IN_APP or channels.has_account(n.tenant_id, n.mode, channel),
             duplicate_of=duplicate_of,
             fuller=self.fuller.get(n.id),
@@ -101,6 +103,8 @@ class Facts:
         )
 
     def _wish(self, n: NotificationFacts) -> Wish:
+        if n.is_summary:
+            return summary_wish(n, self.people.get(n.recipient_id, NOBODY))
         event_type = self.event_type(n)
         return Wish(
             category=n.category,
@@ -119,8 +123,9 @@ class Facts:
 def load(notifications: Collection[NotificationFacts], channel: Channel | None = None) -> Facts:
     """At most eight queries, whatever the number of notifications, and three for tenants whose rules are not at hand. `channel`: the
     only one to be decided on; by default those that any of them wishes for."""
-    event_types = events.event_types({(n.tenant_id, n.event_type) for n in notifications if n.event_type})
-    keys = {(n.tenant_id, n.template_key) for n in notifications if n.template_key}
+    named = Named.by(notifications)
+    event_types = events.event_types(named.event_types)
+    keys = set(named.templates)
     keys |= {(e.tenant_id, e.template_key) for e in event_types.values() if e.template_key}
     rules = choosing.rules_of({n.tenant_id for n in notifications})
     facts = Facts({}, event_types, rendering.published(keys), rules)
@@ -161,7 +166,7 @@ def _people(notifications: Collection[NotificationFacts], wished: Collection[Cha
 
 def _zone(recipient: Recipient) -> str:
     tenant = tenants.tenant_by_id(recipient.tenant_id)
-    return recipient.timezone or (tenant.timezone if tenant else "UTC")
+    return zone(recipient.timezone, tenant.timezone if tenant else "").key
 
 
 def _guests(notifications: Collection[NotificationFacts], recipients: Mapping[UUID, Recipient]) -> frozenset[UUID]:

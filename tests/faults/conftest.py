@@ -83,11 +83,14 @@ class Experiment:
     def write(self, is_pass: bool, figures: dict[str, Any]) -> None:
         if self.is_rehearsal:
             return
-        RESULTS.parent.mkdir(exist_ok=True)
-        result = {"experiment": self.name, "seed": SEED, "figures": {**figures, **self.figures}, "pass": is_pass}
-        with RESULTS.open("a" if RESULTS in _begun else "w") as file:
-            file.write(json.dumps(result) + "\n")
-        _begun.add(RESULTS)
+        write_result(self.name, is_pass, {**figures, **self.figures})
+
+
+def write_result(name: str, is_pass: bool, figures: dict[str, Any]) -> None:
+    RESULTS.parent.mkdir(exist_ok=True)
+    with RESULTS.open("a" if RESULTS in _begun else "w") as file:
+        file.write(json.dumps({"experiment": name, "seed": SEED, "figures": figures, "pass": is_pass}) + "\n")
+    _begun.add(RESULTS)
 
 
 SEED = int(os.environ.get("FAULTS_SEED", "0")) or int.from_bytes(os.urandom(3))

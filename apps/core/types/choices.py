@@ -36,7 +36,8 @@ class Mute:
 @dataclass(frozen=True, slots=True)
 class QuietHours:
     """`start`, `end`: minutes after midnight on the recipient's own clock, `end` exclusive; over midnight when `end` comes first;
-    never when they are equal. Empty `channels`: push, email and SMS; empty `categories`: all but critical. Of a tenant: `country`
+    never when they are equal. Empty `channels`: push, email and SMS; empty `categories`: all, and critical is never held (the
+    override is recorded). Of a tenant: `country`
     (ISO 3166-1, empty: any), and `is_locked`: binds also who has quiet hours of their own."""
 
     start: int
