@@ -73,6 +73,13 @@ def navigation(request: HttpRequest) -> list[Item]:
             ],
         },
         {
+            "title": "Webhooks",
+            "items": [
+                _rows("Webhook endpoints", "webhook", "webhooks", "webhookendpoint"),
+                _rows("Webhook attempts", "outbox", "webhooks", "webhookattempt"),
+            ],
+        },
+        {
             "title": "Access",
             "items": [
                 _rows("Tenants", "domain", "tenants", "tenant"),

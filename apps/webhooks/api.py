@@ -22,6 +22,7 @@ from apps.dispatch.ringer import ringer
 from apps.tenants.authentication import caller_of
 from apps.webhooks import replaying, selectors, services
 from apps.webhooks.catalogue import DEFAULT
+from apps.webhooks.pacing import QUEUE
 from apps.webhooks.serializers import (
     WebhookAttemptAnswer,
     WebhookAttemptPage,
@@ -38,7 +39,6 @@ from apps.webhooks.serializers import (
     WebhookTestBody,
 )
 
-QUEUE = "webhooks"
 TAGS = ["Webhooks"]
 ID = OpenApiParameter(
     "endpoint_id", {"type": "string", "examples": ["whk_06czvrg000jr4dx5k0mb8w1a2c"]}, OpenApiParameter.PATH

@@ -9,8 +9,9 @@ class WebhooksConfig(AppConfig):
         from apps.core import sealed
         from apps.dispatch import bells
         from apps.webhooks.keeping import forget_person
+        from apps.webhooks.pacing import QUEUE
 
         sealed.register("webhooks.WebhookEndpoint", "sealed")
         on_forget(forget_person)
         # its work is not the ledger's: the bell of this queue calls a task of its own
-        bells.TASKS["webhooks"] = "webhooks.send"
+        bells.TASKS[QUEUE] = "webhooks.send"

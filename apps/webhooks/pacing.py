@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+QUEUE = "webhooks"
 # the schedule of Standard Webhooks, in seconds after each failure: ten tries in three days and a bit
 WAITS = (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
 # a try comes up to a tenth later than planned, so that what failed together does not come back together

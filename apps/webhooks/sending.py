@@ -14,11 +14,10 @@ from apps.dispatch import bells
 from apps.webhooks.calling import Result, call
 from apps.webhooks.claiming import Job, claim, is_anything_due
 from apps.webhooks.collecting import collect
-from apps.webhooks.pacing import OTHER_SLOTS, PROVEN_SLOTS
+from apps.webhooks.pacing import OTHER_SLOTS, PROVEN_SLOTS, QUEUE
 from apps.webhooks.recording import record_each
 
 log = logging.getLogger(__name__)
-QUEUE = "webhooks"
 DATABASE_PAUSE = 1.0
 
 

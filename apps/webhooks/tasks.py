@@ -7,7 +7,8 @@ from celery import shared_task
 from apps.core import clock
 from apps.dispatch import bells
 from apps.webhooks import keeping
-from apps.webhooks.sending import QUEUE, sender
+from apps.webhooks.pacing import QUEUE
+from apps.webhooks.sending import sender
 
 SLICE_SECONDS = 20.0
 
