@@ -150,7 +150,7 @@ def _once(items: Sequence[Item]) -> list[Item]:
     """What names neither actor nor object is never the same as another."""
     found: dict[tuple[str, ...], Item] = {}
     for place, item in enumerate(items):
-        key = (item.event_type, item.actor_id, item.object_id)
+        key: tuple[str, ...] = (item.event_type, item.actor_id, item.object_id)
         if not item.actor_id and not item.object_id:
             key = (*key, str(place))
         same = found.pop(key, None)
