@@ -32,7 +32,7 @@ def duplicates(ours: Ours, facts: Facts, deciding: Deciding) -> dict[tuple[UUID,
     asked: list[tuple[UUID, Channel, bytes]] = []
     for work, n in ours:
         event_type = facts.event_type(n)
-        if event_type is None or not event_type.dedup_window:
+        if event_type is None or not event_type.dedup_window or n.is_summary:
             continue
         for channel, decision in deciding(work, n):
             if not isinstance(decision, Skip):
