@@ -46,7 +46,9 @@ class BatchAccepted(Answer):
 
 
 class DeliveryView(Answer):
-    """`duplicate_possible`: it was sent again while an earlier attempt's fate was not known."""
+    """`duplicate_possible`: it was sent again while an earlier attempt's fate was not known. `because`: what the decision rested on,
+    where it was not a plain yes: `rule`, and what that rule looked at, with source and date. `merged_into`: the notification that speaks
+    for it. `bypassed`: the recipient's wish that a critical message overrode."""
 
     channel: str
     delivery_id: str
@@ -54,6 +56,10 @@ class DeliveryView(Answer):
     status_text: str
     reason: str | None
     reason_text: str | None
+    because: dict[str, Any] | None
+    because_text: str | None
+    bypassed: str | None
+    merged_into: str | None
     account: str | None
     duplicate_possible: bool
     last_updated: datetime

@@ -56,6 +56,8 @@ CREATE TABLE ledger_delivery (
     unsubscribed_at timestamptz
 ) PARTITION BY RANGE (id);
 CREATE INDEX ledger_delivery_notification ON ledger_delivery (notification_id);
+-- written once, so that later updates keep their place on the page
+CREATE INDEX ledger_delivery_merged ON ledger_delivery (merged_into) WHERE merged_into IS NOT NULL;
 -- by reason, not by status: every delivery changes its status, and a column of an index costs those updates their place on the page
 CREATE INDEX ledger_delivery_in_doubt ON ledger_delivery (id) WHERE reason = 'in_doubt';
 

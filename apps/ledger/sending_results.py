@@ -141,7 +141,8 @@ WITH input AS MATERIALIZED (
 ), mine AS MATERIALIZED (SELECT id FROM gone UNION ALL SELECT id FROM again
 ), delivery AS (
     UPDATE ledger_delivery d
-    SET status = i.status, reason = i.reason, because = coalesce(i.because, d.because),
+    SET status = i.status, reason = i.reason, because = CASE WHEN i.because IS NULL OR d.because IS NULL
+            THEN coalesce(i.because, d.because) ELSE i.because || jsonb_build_object('before', d.because - 'before') END,
         merged_into = coalesce(i.merged_into, d.merged_into), account = CASE WHEN i.account = '' THEN d.account ELSE i.account END,
         provider_message_id = CASE WHEN i.provider_message_id = '' THEN d.provider_message_id ELSE i.provider_message_id END,
         sent_at = CASE WHEN i.status IN ('sent', 'delivered') THEN coalesce(d.sent_at, now()) ELSE d.sent_at END,

@@ -1,12 +1,12 @@
 """The story of one notification, assembled from its rows: one plain sentence an entry."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from apps.core import ids
+from apps.core import grounds, ids
 from apps.core.enums import Channel, DeliveryStatus, DoubtMove, EventKind, OutcomeKind, Reason, WorkKind
 from apps.ledger.fallbacks import chain_id
 from apps.ledger.models import Attempt, DeadLetter, Delivery, DeliveryEvent, Notification, WorkItem
@@ -16,8 +16,8 @@ NAMES = {Channel.PUSH: "Push", Channel.EMAIL: "Email", Channel.SMS: "SMS", Chann
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """`kind`: accepted, scheduled, decided, skipped, rendered, attempt, sent, an outcome, an event (EventKind), retry_planned,
-    doubt_planned, fallback_planned, dead_letter."""
+    """`kind`: accepted, scheduled, decided, held, skipped, merged, speaks_for, rendered, attempt, sent, an outcome, an event
+    (EventKind), retry_planned, doubt_planned, fallback_planned, dead_letter."""
 
     at: datetime
     kind: str
@@ -28,7 +28,7 @@ class Entry:
 
 
 def timeline(*, tenant_id: UUID, notification_id: UUID) -> list[Entry]:
-    """Oldest first; empty when there is no such notification. Six queries."""
+    """Oldest first; empty when there is no such notification. Seven queries."""
     notification = Notification.objects.of(tenant_id).filter(id=notification_id).defer("sealed").first()
     if notification is None:
         return []
@@ -41,8 +41,10 @@ def timeline(*, tenant_id: UUID, notification_id: UUID) -> list[Entry]:
         lane=notification.category, id__in=[notification_id, chain_id(notification_id), *deliveries], phase=0
     )
     dead = DeadLetter.objects.of(tenant_id).filter(notification_id=notification_id)
+    spoken_for = Delivery.objects.of(tenant_id).filter(merged_into=notification_id).order_by("id")
     entries = [
         *_accepted(notification),
+        *_spoken_for(spoken_for[:_MOST_SPOKEN_FOR]),
         *(entry for delivery in deliveries.values() for entry in _decided(delivery)),
         *(entry for attempt in attempts for entry in _attempted(attempt, deliveries[attempt.delivery_id])),
         *(entry for delivery in deliveries.values() for entry in _ended(delivery)),
@@ -71,20 +73,57 @@ def _accepted(n: Notification) -> Iterator[Entry]:
 
 def _decided(d: Delivery) -> Iterator[Entry]:
     channel = Channel(d.channel)
+    name = NAMES[channel]
     if d.status == DeliveryStatus.SKIPPED and d.ended_at == d.created_at:
-        yield Entry(
-            d.created_at,
-            "skipped",
-            f"{NAMES[channel]} withheld: {_words(d.reason)}",
-            channel,
-            d.id,
-            {"reason": d.reason},
-        )
+        yield Entry(d.created_at, "skipped", f"{name} withheld: {_withheld(d)}", channel, d.id, _grounds(d))
         return
-    text = f"{NAMES[channel]} will be sent."
+    held = _held(d)
     if d.bypassed:
-        text = f"{NAMES[channel]} will be sent because it is critical, although: {_words(d.bypassed)}"
-    yield Entry(d.created_at, "decided", text, channel, d.id, {"bypassed": d.bypassed} if d.bypassed else {})
+        text = f"{name} will be sent because it is critical, although: {grounds.sentence(d.because or {}, d.bypassed)}"
+        detail = {"bypassed": d.bypassed, **({"because": d.because} if d.because else {})}
+        yield Entry(d.created_at, "decided", text, channel, d.id, detail)
+    elif not held or grounds.moment(held[0].get("at")) is None:
+        yield Entry(d.created_at, "decided", f"{name} will be sent.", channel, d.id)
+    for because in held:
+        text = f"{name} held: {grounds.sentence(because, because['why'])}"
+        at = grounds.moment(because["at"]) or d.created_at
+        yield Entry(max(at, d.created_at), "held", text, channel, d.id, {"reason": because["why"], "because": because})
+
+
+def _held(d: Delivery) -> list[dict[str, Any]]:
+    """Why it waited, oldest first. What a critical message overrode, and what ended it, are no waiting."""
+    latest: dict[str, Any] = d.because or {}
+    notes = [note for note in (latest.get("before"), latest) if note and note.get("why") and note.get("at")]
+    is_its_end = d.status in _WITHHELD
+    return [
+        {key: value for key, value in note.items() if key != "before"}
+        for note in notes
+        if note["why"] != d.bypassed and not (is_its_end and note is latest)
+    ]
+
+
+def _withheld(d: Delivery) -> str:
+    said = grounds.sentence(d.because or {}, d.reason) or _words(d.reason)
+    return f"{said[:-1]}: {ids.show(ids.NOTIFICATION, d.merged_into)}." if d.merged_into else said
+
+
+def _grounds(d: Delivery) -> dict[str, Any]:
+    because = {key: value for key, value in (d.because or {}).items() if key != "before"}
+    return {
+        "reason": d.reason,
+        **({"because": because} if because else {}),
+        **({"merged_into": ids.show(ids.NOTIFICATION, d.merged_into)} if d.merged_into else {}),
+    }
+
+
+def _spoken_for(found: Sequence[Delivery]) -> Iterator[Entry]:
+    """Others that this notification speaks for: summed up, the same once more, or poorer."""
+    if found:
+        others = list(dict.fromkeys(ids.show(ids.NOTIFICATION, d.notification_id) for d in found))
+        what = f"{len(others)} other message{'s' if len(others) > 1 else ''}"
+        shown = ", ".join(others[:3]) + (", …" if len(others) > 3 else "")
+        at = max(d.ended_at or d.created_at for d in found)
+        yield Entry(at, "speaks_for", f"It speaks for {what}: {shown}.", detail={"notifications": others})
 
 
 def _attempted(a: Attempt, d: Delivery) -> Iterator[Entry]:
@@ -120,11 +159,17 @@ def _ended(d: Delivery) -> Iterator[Entry]:
         return
     if channel == Channel.IN_APP and status == DeliveryStatus.DELIVERED:
         yield Entry(d.ended_at, "delivered", "In-app item is in the recipient's feed.", channel, d.id)
-    elif status in {DeliveryStatus.SKIPPED, DeliveryStatus.FAILED, DeliveryStatus.EXPIRED, DeliveryStatus.UNKNOWN}:
+    elif status in _WITHHELD:
+        word = "withheld" if status == DeliveryStatus.SKIPPED else status.value
+        yield Entry(d.ended_at, status.value, f"{NAMES[channel]} {word}: {_withheld(d)}", channel, d.id, _grounds(d))
+    elif status == DeliveryStatus.MERGED:
+        into = ids.show(ids.NOTIFICATION, d.merged_into) if d.merged_into else "another"
+        text = f"{NAMES[channel]} summed up with others: {into}."
+        yield Entry(d.ended_at, "merged", text, channel, d.id, _grounds(d))
+    elif status in {DeliveryStatus.FAILED, DeliveryStatus.UNKNOWN}:
         why = _words(d.reason) if d.reason else status.sentence
-        yield Entry(
-            d.ended_at, status.value, f"{NAMES[channel]} {status.value}: {why}", channel, d.id, {"reason": d.reason}
-        )
+        text = f"{NAMES[channel]} {status.value}: {why}"
+        yield Entry(d.ended_at, status.value, text, channel, d.id, {"reason": d.reason})
 
 
 def _happened(event: DeliveryEvent, deliveries: dict[UUID, Delivery]) -> Entry:
@@ -172,6 +217,8 @@ def _planned(work: WorkItem, deliveries: dict[UUID, Delivery]) -> Entry:
     )
 
 
+_WITHHELD = frozenset({DeliveryStatus.SKIPPED, DeliveryStatus.EXPIRED})
+_MOST_SPOKEN_FOR = 500
 _PLANS = frozenset({WorkKind.DOUBT, WorkKind.PROOF})
 
 

@@ -83,7 +83,7 @@ def test_it_costs_as_many_statements_however_much_happened(note: Notification, m
             cast.attempt(sent)
         cast.letter(sent)
     mira.get(page(note))
-    with statements(19):
+    with statements(20):
         mira.get(page(note))
 
 

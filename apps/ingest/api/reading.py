@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.audience import selectors as audience
-from apps.core import clock, ids
+from apps.core import clock, grounds, ids
 from apps.core.enums import Reason, Scope
 from apps.core.pagination import next_cursor, page_request
 from apps.core.problem_codes import Code
@@ -182,6 +182,10 @@ def _delivery(d: DeliverySummary) -> DeliveryView:
         status_text=d.status.sentence,
         reason=d.reason or None,
         reason_text=Reason(d.reason).sentence if d.reason else None,
+        because=dict(d.because) or None,
+        because_text=grounds.rests_on(d.because) or None,
+        bypassed=d.bypassed or None,
+        merged_into=ids.show(ids.NOTIFICATION, d.merged_into) if d.merged_into else None,
         account=d.account or None,
         duplicate_possible=d.duplicate_possible,
         last_updated=d.updated_at,

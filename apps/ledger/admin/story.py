@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from apps.audience import profiles
-from apps.core import ids
+from apps.core import grounds, ids
 from apps.core.admin_bases import TONES
 from apps.core.enums import Channel
 from apps.core.enums import DeliveryStatus as D
@@ -59,7 +59,7 @@ class Story:
 
 
 def story(row: Notification, summary: NotificationSummary) -> Story:
-    """Nine queries: the deliveries, their endpoints, open dead letters, and the timeline's six."""
+    """Ten queries: the deliveries, their endpoints, open dead letters, and the timeline's seven."""
     rows = Delivery.objects.of(row.tenant_id).filter(notification_id=row.id).order_by("id")
     deliveries = sorted(rows, key=lambda delivery: place(delivery.channel))
     endpoints = profiles.endpoint_answers(row.tenant_id, [d.endpoint_id for d in deliveries if d.endpoint_id])
@@ -137,7 +137,7 @@ def _card(d: Delivery, status: D, masked: str, entries: Sequence[Entry], letters
 
 def _why(d: Delivery, status: D) -> str:
     if d.reason:
-        return words(d.reason)
+        return grounds.sentence(d.because or {}, d.reason)
     is_in_feed = d.channel == Channel.IN_APP and status == D.DELIVERED
     return "It is in the recipient's feed." if is_in_feed else status.sentence
 
