@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from apps.core.enums import Category, DigestFrequency
-from apps.core.types import Default, Mute, Switch
+from apps.core.enums import DigestFrequency
+from apps.core.types import Mute
+from apps.preferences import weighing
+from apps.preferences.weighing import Ruling
 from apps.routing.decisions import Because
 from apps.routing.facts import Case
-from apps.routing.topics import deciding, speaks_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,45 +30,30 @@ class Muted:
 
 def ruling(case: Case, event_type: str) -> Choice | None:
     """A locked default beats the recipient's choice, which beats a default. None: nobody chose anything."""
-    category, channel = case.wish.category, case.channel
-    locked = deciding((d for d in case.rules.defaults if d.is_locked), event_type, category, channel)
-    if locked is not None:
-        return _of_tenant(locked)
-    own = deciding(case.person.choices.switches, event_type, category, channel)
-    if own is not None:
-        return _own(own)
-    default = deciding(case.rules.defaults, event_type, category, channel)
-    return None if default is None else _of_tenant(default)
+    switches, defaults = case.person.choices.switches, case.rules.defaults
+    if not switches and not defaults:
+        return None
+    found = weighing.ruling(switches, defaults, event_type, case.wish.category, case.channel)
+    return Choice(found.topic, found.is_on, found.digest, found.is_theirs, _because(found)) if found else None
 
 
 def mutes(case: Case) -> list[Muted]:
     """Those that hold now, the longest first. A summary is muted as its category is."""
     types = case.wish.parts or (case.wish.event_type,)
-    found = [
-        mute
-        for mute in case.person.choices.mutes
-        if mute.until > case.now and all(speaks_of(mute, kind, case.wish.category, case.channel) for kind in types)
-    ]
-    return [Muted(mute.until, _mute(mute)) for mute in sorted(found, key=lambda mute: mute.until, reverse=True)]
+    found = weighing.mutes(case.person.choices, types, case.wish.category, case.channel, case.now)
+    return [Muted(mute.until, _mute(mute)) for mute in found]
 
 
 def may_refuse_critical(case: Case) -> bool:
-    """Whether the tenant lets people opt out of critical messages: its default for the category is on, and not locked."""
-    named = [d for d in case.rules.defaults if d.topic == f"category:{Category.CRITICAL}"]
-    default = deciding(named, "", Category.CRITICAL, case.channel)
-    return default is not None and default.is_on and not default.is_locked
+    """Whether the tenant lets people opt out of critical messages on this channel."""
+    return weighing.may_refuse_critical(case.rules.defaults, case.channel)
 
 
-def _own(switch: Switch) -> Choice:
-    because = {"topic": switch.topic, "channel": switch.channel, "source": switch.source, "since": switch.since}
-    return Choice(switch.topic, switch.is_on, switch.digest, True, because)
-
-
-def _of_tenant(default: Default) -> Choice:
-    because = {"topic": default.topic, "channel": default.channel, "source": "tenant", "locked": default.is_locked}
-    if default.reason:
-        because["reason"] = default.reason
-    return Choice(default.topic, default.is_on, default.digest, False, because)
+def _because(found: Ruling) -> Because:
+    because = {"topic": found.topic, "channel": found.channel, "source": found.source}
+    if found.is_theirs:
+        return {**because, "since": found.since}
+    return {**because, "locked": found.is_locked} | ({"reason": found.reason} if found.reason else {})
 
 
 def _mute(mute: Mute) -> Because:
