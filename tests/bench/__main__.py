@@ -1,4 +1,7 @@
-"""`python -m tests.bench [--only NAME ...] [--quick]`: measure, print a table, write build/bench.json."""
+"""`python -m tests.bench [--only NAME ...] [--quick]`: measure, print a table, write build/bench.json.
+
+Besides the names of NAMES: `send_<provider>` and `memory_<provider>` for one of them.
+"""
 
 import argparse
 import os
@@ -21,15 +24,24 @@ NAMES = (
     "memory",
 )
 
+PROVIDERS = (
+    *("apns", "fcm", "webpush", "twilio", "whatsapp", "vonage"),
+    *("postmark", "sendgrid", "mailgun", "ses", "smtp"),
+)
+WATCHED = ("apns", "twilio")
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--only", nargs="+", choices=NAMES, default=NAMES, help="measure these")
+    parser.add_argument(
+        "--only", nargs="+", choices=(*NAMES, *_of_providers()), default=NAMES, metavar="NAME", help="these"
+    )
+    parser.add_argument("--sends", type=int, default=100_000, help="for `memory_<provider>`")
     parser.add_argument("--quick", action="store_true", help="one short run each: to see that it works, not to quote")
     options = parser.parse_args()
     began = time.monotonic()
     with world() as made:
-        results = _measured(made, options.only, options.quick)
+        results = _measured(made, options.only, options.quick, options.sends)
     results["machine"] = {"cores": os.cpu_count(), "load_average": os.getloadavg()[0]} | _EMPTY
     write(PROJECT / "build" / "bench.json", {"machine": results.pop("machine")})
     sys.stdout.write(f"\n{table(results)}\n\n{time.monotonic() - began:.0f} s; load average {os.getloadavg()[0]:.1f}\n")
@@ -39,25 +51,29 @@ def main() -> int:
 _EMPTY: Result = {"ours": None, "baseline": None, "ratio": None, "unit": ""}
 
 
-def _measured(made: World, only: list[str], quick: bool) -> dict[str, Result]:
+def _measured(made: World, only: list[str], quick: bool, sends: int) -> dict[str, Result]:
     """In this order: what comes later works on what came before."""
     import django
 
     django.setup()
     from django.core.management import call_command
 
-    from tests.bench import accepting, cast, delivering, providers, receiving, sizes, urgent
+    from tests.bench import accepting, cast, delivering, provider_memory, providers, receiving, sizes, urgent
 
     call_command("migrate", interactive=False, verbosity=0)
     invited = cast.invite()
     results: dict[str, Result] = {}
     if "decide" in only:
         _say("decide", results, {"decide": sizes.decisions(quick)})
-    if "providers" in only:
-        _say("providers", results, providers.providers(made, quick))
+    sent = [name for name in PROVIDERS if "providers" in only or f"send_{name}" in only]
+    watched = [name for name in PROVIDERS if f"memory_{name}" in only]
     if "provider_memory" in only and not quick:
-        _say("provider_memory", results, providers.memory(made))
-    if not set(only) - {"decide", "providers", "provider_memory"}:
+        watched += [name for name in WATCHED if name not in watched]
+    for name in sent:
+        _say(name, results, providers.providers(made, [name], quick))
+    for name in watched:
+        _say(name, results, provider_memory.memory(made, [name], sends))
+    if not set(only) - {"decide", "providers", "provider_memory", *_of_providers()}:
         return results
     with made.running(*service(made)):
         if "end_to_end" in only:
@@ -75,6 +91,10 @@ def _measured(made: World, only: list[str], quick: bool) -> dict[str, Result]:
         if "memory" in only:
             _say("memory", results, {"memory": sizes.memory(made)})
     return results
+
+
+def _of_providers() -> list[str]:
+    return [f"{kind}_{name}" for kind in ("send", "memory") for name in PROVIDERS]
 
 
 def _say(name: str, results: dict[str, Result], found: dict[str, Result]) -> None:

@@ -12,15 +12,19 @@ import threading
 import time
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import firebase_admin
 import httpx
 import jwt
+import pywebpush
+import requests
 from firebase_admin import credentials, messaging
 from google.auth.transport.requests import Request
 from google.oauth2 import credentials as google
 from google.oauth2 import service_account
+from py_vapid import Vapid
 from requests.adapters import HTTPAdapter
 from twilio.http.http_client import TwilioHttpClient
 from twilio.rest import Client
@@ -114,15 +118,46 @@ class _Elsewhere(TwilioHttpClient):
 
 
 def twilio(sim: Simulator, count: int, threads: int) -> float:
+    return _twilio(sim, count, threads, "")
+
+
+def _twilio(sim: Simulator, count: int, threads: int, prefix: str) -> float:
     given = sim.credentials
     # it writes several lines for each request, which would cost it dearly where they go to a console
     logging.getLogger("twilio.http_client").setLevel(logging.WARNING)
     client = Client(given["account_sid"], given["auth_token"], http_client=_Elsewhere(sim.url, threads))
 
     def send(number: int) -> None:
-        client.messages.create(to=sim.sample_address(number), from_=sim.sender, body=f"Person{number}: {BODY}")
+        to, sender = f"{prefix}{sim.sample_address(number)}", f"{prefix}{sim.sender}"
+        client.messages.create(to=to, from_=sender, body=f"Person{number}: {BODY}")
 
     return side_by_side(send, count, threads)
+
+
+def whatsapp(sim: Simulator, count: int, threads: int) -> float:
+    """The same client with other addresses."""
+    return _twilio(sim, count, threads, "whatsapp:")
+
+
+def webpush(sim: Simulator, count: int, threads: int) -> float:
+    """pywebpush with a session for all threads. It signs a token for each message, as that is all it can do."""
+    key, claims = sim.credentials["private_key"], {"sub": sim.sender, "aud": sim.url, "exp": int(time.time()) + 3600}
+    readers = []
+    for number in range(1_000):
+        reader = json.loads(sim.sample_address(number))
+        readers.append(reader | {"endpoint": f"{sim.url}{urlsplit(reader['endpoint']).path}"})
+    signer = Vapid.from_string(key)
+    with requests.Session() as session:
+        session.mount("http://", HTTPAdapter(pool_maxsize=threads, max_retries=0))
+
+        def send(number: int) -> None:
+            data = json.dumps({"title": TITLE, "body": BODY, "reference": f"at_{number}"})
+            pywebpush.webpush(
+                readers[number % len(readers)], data, signer, dict(claims), ttl=3600, timeout=10,
+                requests_session=session,
+            )  # fmt: skip
+
+        return side_by_side(send, count, threads)
 
 
 def vonage(sim: Simulator, count: int, threads: int) -> float:
@@ -149,10 +184,13 @@ def vonage(sim: Simulator, count: int, threads: int) -> float:
 BARE: dict[str, Callable[[Simulator, int, int], float]] = {
     "apns": apns,
     "fcm": fcm,
+    "webpush": webpush,
     "twilio": twilio,
+    "whatsapp": whatsapp,
     "vonage": vonage,
     "postmark": bare_mail.postmark,
     "sendgrid": bare_mail.sendgrid,
     "mailgun": bare_mail.mailgun,
     "ses": bare_mail.ses,
+    "smtp": bare_mail.smtp,
 }
