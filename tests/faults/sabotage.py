@@ -4,13 +4,15 @@ FAULT="<point>:<kill|stop>:<n>"   the process gets SIGKILL or SIGSTOP when it pa
 MUTANT="<name>"                   one fence of the product is taken out (the suite must notice: test_the_suite_itself.py)
 BELLS="10"                        every bell is published that often, also while it rings
 DOUBTS="0.1"                      doubts are resolved that much sooner
+NAMES="<host>=<address>,<address>|<address>;..."   what a name stands for: one look-up after the other, `|` between those of one
 DEADLINE="2"                      seconds a provider call may take, so that calls in flight lapse soon
 """
 
 import os
 import signal
+import socket
 from collections.abc import Callable
-from itertools import count
+from itertools import count, cycle
 from types import ModuleType
 from typing import Any
 
@@ -49,6 +51,8 @@ class SabotageConfig(AppConfig):
             _set_deadline(float(deadline))
         if factor := os.environ.get("DOUBTS"):
             _resolve_sooner(float(factor))
+        if names := os.environ.get("NAMES"):
+            _name(names)
         if times := os.environ.get("BELLS"):
             _ring_often(int(times))
         if fault := os.environ.get("FAULT"):
@@ -56,6 +60,19 @@ class SabotageConfig(AppConfig):
         if mutant := os.environ.get("MUTANT"):
             _mutate(mutant)
         _poison()
+
+
+def _name(words: str) -> None:
+    original = socket.getaddrinfo
+    answers = {host: cycle(said.split(",")) for host, said in (word.split("=") for word in words.split(";"))}
+
+    def getaddrinfo(host: Any, port: Any, *rest: Any, **more: Any) -> Any:
+        if host not in answers:
+            return original(host, port, *rest, **more)
+        found = next(answers[host]).split("|")
+        return [one for address in found for one in original(address, port, *rest, **more)]
+
+    socket.getaddrinfo = getaddrinfo
 
 
 def _resolve_sooner(factor: float) -> None:

@@ -25,6 +25,8 @@ from notifier.pools import POOLS, Pool
 
 PROJECT = Path(__file__).resolve().parents[2]
 LEASE, DEADLINE = 3, 2
+# the only address of this machine to which webhooks may be sent
+OPEN = "127.0.0.2"
 CORE = ("web", "critical", "transactional", "system", "beat")
 _POOLS = {pool.name: pool for pool in POOLS}
 
@@ -87,6 +89,7 @@ class System:
             "NOTIFIER_STATIC_ROOT": str(self.directory),
             "NOTIFIER_PUBLIC_URL": self.url,
             "NOTIFIER_LEASE_SECONDS": str(LEASE),
+            "NOTIFIER_WEBHOOK_ALLOWED_NETWORKS": f"{OPEN}/32",
             "NOTIFIER_LOG_JSON": "1",
             "DEADLINE": str(DEADLINE),
             "PYTHONUNBUFFERED": "1",
