@@ -12,12 +12,14 @@ from apps.core.enums import DeliveryStatus, Reason, WorkKind
 from apps.core.types import Work
 from apps.dispatch import bells
 from apps.dispatch.fallback import judge_proofs
+from apps.dispatch.flushing import flush_bundles
 from apps.dispatch.follow_ups import settle_and_follow
 from apps.dispatch.resolving import resolve_doubts
 from apps.dispatch.route_batch import route_batch
 from apps.dispatch.send_batch import send_batch
 from apps.dispatch.shares import shares
 from apps.ledger import sending_results, work
+from apps.ledger.flushing import set_aside
 from apps.tenants import selectors as tenants
 
 log = logging.getLogger(__name__)
@@ -70,6 +72,7 @@ def _work_on(queue: str, works: Sequence[Work], ends: float) -> int:
         (route_batch, (WorkKind.ROUTE, WorkKind.FALLBACK)),
         (send_batch, (WorkKind.SEND,)),
         (judge_proofs, (WorkKind.PROOF,)),
+        (flush_bundles, (WorkKind.FLUSH,)),
         (resolve_doubts, (WorkKind.DOUBT, WorkKind.RESEND)),
     ):
         theirs = [w for w in works if w.kind in kinds]
@@ -90,6 +93,8 @@ def _set_back(works: Sequence[Work], error: Exception) -> None:
     kept = [w for w in works if w.expiries < work.LONE_EXPIRIES]
     if kept:
         work.release(lane=kept[0].lane.value, works=kept, delay=AFTER_A_FAULT, mark=True)
+    context = {"error": type(error).__name__}
+    set_aside([w for w in lost if w.kind == WorkKind.FLUSH], Reason.INTERNAL_ERROR, context)
     settle_and_follow(
         [
             sending_results.Settlement(
@@ -97,8 +102,9 @@ def _set_back(works: Sequence[Work], error: Exception) -> None:
                 status=DeliveryStatus.FAILED,
                 reason=Reason.INTERNAL_ERROR,
                 is_dead=True,
-                context={"error": type(error).__name__},
+                context=context,
             )
             for w in lost
+            if w.kind != WorkKind.FLUSH
         ]
     )

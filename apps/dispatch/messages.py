@@ -9,6 +9,7 @@ from uuid import UUID
 from apps.core import ids
 from apps.core.enums import Channel
 from apps.core.types import Account, Endpoint, NotificationFacts, OutboundMessage, Recipient, Rendered, Work
+from apps.dispatch.digests import render_digest
 from apps.dispatch.facts import Facts
 from apps.dispatch.letter_links import Links, one_click, with_footer
 from apps.dispatch.tracking import with_tokens
@@ -21,7 +22,14 @@ from apps.tenants import selectors as tenants
 
 def render(n: NotificationFacts, facts: Facts, person: Person, channel: Channel, delivery_id: UUID) -> Rendered:
     """Raises RenderError."""
-    return render_content(n, facts.content(n), person, channel, delivery_id)
+    if not n.is_summary:
+        return render_content(n, facts.content(n), person, channel, delivery_id)
+    if person.recipient is None:
+        raise rendering.RenderError("no_template", "There is nobody to tell.")
+    said = render_digest(n, facts, person, channel, _context(n, person.recipient, Links(n, delivery_id, channel)))
+    if isinstance(said, Rendered):
+        return said
+    return render_content(replace(n, content=said), None, person, channel, delivery_id)
 
 
 def render_content(

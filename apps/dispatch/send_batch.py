@@ -47,7 +47,7 @@ def send_batch(works: Sequence[Work], ends: float) -> None:
     settled = [one for one in found if isinstance(one, Settlement)]
     if works[0].channel == Channel.IN_APP:
         follow_ups.settle_and_follow(settled)
-        deliver_in_app([(one.work, one.notification, one.rendered) for one in prepared])
+        deliver_in_app([(one.work, one.notification, one.rendered) for one in prepared], facts)
     else:
         choices = choose([one.wanted for one in prepared])
         addressed = [address(one, choice, now) for one, choice in zip(prepared, choices, strict=True)]

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
-from apps.core.types import NotificationFacts
+from apps.core.types import EventType, NotificationFacts
+from apps.routing.bundling import group_key
 from apps.routing.digests import digest_of
 from apps.routing.facts import Person, Wish
 
@@ -47,3 +48,16 @@ def summary_wish(n: NotificationFacts, person: Person) -> Wish:
         is_summary=True,
         parts=tuple(digest.types) if digest else (),
     )
+
+
+def group_of(n: NotificationFacts, event_type: EventType | None) -> str:
+    """What its item in the feed has in common with those that are summed up with it; empty: nothing."""
+    if n.is_summary:
+        digest = digest_of(n.data)
+        return digest.group if digest else ""
+    return group_key(event_type.grouping, n.event_type, n.object_id, n.actor_id) if event_type else ""
+
+
+def replaced_by(n: NotificationFacts) -> tuple[UUID, ...]:
+    digest = digest_of(n.data) if n.is_summary else None
+    return digest.replaces if digest else ()

@@ -11,6 +11,7 @@ class InboxItem(TenantTable):
 
     `position`: a UUIDv7 of the moment it was put into the feed, which the feed is ordered by. The id will not do: a delivery's id
     carries the time its notification was accepted, so what was scheduled or held would come up in the middle of the feed.
+    `group`: items that a later summary of the same group takes the place of, while they are unread.
     What is unseen is also unread (reading and archiving see), so one partial index counts both.
     """
 
@@ -20,6 +21,7 @@ class InboxItem(TenantTable):
     position = models.UUIDField(default=ids.new, editable=False)
     event_type = models.CharField(max_length=100, blank=True)
     category = models.CharField(max_length=16)
+    group = models.CharField(max_length=300, blank=True)
     sealed = models.BinaryField()
     expires_at = models.DateTimeField(null=True)
     seen_at = models.DateTimeField(null=True)

@@ -118,6 +118,24 @@ def counts_of(people: Iterable[Person], *, now: datetime) -> dict[Person, Counts
         }
 
 
+def unread_of_groups(groups: Iterable[tuple[UUID, str]]) -> dict[tuple[UUID, str], list[UUID]]:
+    """By (recipient, group): the notifications of its unread items, oldest first. One query."""
+    asked = set(groups)
+    rows = InboxItem.objects.all_tenants().filter(
+        _NEW,
+        _current(clock.now()),
+        recipient_id__in={recipient_id for recipient_id, _ in asked},
+        group__in={group for _, group in asked},
+    )
+    found: dict[tuple[UUID, str], list[UUID]] = {}
+    for recipient_id, group, notification_id in rows.order_by("position").values_list(
+        "recipient_id", "group", "notification_id"
+    ):
+        if (recipient_id, group) in asked:
+            found.setdefault((recipient_id, group), []).append(notification_id)
+    return found
+
+
 def unread_counts(recipient_ids: Iterable[UUID]) -> dict[UUID, int]:
     """For badges on push messages: one entry for each id given, of whatever tenant. One query."""
     wanted = dict.fromkeys(recipient_ids, 0)

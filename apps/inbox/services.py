@@ -25,12 +25,20 @@ CHUNK = 1_000
 
 # one JSON parameter costs Python less than half of what an array per column does, and the server two thirds
 _ADD = """
-INSERT INTO inbox_inboxitem (id, position, tenant_id, recipient_id, notification_id, event_type, category, sealed, expires_at,
-                             created_at, updated_at)
+INSERT INTO inbox_inboxitem (id, position, tenant_id, recipient_id, notification_id, event_type, category, "group", sealed,
+                             expires_at, created_at, updated_at)
 SELECT item.*, %(now)s, %(now)s
 FROM json_to_recordset(%(items)s) AS item (id uuid, position uuid, tenant_id uuid, recipient_id uuid, notification_id uuid,
-                                           event_type text, category text, sealed bytea, expires_at timestamptz)
+                                           event_type text, category text, "group" text, sealed bytea, expires_at timestamptz)
 ON CONFLICT (id) DO NOTHING
+"""
+
+_REPLACE = """
+DELETE FROM inbox_inboxitem AS item
+USING json_to_recordset(%(replaced)s) AS by (tenant_id uuid, recipient_id uuid, notification_id uuid, by_id uuid)
+WHERE item.tenant_id = by.tenant_id AND item.recipient_id = by.recipient_id AND item.notification_id = by.notification_id
+  AND item.read_at IS NULL AND item.archived_at IS NULL
+RETURNING item.id, by.by_id
 """
 
 # old and new in RETURNING: PostgreSQL 18
@@ -52,10 +60,12 @@ _READ = f"{_SEE}, read_at = coalesce(item.read_at, %(now)s)"
 _KINDS = (EventKind.SEEN, EventKind.READ, EventKind.ARCHIVED)
 
 
-def add_items(items: Sequence[NewInboxItem]) -> None:
-    """One statement, inside the caller's transaction, which then calls `poke`. An item whose id is there already stays as it is."""
+def add_items(items: Sequence[NewInboxItem]) -> dict[UUID, UUID]:
+    """One statement, inside the caller's transaction, which then calls `poke`; one more where any takes the place of others. An item
+    whose id is there already stays as it is. Returns the ids of items that were unread and have gone, with the notification that took
+    the place."""
     if not items:
-        return
+        return {}
     rows = [
         {
             "id": item.id,
@@ -65,6 +75,7 @@ def add_items(items: Sequence[NewInboxItem]) -> None:
             "notification_id": item.notification_id,
             "event_type": item.event_type,
             "category": item.category,
+            "group": item.group,
             "sealed": "\\x" + encrypt(msgspec.json.encode(dict(item.content)), bound_to=item.id.bytes).hex(),
             "expires_at": item.expires_at,
         }
@@ -72,6 +83,19 @@ def add_items(items: Sequence[NewInboxItem]) -> None:
     ]
     with connection.cursor() as cursor:
         cursor.execute(_ADD, {"now": clock.now(), "items": msgspec.json.encode(rows).decode()})
+        if not (replaced := [_replaced(item, id_) for item in items for id_ in item.replaces]):
+            return {}
+        cursor.execute(_REPLACE, {"replaced": msgspec.json.encode(replaced).decode()})
+        return dict(cursor.fetchall())
+
+
+def _replaced(item: NewInboxItem, notification_id: UUID) -> Mapping[str, UUID]:
+    return {
+        "tenant_id": item.tenant_id,
+        "recipient_id": item.recipient_id,
+        "notification_id": notification_id,
+        "by_id": item.notification_id,
+    }
 
 
 def mark_seen(*, tenant_id: UUID, recipient_id: UUID, now: datetime) -> None:

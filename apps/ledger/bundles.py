@@ -161,3 +161,46 @@ def withdraw(works: Sequence[Work], joinings: Collection[Joining]) -> Joined:
     }
     mine = {id_ for (id_,) in fetch(_WITHDRAW, parameters)}
     return join(j for j in joinings if j.delivery_id in mine)
+
+
+def lock_bundled(notification_id: UUID) -> set[UUID]:
+    """Its deliveries that wait in an open bundle, locked: a flush that is under way comes before or after."""
+    rows = fetch(
+        """SELECT d.id FROM ledger_delivery d
+        JOIN ledger_bundle_item i ON i.delivery_id = d.id JOIN ledger_bundle b ON b.id = i.bundle_id
+        WHERE d.notification_id = %(id)s AND d.status = 'held' AND b.closed_at IS NULL ORDER BY d.id FOR UPDATE OF d""",
+        {"id": notification_id},
+    )
+    return {id_ for (id_,) in rows}
+
+
+def forget_bundles(recipient_id: UUID) -> None:
+    """Of a person who is forgotten: with their flushes; their keys may name what others did."""
+    execute(
+        f"""WITH bundle AS (
+            DELETE FROM ledger_bundle WHERE id IN (
+                SELECT id FROM ledger_bundle WHERE recipient_id = %(id)s ORDER BY {_KEY} FOR UPDATE)
+            RETURNING id, category)
+        , item AS (DELETE FROM ledger_bundle_item i USING bundle b WHERE i.bundle_id = b.id)
+        DELETE FROM ledger_work_item w USING bundle b WHERE w.lane = b.category AND w.id = b.id""",
+        {"id": recipient_id},
+    )
+
+
+def prune_bundles(days: int, batch: int = 5_000) -> int:
+    """Deletes those that were closed longer ago, with their items, in short transactions. Returns how many."""
+    total = 0
+    while True:
+        gone = fetch(
+            """WITH bundle AS (
+                DELETE FROM ledger_bundle WHERE id IN (
+                    SELECT id FROM ledger_bundle WHERE closed_at < now() - %(days)s * interval '1 day'
+                    ORDER BY closed_at LIMIT %(batch)s FOR UPDATE SKIP LOCKED)
+                RETURNING id
+            ), item AS (DELETE FROM ledger_bundle_item i USING bundle b WHERE i.bundle_id = b.id)
+            SELECT count(*) FROM bundle""",
+            {"days": days, "batch": batch},
+        )[0][0]
+        total += gone
+        if gone < batch:
+            return total

@@ -9,6 +9,7 @@ from django.db.models import Max
 
 from apps.core import clock, ids
 from apps.core.enums import Category, DeliveryStatus, EventKind, Reason, WorkPhase
+from apps.ledger.bundles import forget_bundles, lock_bundled
 from apps.ledger.fallbacks import chain_id
 from apps.ledger.lifecycle import RETRYABLE, WAITING
 from apps.ledger.models import Attempt, DeadLetter, Delivery, DeliveryEvent, Notification, WorkItem
@@ -35,6 +36,7 @@ def cancel_notification(*, tenant_id: UUID, notification_id: UUID, by: str) -> b
         waiting = Delivery.objects.of(tenant_id).filter(notification_id=notification_id, status__in=_TAKEN_BACK)
         deliveries = list(waiting.order_by("id").values_list("id", flat=True))
         taken |= set(work.filter(id__in=deliveries).order_by("id").values_list("id", flat=True))
+        taken |= lock_bundled(notification_id)
         if not taken:
             raise NothingToDoError
         WorkItem.objects.of(tenant_id).filter(lane=notification.category, id__in=taken).delete()
@@ -125,6 +127,7 @@ def erase_recipient(tenant_id: UUID, recipient_id: UUID) -> None:
     Delivery.objects.of(tenant_id).filter(id__in=deliveries, status__in=list(WAITING)).update(
         status=DeliveryStatus.SKIPPED, reason=Reason.UNKNOWN_RECIPIENT, ended_at=clock.now()
     )
+    forget_bundles(recipient_id)
     notifications.update(sealed=None)
 
 

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from apps.core.enums import BundleKind, DigestFrequency, GroupBy, Priority, Reason
-from apps.core.types import Choices
+from apps.core.types import Choices, Grouping
 from apps.routing.choosing import ruling
 from apps.routing.decisions import Bundle
 from apps.routing.facts import Case, Stage
@@ -46,14 +46,23 @@ def grouped(case: Case) -> Bundle | None:
         return None
     if rule.low_only and wish.priority != Priority.LOW:
         return None
-    which = {GroupBy.OBJECT: wish.object_id, GroupBy.ACTOR: wish.actor_id, GroupBy.TYPE: ""}[rule.by]
-    if rule.by != GroupBy.TYPE and not which:
+    key = group_key(rule, wish.event_type, wish.object_id, wish.actor_id)
+    if not key:
         return None
-    key = f"{wish.event_type}/{which}"
     until = case.now + rule.window
     return Bundle(
         BundleKind.GROUP, key, until, Reason.GROUPED, rule.most, rule.leads, {"by": rule.by.value, "until": until}
     )
+
+
+def group_key(rule: Grouping | None, event_type: str, object_id: str, actor_id: str) -> str:
+    """Of what is summed up together; empty: there is no such thing, for it names no object or actor."""
+    if rule is None:
+        return ""
+    if rule.by == GroupBy.TYPE:
+        return f"{event_type}/"
+    which = object_id if rule.by == GroupBy.OBJECT else actor_id
+    return f"{event_type}/{which}" if which else ""
 
 
 def next_digest(frequency: DigestFrequency, choices: Choices, zone: str, now: datetime) -> datetime:
@@ -61,7 +70,7 @@ def next_digest(frequency: DigestFrequency, choices: Choices, zone: str, now: da
     place = ZoneInfo(zone)
     wall = now.astimezone(place)
     if frequency == DigestFrequency.HOURLY:
-        return now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+        return now.replace(second=0, microsecond=0) + timedelta(minutes=60 - wall.minute)
     day = wall.date()
     while True:
         is_its_day = frequency == DigestFrequency.DAILY or day.weekday() == choices.digest_weekday

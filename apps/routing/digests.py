@@ -8,7 +8,8 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
+from uuid import UUID
 
 import msgspec
 
@@ -46,7 +47,8 @@ class Actor:
 @dataclass(frozen=True, slots=True)
 class Digest:
     """`total`: messages that it stands for; `types`: how many of each event type; `others`: actors who are not listed. `frequency`: of
-    a recipient's digest. `group`: what in-app items of the same group have in common, and `object_id` what they are about."""
+    a recipient's digest. `group`: what in-app items of the same group have in common, `object_id`: what all are about. `replaces`:
+    notifications whose place in the feed it takes."""
 
     kind: str
     since: datetime
@@ -55,9 +57,10 @@ class Digest:
     actors: tuple[Actor, ...]
     others: int
     items: tuple[Item, ...]
-    frequency: Literal["", "hourly", "daily", "weekly"] = ""
+    frequency: str = ""
     group: str = ""
     object_id: str = ""
+    replaces: tuple[UUID, ...] = ()
 
 
 def digest_of(data: Mapping[str, Any]) -> Digest | None:
@@ -77,8 +80,9 @@ def sum_up(
     since: datetime,
     sensitive: Mapping[str, Collection[str]] = NOTHING,
     before: Digest | None = None,
-    frequency: Literal["", "hourly", "daily", "weekly"] = "",
+    frequency: str = "",
     group: str = "",
+    replaces: Iterable[UUID] = (),
 ) -> Digest:
     """`sensitive`: by event type, keys of the data that no summary tells. `before`: an earlier summary that this one continues."""
     fresh = [_told(item, sensitive.get(item.event_type, ())) for item in items]
@@ -98,6 +102,7 @@ def sum_up(
         frequency=frequency,
         group=group,
         object_id=_common([item.object_id for item in told]),
+        replaces=tuple(replaces),
     )
     room = max(MOST_BYTES - len(msgspec.json.encode(whole)), _LEAST_FOR_ITEMS)
     return replace(whole, items=_fitting(_once(told), room))

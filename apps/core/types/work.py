@@ -84,7 +84,8 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class NewInboxItem:
-    """A feed item to be written; `id` is its delivery's."""
+    """A feed item to be written; `id` is its delivery's. `group`: what it has in common with others that are summed up with it;
+    `replaces`: notifications whose unread items it takes the place of."""
 
     id: UUID
     tenant_id: UUID
@@ -94,6 +95,8 @@ class NewInboxItem:
     category: Category
     content: Mapping[str, str]
     expires_at: datetime | None
+    group: str = ""
+    replaces: tuple[UUID, ...] = ()
 
 
 class Engagement(NamedTuple):
