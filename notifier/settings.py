@@ -121,6 +121,7 @@ INSTALLED_APPS = [
     "apps.dispatch",
     "apps.ingest",
     "apps.receipts",
+    "apps.pages",
     "apps.insights",
     "apps.webhooks",
 ]
@@ -158,6 +159,7 @@ LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = True
+LOCALE_PATHS = [BASE_DIR / "locale"]
 STATIC_URL = "static/"
 STATIC_ROOT = Path(env.text("NOTIFIER_STATIC_ROOT", str(BASE_DIR / ".local" / "static")))
 WHITENOISE_USE_FINDERS = DEBUG

@@ -20,5 +20,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("v1/", include("apps.preferences.urls")),
     path("v1/", include("apps.templates.urls")),
     path("", include("apps.receipts.urls")),
+    path("", include("apps.pages.urls")),
     path("v1/", include("apps.webhooks.urls")),
 ]

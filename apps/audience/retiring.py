@@ -1,4 +1,4 @@
-"""Endpoints taken out of use in bulk, on proof that they are dead."""
+"""Endpoints taken out of use: in bulk, on proof that they are dead; one, because its owner wants it."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -7,6 +7,9 @@ from uuid import UUID
 
 from django.db import connection
 
+from apps.audience.models import Endpoint
+
+OWN_WISH = "own_wish"
 _RETIRE = """
 UPDATE audience_endpoint AS e SET retired_at = %(now)s, retired_reason = %(reason)s, updated_at = %(now)s
 FROM unnest(%(ids)s::uuid[], %(since)s::timestamptz[]) AS v (id, dead_since)
@@ -29,3 +32,15 @@ def retire(dead: Mapping[UUID, datetime | None], reason: str, now: datetime) -> 
     with connection.cursor() as cursor:
         cursor.execute(_RETIRE, values)
         return int(cursor.rowcount)
+
+
+def put_aside(*, tenant_id: UUID, recipient_id: UUID, endpoint_id: UUID, now: datetime) -> bool:
+    """At the person's own wish: nothing is sent there until they, or the tenant, take it back. False when it is not theirs in use."""
+    rows = Endpoint.objects.of(tenant_id).filter(recipient_id=recipient_id, id=endpoint_id, retired_at=None)
+    return rows.update(retired_at=now, retired_reason=OWN_WISH, updated_at=now) == 1
+
+
+def take_back(*, tenant_id: UUID, recipient_id: UUID, endpoint_id: UUID, now: datetime) -> bool:
+    """Undoes `put_aside`, and nothing else."""
+    rows = Endpoint.objects.of(tenant_id).filter(recipient_id=recipient_id, id=endpoint_id, retired_reason=OWN_WISH)
+    return rows.update(retired_at=None, retired_reason="", updated_at=now) == 1

@@ -30,6 +30,11 @@ def chain_of(*, tenant_id: UUID, recipient_id: UUID) -> Chain:
     return next(_chains(records), Chain(tenant_id, recipient_id, 0, BEGINNING))
 
 
+def records_of(*, tenant_id: UUID, recipient_id: UUID) -> list[tuple[Entry, bytes, bytes]]:
+    """(record, the hash before it, its hash) of one person, in order. One query."""
+    return list(_rows(ConsentRecord.objects.of(tenant_id).filter(recipient_id=recipient_id).order_by("number")))
+
+
 def chains(tenant_id: UUID | None = None) -> Iterator[Chain]:
     """Of everybody, or of a tenant's people; read in portions."""
     return _chains(ConsentRecord.objects.of(tenant_id) if tenant_id else ConsentRecord.objects.all_tenants())

@@ -131,6 +131,18 @@ def published(pairs: Iterable[tuple[UUID, str]]) -> dict[tuple[UUID, str], Conte
     }
 
 
+def past(version_id: UUID) -> Content | None:
+    """What was sent then, in today's layout. At most two queries."""
+    row = selectors.past_version(version_id)
+    if row is None:
+        return None
+    wanted = {row.version_id: (row.number, False)}
+    if row.layout_version_id is not None:
+        wanted[row.layout_version_id] = (row.layout_number, True)
+    versions = _versions(wanted)
+    return Content(versions[row.version_id], versions[row.layout_version_id] if row.layout_version_id else None)
+
+
 def _versions(wanted: Mapping[UUID, tuple[int, bool]]) -> dict[UUID, Version]:
     with _lock:
         found = {id: _kept[id] for id in wanted if id in _kept}

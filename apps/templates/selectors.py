@@ -94,6 +94,22 @@ def current_versions(pairs: Iterable[tuple[UUID, str]]) -> list[CurrentVersion]:
     ]
 
 
+def past_version(version_id: UUID) -> CurrentVersion | None:
+    """A version, current or not, with its layout as it is today. The id comes from the ledger."""
+    row = (
+        models.TemplateVersion.objects.all_tenants()
+        .filter(id=version_id)
+        .values_list(
+            *("template__tenant_id", "template__key", "id", "number", "layout__current_id", "layout__current__number")
+        )
+        .first()
+    )
+    if row is None:
+        return None
+    tenant_id, key, id_, number, layout_id, layout_number = row
+    return CurrentVersion(tenant_id, key, id_, number, layout_id, layout_number or 0)
+
+
 def compiled_variants(version_ids: Iterable[UUID]) -> dict[UUID, list[tuple[str, str, dict[str, Any]]]]:
     """Channel, locale and compiled content by version. The ids come from `current_versions`, which asks by tenant."""
     found: defaultdict[UUID, list[tuple[str, str, dict[str, Any]]]] = defaultdict(list)

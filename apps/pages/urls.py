@@ -1,0 +1,17 @@
+"""The paths are those that preferences/links.py writes into messages."""
+
+from django.urls import path
+
+from apps.pages import histories, own_data, unsubscribing, viewing, views
+
+urlpatterns = [
+    path("preferences/", views.entrance, name="recipient-entrance"),
+    path("preferences/<str:key>/", views.settings, name="recipient-settings"),
+    path("preferences/<str:key>/change", views.change, name="recipient-change"),
+    path("preferences/<str:key>/messages/", histories.messages, name="recipient-messages"),
+    path("preferences/<str:key>/messages/<str:message_id>", histories.message, name="recipient-message"),
+    path("preferences/<str:key>/data.json", own_data.export, name="recipient-data"),
+    path("preferences/<str:key>/delete", own_data.delete, name="recipient-delete"),
+    path("unsubscribe/<str:token>", unsubscribing.unsubscribe, name="unsubscribe"),
+    path("view/<str:token>", viewing.view, name="view-in-browser"),
+]
