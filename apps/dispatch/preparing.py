@@ -1,4 +1,4 @@
-"""Before a batch is sent: each message judged again and rendered, with the accounts that could take it."""
+"""Before what passed the gate is sent: each message rendered, with the accounts that could take it."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,11 +11,9 @@ from apps.core.enums import Channel, DeliveryStatus, Reason
 from apps.core.types import Account, Endpoint, NotificationFacts, OutboundMessage, Rendered, Work
 from apps.dispatch.accounts import Choice, Wanted
 from apps.dispatch.facts import Facts
+from apps.dispatch.gate import Passed
 from apps.dispatch.messages import outbound, render
 from apps.ledger.sending_results import Settlement
-from apps.routing.deciding import decide
-from apps.routing.decisions import Decision, Hold, Send, Skip
-from apps.routing.facts import Stage
 from apps.routing.retrying import GIVE_UP_AFTER
 from apps.templates.rendering import RenderError
 
@@ -24,7 +22,7 @@ WITHOUT_ACCOUNT = timedelta(seconds=30)
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """Judged and rendered. `accounts`: that could take it, in order; none for in-app."""
+    """Rendered. `accounts`: that could take it, in order; none for in-app."""
 
     work: Work
     notification: NotificationFacts
@@ -54,15 +52,9 @@ class Ready:
     has_other: bool
 
 
-def prepare(
-    work: Work, n: NotificationFacts | None, endpoint_id: UUID | None, facts: Facts, now: datetime
-) -> Prepared | Settlement:
+def prepare(passed: Passed, facts: Facts, now: datetime) -> Prepared | Settlement:
+    work, n, endpoint_id = passed.work, passed.notification, passed.endpoint_id
     assert work.channel is not None
-    if n is None:
-        return Settlement(work, status=DeliveryStatus.FAILED, reason=Reason.INTERNAL_ERROR, is_dead=True)
-    decision = decide(facts.case(n, work.channel, now, stage=Stage.GATE))
-    if not isinstance(decision, Send) or endpoint_id not in decision.endpoint_ids:
-        return _withheld(work, decision, now)
     person = facts.people[n.recipient_id]
     endpoint = next((e for e in person.endpoints if e.id == endpoint_id), None)
     accounts: tuple[Account, ...] = ()
@@ -102,19 +94,6 @@ def address(prepared: Prepared, choice: Choice, now: datetime) -> Ready | Settle
 def _carriers(n: NotificationFacts, channel: Channel, platform: str) -> tuple[Account, ...]:
     accounts = channels.accounts_for(n.tenant_id, n.mode, channel)
     return tuple(account for account in accounts if registry.provider(account.provider).carries(platform, account))
-
-
-def _withheld(work: Work, decision: Decision, now: datetime) -> Settlement:
-    match decision:
-        case Hold(until, reason, because):
-            return Settlement(work, status=DeliveryStatus.HELD, reason=reason, again_in=until - now, because=because)
-        case Skip(Reason.EXPIRED, because):
-            return Settlement(work, status=DeliveryStatus.EXPIRED, reason=Reason.EXPIRED, because=because)
-        case Skip(reason, because, into):
-            status = DeliveryStatus.SKIPPED
-            return Settlement(work, status=status, reason=reason, because=because, merged_into=into)
-        case _:
-            return Settlement(work, status=DeliveryStatus.SKIPPED, reason=Reason.ENDPOINT_RETIRED)
 
 
 def _without_account(work: Work, n: NotificationFacts, endpoint: Endpoint | None, now: datetime) -> Settlement:

@@ -19,6 +19,7 @@ from apps.ledger.sensitive import erase_where_over
 from apps.routing.chains import follows, goes_on
 from apps.routing.deciding import decide
 from apps.routing.decisions import Bundle, Decision, Hold, Send, Skip
+from apps.routing.quiet_hours import in_turn
 
 NO_DUPLICATES: Mapping[tuple[UUID, Channel], UUID] = {}
 
@@ -103,8 +104,9 @@ def _deliveries(
                     place=place,
                     because=decision.because,
                 )
-        case Hold(until, reason, because):
-            yield Decided(work, n, channel, None, DeliveryStatus.HELD, reason, due_at=until, because=because)
+        case Hold(_, reason, because):
+            due_at = in_turn(decision, work.order_at)
+            yield Decided(work, n, channel, None, DeliveryStatus.HELD, reason, due_at=due_at, because=because)
         case Bundle(reason=reason, because=because):
             yield Decided(work, n, channel, None, DeliveryStatus.HELD, reason, because=because, is_bundled=True)
         case Skip(reason, because, into):

@@ -18,6 +18,7 @@ from apps.core.types import Account, OutboundMessage, Outcome, Work
 from apps.dispatch import follow_ups, merging
 from apps.dispatch.accounts import choose
 from apps.dispatch.facts import load
+from apps.dispatch.gate import pass_gate
 from apps.dispatch.in_app import deliver_in_app
 from apps.dispatch.messages import with_badges
 from apps.dispatch.preparing import Prepared, Ready, address, prepare
@@ -36,15 +37,14 @@ def send_batch(works: Sequence[Work], ends: float) -> None:
     """Sends claimed work of one queue. What does not fit before `ends` (monotonic seconds) is given back unharmed."""
     now = clock.now()
     notifications = ledger.notifications(list({w.notification_id for w in works}))
-    endpoints = ledger.endpoints_of_deliveries([w.id for w in works])
+    gated = ledger.gated([w.id for w in works])
     facts = load(notifications.values(), works[0].channel)
     known = [(w, notifications[w.notification_id]) for w in works if w.notification_id in notifications]
     facts = merging.with_fuller(facts, known)
-    found = [
-        prepare(work, notifications.get(work.notification_id), endpoints.get(work.id), facts, now) for work in works
-    ]
+    passed, settled = pass_gate(works, notifications, gated, facts, now)
+    found = [prepare(one, facts, now) for one in passed]
     prepared = [one for one in found if isinstance(one, Prepared)]
-    settled = [one for one in found if isinstance(one, Settlement)]
+    settled += [one for one in found if isinstance(one, Settlement)]
     if works[0].channel == Channel.IN_APP:
         follow_ups.settle_and_follow(settled)
         deliver_in_app([(one.work, one.notification, one.rendered) for one in prepared], facts)

@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from apps.core import ids
 from apps.core.enums import Channel, DeliveryStatus, Reason
-from apps.core.rows import fetch, recordset
+from apps.core.rows import execute, fetch, recordset
 from apps.core.types import NotificationFacts, Work
 from apps.ledger.lifecycle import WAITING
 
@@ -67,6 +67,25 @@ def write_deliveries(decided: Sequence[Decided]) -> set[str]:
     if not decided:
         return set()
     return {queue for (queue,) in fetch(_WRITE, {"rows": recordset(map(_row, decided))})}
+
+
+class Address(NamedTuple):
+    """Where a delivery goes that was held before that was decided."""
+
+    delivery_id: UUID
+    endpoint_id: UUID | None
+    place: str
+
+
+def address_deliveries(addresses: Sequence[Address]) -> None:
+    """Each once; one statement for all."""
+    columns = [list(column) for column in zip(*addresses, strict=True)]
+    execute(
+        """UPDATE ledger_delivery d SET endpoint_id = a.endpoint_id, place = a.place
+        FROM unnest(%(ids)s::uuid[], %(endpoints)s::uuid[], %(places)s::text[]) AS a(id, endpoint_id, place)
+        WHERE d.id = ANY(%(ids)s) AND d.id = a.id AND d.endpoint_id IS NULL""",
+        dict(zip(("ids", "endpoints", "places"), columns, strict=True)),
+    )
 
 
 def _row(d: Decided) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -90,9 +90,19 @@ def known_message_ids(ids: Collection[str]) -> frozenset[str]:
     return frozenset(found for (found,) in rows)
 
 
-def endpoints_of_deliveries(ids: Sequence[UUID]) -> dict[UUID, UUID | None]:
-    """The endpoint that each delivery was decided for. One query."""
-    return dict(fetch("SELECT id, endpoint_id FROM ledger_delivery WHERE id = ANY(%(ids)s)", {"ids": list(ids)}))
+class Gated(NamedTuple):
+    """A delivery at the gate: the endpoint that it was decided for (None where that is still open, or the channel needs none)."""
+
+    endpoint_id: UUID | None
+    is_held: bool
+
+
+def gated(ids: Sequence[UUID]) -> dict[UUID, Gated]:
+    """By delivery. One query."""
+    rows = fetch(
+        "SELECT id, endpoint_id, status = 'held' FROM ledger_delivery WHERE id = ANY(%(ids)s)", {"ids": list(ids)}
+    )
+    return {id_: Gated(*row) for id_, *row in rows}
 
 
 @dataclass(frozen=True, slots=True)

@@ -221,6 +221,9 @@ def _row(s: Settlement) -> dict[str, Any]:
 def _before(s: Settlement) -> list[DeliveryStatus]:
     """What went wrong with sending it once more says nothing about the attempt in doubt, unless the provider spoke."""
     before = BEFORE[s.status] if s.status else frozenset()
+    if s.status == DeliveryStatus.HELD:
+        # again, for another reason or until another time
+        before |= {DeliveryStatus.HELD}
     if s.work.kind in _DOUBTED and s.reason not in _SAID_BY_PROVIDERS:
         before -= {DeliveryStatus.UNKNOWN}
     return list(before)

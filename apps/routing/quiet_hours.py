@@ -6,10 +6,10 @@ The clock on the wall decides, minute by minute: an hour that comes twice is qui
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from apps.core.enums import Category, Channel
+from apps.core.enums import Category, Channel, Reason
 from apps.core.locales import zone as zone_named
 from apps.core.types import QuietHours
-from apps.routing.decisions import Because
+from apps.routing.decisions import Because, Hold
 from apps.routing.facts import Case
 
 DISTURBING = frozenset({Channel.PUSH, Channel.EMAIL, Channel.SMS})
@@ -61,10 +61,12 @@ def leaves_no_gap(quiet: tuple[QuietHours, ...]) -> bool:
     return _minutes_until_open(quiet, 0) >= DAY
 
 
-def in_turn(until: datetime, asked_at: datetime) -> datetime:
+def in_turn(hold: Hold, asked_at: datetime) -> datetime:
     """When one of those that wait for the same moment is due: within a second of it, in the order in which they were asked for."""
-    waited = min(max(until - asked_at, timedelta(0)), _LONGEST_WAIT)
-    return until + _SPREAD * (1 - waited / _LONGEST_WAIT)
+    if hold.reason != Reason.QUIET_HOURS:
+        return hold.until
+    waited = min(max(hold.until - asked_at, timedelta(0)), _LONGEST_WAIT)
+    return hold.until + _SPREAD * (1 - waited / _LONGEST_WAIT)
 
 
 def because(quiet: tuple[QuietHours, ...], zone: str, until: datetime) -> Because:

@@ -219,10 +219,10 @@ def test_content_that_cannot_be_rendered_for_one_channel_hands_over(
 
     real = preparing.render
 
-    def render(n: Any, facts: Any, person: Any, channel: Channel) -> Any:
+    def render(n: Any, facts: Any, person: Any, channel: Channel, *rest: Any) -> Any:
         if channel == PUSH:
             raise RenderError("missing", "`data.x` is missing.")
-        return real(n, facts, person, channel)
+        return real(n, facts, person, channel, *rest)
 
     monkeypatch.setattr(preparing, "render", render)
     shipped(PUSH, SMS)

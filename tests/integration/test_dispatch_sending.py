@@ -15,7 +15,7 @@ from apps.channels.services import create_account
 from apps.core import clock
 from apps.core.enums import Channel, KeyMode, OutcomeKind, Reason
 from apps.core.types import Outcome
-from apps.dispatch import in_app, preparing, recording
+from apps.dispatch import gate, in_app, recording
 from apps.dispatch import send_batch as module
 from apps.dispatch.rescue import rescue
 from apps.events.models import EventType
@@ -213,7 +213,7 @@ def test_it_is_judged_again_before_it_is_sent(carrier: Carrier, change: str, sta
 def test_what_must_wait_now_is_held_and_sent_later(carrier: Carrier, monkeypatch: pytest.MonkeyPatch) -> None:
     id_ = routed()
     with monkeypatch.context() as patch:
-        patch.setattr(preparing, "decide", lambda case: Hold(soon(100), Reason.EXPIRED))
+        patch.setattr(gate, "decide", lambda case: Hold(soon(100), Reason.EXPIRED))
         send()
     assert (state(id_), carrier.calls) == (("held", "expired"), [])
     assert timedelta(seconds=98) < item().due_at - clock.now() <= timedelta(seconds=100)
@@ -387,10 +387,10 @@ def test_codes_are_erased_once_nothing_is_left_to_send(carrier: Carrier) -> None
 def test_a_call_takes_a_fixed_number_of_statements(
     carrier: Carrier, count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tenants, "_tenants", (0.0, {}))
     notify(people(count))
     route()
     works = claimed(EMAIL)
+    monkeypatch.setattr(tenants, "_tenants", (0.0, {}))
     with CaptureQueriesContext(connection) as seen:
         module.send_batch(works, float("inf"))
     assert len(carrier.calls) == 1 and Delivery.objects.of(tenant()).filter(status="sent").count() == count

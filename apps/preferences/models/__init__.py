@@ -2,6 +2,7 @@
 
 from apps.preferences.models.choices import Mute, Preference, Profile
 from apps.preferences.models.consent import ConsentRecord
+from apps.preferences.models.reservations import Reservation
 from apps.preferences.models.rules import DefaultPreference, FrequencyCap, QuietHoursRule
 from apps.preferences.models.suppressions import SoftBounce, Suppression
 
@@ -13,6 +14,7 @@ __all__ = [
     "Preference",
     "Profile",
     "QuietHoursRule",
+    "Reservation",
     "SoftBounce",
     "Suppression",
 ]

@@ -1,0 +1,71 @@
+-- Reserves a place under every cap for each unit of a batch, or none for it. Times are this server's, in milliseconds.
+-- KEYS[1]: since when is counted here, "<run id>:<since>"; KEYS[2..]: what one recipient got under one cap, member -> when.
+-- ARGV[1], JSON: recount: count from now on, whatever is here
+--   keys: [window or 0, where the period begins when it is none, limit, time to live] for each of KEYS[2..]
+--   units: [member, 1 when it is never refused, places of its keys...]
+--   known: {"place of a key": [[member, when]...]}, what the ledger says of the time before
+-- Answer: since, then for each unit 0 (reserved), n (its nth key is full), -1 (what was before is not known)
+local asked = cjson.decode(ARGV[1])
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
+local there = redis.call('GET', KEYS[1])
+local since = there and tonumber(string.match(there, '^' .. run .. ':(%d+)$'))
+if asked.recount or not since then
+    since = now
+    redis.call('SET', KEYS[1], string.format('%s:%.0f', run, since))
+end
+
+local states = {}
+local function look(place)
+    if states[place] then return states[place] end
+    local key, window, begins, limit = KEYS[place + 1], unpack(asked.keys[place])
+    if window > 0 then
+        begins = now - window
+        redis.call('ZREMRANGEBYSCORE', key, '-inf', string.format('(%.0f', begins))
+    end
+    local state = {key = key, limit = limit, size = redis.call('ZCARD', key), is_whole = begins >= since}
+    local mark = tonumber(redis.call('ZSCORE', key, '@') or nil)
+    if mark then state.size = state.size - 1 end
+    if not state.is_whole and mark == since then state.is_whole = true end
+    local known = asked.known[tostring(place)]
+    if not state.is_whole and known then
+        for _, one in ipairs(known) do
+            if one[2] >= begins then
+                state.size = state.size + redis.call('ZADD', key, 'NX', string.format('%.0f', one[2]), one[1])
+            end
+        end
+        redis.call('ZADD', key, string.format('%.0f', since), '@')
+        redis.call('PEXPIRE', key, asked.keys[place][4])
+        state.is_whole = true
+    end
+    states[place] = state
+    return state
+end
+
+local answer = {string.format('%.0f', since)}
+for number, unit in ipairs(asked.units) do
+    local member, is_forced, verdict = unit[1], unit[2] == 1, 0
+    for nth = 3, #unit do
+        local state = look(unit[nth])
+        if not is_forced then
+            if not state.is_whole then
+                verdict = -1
+                break
+            end
+            if state.size >= state.limit and not redis.call('ZSCORE', state.key, member) then
+                verdict = nth - 2
+                break
+            end
+        end
+    end
+    if verdict == 0 then
+        for nth = 3, #unit do
+            local state = look(unit[nth])
+            state.size = state.size + redis.call('ZADD', state.key, string.format('%.0f', now), member)
+            redis.call('PEXPIRE', state.key, asked.keys[unit[nth]][4])
+        end
+    end
+    answer[number + 1] = verdict
+end
+return answer
