@@ -67,12 +67,6 @@ def take_changes(most: int) -> list[Change]:
     return [_change(row) for row in fetch(_TAKE, {"most": most})]
 
 
-def untaken_for(now: datetime) -> float:
-    """Seconds since the oldest change that waits; 0 without one."""
-    ((oldest,),) = fetch("SELECT min(at) FROM (SELECT at FROM ledger_change ORDER BY id LIMIT 1) c", {})
-    return max(0.0, (now - oldest).total_seconds()) if oldest else 0.0
-
-
 def _change(row: tuple[Any, ...]) -> Change:
     *facts, channel, category, mode, event_type = row
     enums = (

@@ -35,8 +35,9 @@ WITH busy AS (
     SELECT endpoint_id, count(*) AS calls FROM webhooks_webhookcall WHERE lease_until > statement_timestamp() GROUP BY endpoint_id
 ), turn AS MATERIALIZED (
     SELECT e.id, e.is_proven, CASE WHEN e.is_proven THEN %(proven_at_once)s ELSE %(other_at_once)s END - coalesce(b.calls, 0) AS free
-    FROM webhooks_webhookendpoint e LEFT JOIN busy b ON b.endpoint_id = e.id
-    WHERE e.is_on AND EXISTS (SELECT FROM webhooks_webhookcall c WHERE c.endpoint_id = e.id AND c.due_at <= statement_timestamp())
+    FROM webhooks_webhookendpoint e LEFT JOIN busy b ON b.endpoint_id = e.id CROSS JOIN LATERAL (
+        SELECT FROM webhooks_webhookcall WHERE endpoint_id = e.id AND due_at <= statement_timestamp() ORDER BY due_at LIMIT 1) d
+    WHERE e.is_on
     FOR NO KEY UPDATE OF e SKIP LOCKED
 ), found AS MATERIALIZED (
     SELECT c.id, c.due_at, t.is_proven FROM turn t CROSS JOIN LATERAL (
@@ -70,16 +71,19 @@ def claim(*, proven: int, others: int) -> list[Job]:
     return [_job(row) for row in rows]
 
 
-def _job(row: tuple[Any, ...]) -> Job:
-    values: tuple[Any, ...] = (*row[:9], bytes(row[9]), row[10], row[11].encode())
-    return Job(*values)
-
-
 def is_anything_due() -> bool:
     rows = fetch(
-        """SELECT 1 FROM webhooks_webhookcall c JOIN webhooks_webhookendpoint e ON e.id = c.endpoint_id
-        WHERE e.is_on AND c.due_at <= statement_timestamp()
-            AND (c.lease_until IS NULL OR c.lease_until <= statement_timestamp()) LIMIT 1""",
+        """SELECT c.id FROM webhooks_webhookendpoint e CROSS JOIN LATERAL (
+            SELECT id FROM webhooks_webhookcall
+            WHERE endpoint_id = e.id AND due_at <= statement_timestamp()
+                AND (lease_until IS NULL OR lease_until <= statement_timestamp())
+            ORDER BY due_at LIMIT 1) c
+        WHERE e.is_on LIMIT 1""",
         {},
     )
     return bool(rows)
+
+
+def _job(row: tuple[Any, ...]) -> Job:
+    values: tuple[Any, ...] = (*row[:9], bytes(row[9]), row[10], row[11].encode())
+    return Job(*values)

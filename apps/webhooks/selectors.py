@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from apps.core.rows import fetch
-from apps.webhooks.models import WebhookAttempt, WebhookEndpoint, WebhookEvent
+from apps.webhooks.models import WebhookAttempt, WebhookEndpoint
 
 RATED = 200
 
@@ -68,10 +68,6 @@ def attempts(
     return [AttemptFacts(*row) for row in rows.values_list(*_ATTEMPT)[:limit]]
 
 
-def has_event(tenant_id: UUID, event_id: UUID) -> bool:
-    return bool(WebhookEvent.objects.of(tenant_id).filter(id=event_id).exists())
-
-
 def lately(endpoint_ids: Iterable[UUID]) -> dict[UUID, tuple[int, int]]:
     """(how many went well, of how many) among the last RATED attempts of each; without any it is left out. One query."""
     rows = fetch(
@@ -82,17 +78,6 @@ def lately(endpoint_ids: Iterable[UUID]) -> dict[UUID, tuple[int, int]]:
         {"ids": list(endpoint_ids), "most": RATED},
     )
     return {id_: (well, tried) for id_, well, tried in rows}
-
-
-def backlog(now: datetime) -> tuple[int, float]:
-    """How many calls of endpoints that are on are due (counting stops at 10,000), and for how many seconds the oldest is."""
-    ((count, oldest),) = fetch(
-        """SELECT count(*), min(due_at) FROM (
-            SELECT c.due_at FROM webhooks_webhookcall c JOIN webhooks_webhookendpoint e ON e.id = c.endpoint_id
-            WHERE e.is_on AND c.due_at <= %(now)s LIMIT 10000) due""",
-        {"now": now},
-    )
-    return count, (now - oldest).total_seconds() if oldest else 0.0
 
 
 def _endpoint(row: tuple[Any, ...]) -> EndpointFacts:

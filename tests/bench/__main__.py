@@ -13,6 +13,7 @@ from tests.bench.world import PROJECT, World, service, world
 
 NAMES = (
     "decide",
+    "listening",
     "providers",
     "provider_memory",
     "end_to_end",
@@ -58,13 +59,15 @@ def _measured(made: World, only: list[str], quick: bool, sends: int) -> dict[str
     django.setup()
     from django.core.management import call_command
 
-    from tests.bench import accepting, cast, delivering, provider_memory, providers, receiving, sizes, urgent
+    from tests.bench import accepting, cast, delivering, listening, provider_memory, providers, receiving, sizes, urgent
 
     call_command("migrate", interactive=False, verbosity=0)
     invited = cast.invite()
     results: dict[str, Result] = {}
     if "decide" in only:
         _say("decide", results, {"decide": sizes.decisions(quick)})
+    if "listening" in only:
+        _say("listening", results, listening.listening(quick))
     sent = [name for name in PROVIDERS if "providers" in only or f"send_{name}" in only]
     watched = [name for name in PROVIDERS if f"memory_{name}" in only]
     if "provider_memory" in only and not quick:
@@ -73,7 +76,7 @@ def _measured(made: World, only: list[str], quick: bool, sends: int) -> dict[str
         _say(name, results, providers.providers(made, [name], quick))
     for name in watched:
         _say(name, results, provider_memory.memory(made, [name], sends))
-    if not set(only) - {"decide", "providers", "provider_memory", *_of_providers()}:
+    if not set(only) - {"decide", "listening", "providers", "provider_memory", *_of_providers()}:
         return results
     with made.running(*service(made)):
         if "end_to_end" in only:

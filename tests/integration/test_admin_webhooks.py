@@ -166,3 +166,13 @@ def test_who_may_only_look_changes_nothing() -> None:
     ):
         assert vera.post(page(made, what), body).status_code in {302, 403}
     assert (row_of(made).is_on, row_of(made).previous_until, open_calls()) == (True, None, 0)
+
+
+@pytest.mark.parametrize(("minutes", "is_shown"), [(59, False), (61, True)])
+def test_the_home_page_shows_who_has_taken_nothing_for_an_hour(mira: Client, minutes: int, is_shown: bool) -> None:
+    made, _ = endpoint(PLACE)
+    assert "take nothing" not in mira.get(reverse("admin:index")).content.decode()
+    row = row_of(made)
+    row.failing_since = clock.now() - timedelta(minutes=minutes)
+    row.save()
+    assert ("take nothing" in mira.get(reverse("admin:index")).content.decode()) == is_shown

@@ -1,5 +1,7 @@
 """Webhook endpoints: made, tried, replayed, rotated, switched off and on, removed. A secret is shown on the page after its making."""
 
+from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -12,9 +14,10 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.safestring import SafeString
 
-from apps.core import ids
+from apps.core import clock, ids
 from apps.core.admin_asking import Question, ask
 from apps.core.admin_bases import TONES, ModelAdmin, action, display, door, moment, operator
+from apps.core.admin_panels import panel
 from apps.core.problems import Problem
 from apps.dispatch.ringer import ringer
 from apps.tenants.tenant_filter import TenantColumn, TenantFilter
@@ -25,6 +28,8 @@ from apps.webhooks.models import WebhookEndpoint
 from apps.webhooks.pacing import QUEUE
 from apps.webhooks.selectors import endpoint, lately
 from apps.webhooks.services import Issued
+
+LONG_ENOUGH = timedelta(hours=1)
 
 
 @admin.register(WebhookEndpoint)
@@ -227,6 +232,14 @@ class WebhookEndpointAdmin(TenantColumn, ModelAdmin):
             "back": _page_of(issued.endpoint_id),
         }
         return TemplateResponse(request, "admin/webhooks/secret.html", context)
+
+
+@panel("home", order=16, template="admin/webhooks/failing.html", permission="webhooks.view_webhookendpoint")
+def failing(request: HttpRequest, subject: UUID | None) -> Mapping[str, Any] | None:
+    """Those that are on; of one that went off there is an alert."""
+    rows = WebhookEndpoint.objects.all_tenants().filter(is_on=True, failing_since__lt=clock.now() - LONG_ENOUGH)
+    found = list(rows.select_related("tenant").order_by("failing_since")[:20])
+    return {"endpoints": found} if found else None
 
 
 def _row(object_id: str) -> Any:
