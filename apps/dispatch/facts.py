@@ -1,16 +1,17 @@
 """Facts for a whole batch in a fixed number of queries, so that deciding needs none."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from apps.audience import selectors as audience
 from apps.audience.addresses import place_of
+from apps.audience.countries import country_of
 from apps.channels import selectors as channels
 from apps.core.enums import Channel, KeyMode
 from apps.core.locales import zone
-from apps.core.types import Choices, EventType, NotificationFacts, Recipient, TenantRules
+from apps.core.types import Choices, Endpoint, EventType, NotificationFacts, Recipient, TenantRules
 from apps.dispatch.summaries import Named, summary_wish
 from apps.events import selectors as events
 from apps.ledger.sensitive import ERASED
@@ -130,6 +131,9 @@ def load(notifications: Collection[NotificationFacts], channel: Channel | None =
     rules = choosing.rules_of({n.tenant_id for n in notifications})
     facts = Facts({}, event_types, rendering.published(keys), rules)
     wished = {channel} if channel else {c for n in notifications for c in (*facts.wished_channels(n), *facts.chain(n))}
+    if any(quiet.country for each in rules.values() for quiet in each.quiet_hours):
+        # a number tells a country, on whatever channel the message goes
+        wished = {*wished, Channel.SMS}
     return replace(facts, people=_people(notifications, wished))
 
 
@@ -159,6 +163,7 @@ def _people(notifications: Collection[NotificationFacts], wished: Collection[Cha
             },
             is_guest=id_ in guests,
             zone=_zone(recipient),
+            country=_country(recipient, theirs),
         )
         for id_, recipient in recipients.items()
     }
@@ -167,6 +172,11 @@ def _people(notifications: Collection[NotificationFacts], wished: Collection[Cha
 def _zone(recipient: Recipient) -> str:
     tenant = tenants.tenant_by_id(recipient.tenant_id)
     return zone(recipient.timezone, tenant.timezone if tenant else "").key
+
+
+def _country(recipient: Recipient, endpoints: Sequence[Endpoint]) -> str:
+    phones = [e.address for e in reversed(endpoints) if e.channel == Channel.SMS and not e.is_retired]
+    return country_of(timezone=recipient.timezone, phones=phones, locale=recipient.locale)
 
 
 def _guests(notifications: Collection[NotificationFacts], recipients: Mapping[UUID, Recipient]) -> frozenset[UUID]:
