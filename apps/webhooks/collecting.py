@@ -60,7 +60,7 @@ def _of(endpoints: Endpoints, change: Change) -> Sequence[tuple[UUID, bool, froz
 
 def _wants(endpoint: tuple[UUID, bool, frozenset[str]], change: Change) -> bool:
     """One that is off gets it when somebody replays it."""
-    return TYPES[change.kind] in endpoint[2]
+    return TYPES.get(change.kind) in endpoint[2]
 
 
 def _write(changes: Sequence[Change], endpoints: Endpoints) -> None:

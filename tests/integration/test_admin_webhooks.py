@@ -118,7 +118,7 @@ def test_the_list_says_how_it_goes_and_attempts_what_was_answered(mira: Client) 
     assert "503" not in mira.get(f"{ATTEMPTS}?endpoint={made}&end=taken").content.decode()
     failed = WebhookAttempt.objects.all_tenants().get(is_success=False)
     detail = mira.get(reverse("admin:webhooks_webhookattempt_change", args=[failed.id])).content.decode()
-    assert "&lt;b&gt;busy&lt;/b&gt;" in detail
+    assert "&lt;b&gt;busy&lt;/b&gt;" in detail and "&quot;type&quot;:&quot;message.sent&quot;" in detail
 
 
 def test_it_is_tried_and_replayed(mira: Client, rung: list[str]) -> None:

@@ -93,6 +93,15 @@ def test_every_status_and_event_of_the_catalogue_is_told() -> None:
     assert {kind for kind, _ in said()} == set(WebhookType)
 
 
+def test_a_kind_that_this_version_does_not_know_is_in_nobodys_way() -> None:
+    endpoint(PLACE, "message.sent")
+    Listener.objects.all_tenants().update(kinds=["status.sent", "event.seen"])
+    found = deliveries()
+    happened(found[0], "seen")
+    become(found, "sent")
+    assert (collect(), said()) == (2, {("message.sent", "sent"): 1})
+
+
 def test_two_endpoints_get_the_same_event_and_each_only_what_it_asked_for() -> None:
     first, _ = endpoint(PLACE, "message.sent", "message.delivered")
     second, _ = endpoint(PLACE, "message.delivered")

@@ -14,7 +14,7 @@ from apps.core.admin_filters import DropdownFilter, one_of, states
 from apps.core.problems import Problem
 from apps.dispatch.ringer import ringer
 from apps.webhooks.catalogue import WebhookType
-from apps.webhooks.models import WebhookAttempt, WebhookEndpoint
+from apps.webhooks.models import WebhookAttempt, WebhookEndpoint, WebhookEvent
 from apps.webhooks.pacing import QUEUE
 from apps.webhooks.replaying import replay_event
 
@@ -46,7 +46,7 @@ class WebhookAttemptAdmin(ReadOnly, FeedAdmin):
     list_select_related = ("endpoint",)
     actions = ("replay_selected",)
     empty_sentence = "Nothing was told to anybody yet."
-    fields = ("begun", "place", "kind", "event", "number", "end", "took", "again", "answer")
+    fields = ("begun", "place", "kind", "event", "number", "end", "took", "again", "said", "answer")
     readonly_fields = fields
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -81,6 +81,11 @@ class WebhookAttemptAdmin(ReadOnly, FeedAdmin):
     @display(description="Event")
     def event(self, row: Any) -> SafeString:
         return shown(ids.WEBHOOK_EVENT, row.event_id)
+
+    @display(description="Told")
+    def said(self, row: Any) -> str:
+        body = WebhookEvent.objects.of(row.tenant_id).filter(id=row.event_id).values_list("body", flat=True).first()
+        return body or "Its words are not kept any more."
 
     @admin.action(description="Tell it again", permissions=["operate"])
     def replay_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
