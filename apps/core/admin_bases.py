@@ -52,7 +52,7 @@ __all__ = [
 TONES: Mapping[str, str] = {
     **dict.fromkeys(("delivered", "live", "on", "read", "opened", "clicked"), "success"),
     **{"well": "success", "slowed": "warning", "recovering": "warning", "in trouble": "danger"},
-    **dict.fromkeys(("sent", "sending", "accepted", "team"), "info"),
+    **dict.fromkeys(("sent", "sending", "accepted", "team", "merged"), "info"),
     **dict.fromkeys(("held", "unknown", "test", "critical", "throttled", "transient"), "warning"),
     **dict.fromkeys(("failed", "bounced", "dead_letter", "off", "revoked", "parked", "complained"), "danger"),
 }

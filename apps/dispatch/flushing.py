@@ -22,6 +22,7 @@ from apps.ledger import flushing as ledger
 from apps.ledger import selectors
 from apps.ledger import work as items
 from apps.ledger.flushing import Alone, Ended, Open, Summary, Waiting
+from apps.ledger.merged import engaged
 from apps.ledger.routing_results import Decided, write_deliveries
 from apps.ledger.sensitive import erase_where_over
 from apps.routing.bundling import next_digest
@@ -125,7 +126,7 @@ def _judge(
     now: datetime,
 ) -> dict[UUID, Survivors]:
     """By bundle, what is still wanted; what is not, ends with its reason."""
-    seen = ledger.engaged(list(notifications)) if notifications else set()
+    seen = engaged(list(notifications)) if notifications else set()
     found: dict[UUID, Survivors] = {}
     for w in waiting:
         n, channel = notifications.get(w.notification_id), bundles[w.bundle_id].channel

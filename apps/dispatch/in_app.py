@@ -9,7 +9,7 @@ from apps.core.types import NewInboxItem, NotificationFacts, Outcome, Rendered, 
 from apps.dispatch.facts import Facts
 from apps.dispatch.summaries import group_of, replaced_by
 from apps.inbox import services as inbox
-from apps.ledger.flushing import note_speaker
+from apps.ledger.merged import note_speaker
 from apps.ledger.sending_results import Settlement, settle, write_completed
 
 ACCOUNT = "inbox"

@@ -37,10 +37,21 @@ _RULES: tuple[tuple[str, str, str, str], ...] = (
     ),
     (
         "without_work",
-        "Still to be sent, but no work stands for it.",
+        "Still to be sent, but neither work nor an open bundle stands for it.",
         ids.DELIVERY,
         """SELECT d.id FROM ledger_delivery d WHERE d.id >= %(low)s AND d.id < %(high)s AND d.status IN ('queued', 'held')
-        AND NOT EXISTS (SELECT FROM ledger_work_item w WHERE w.lane = d.category AND w.id = d.id) LIMIT %(most)s""",
+        AND NOT EXISTS (SELECT FROM ledger_work_item w WHERE w.lane = d.category AND w.id = d.id)
+        AND NOT (d.status = 'held' AND EXISTS (
+            SELECT FROM ledger_bundle_item i JOIN ledger_bundle b ON b.id = i.bundle_id
+            JOIN ledger_work_item w ON w.lane = b.category AND w.id = b.id
+            WHERE i.delivery_id = d.id AND b.closed_at IS NULL)) LIMIT %(most)s""",
+    ),
+    (
+        "merged_into_nothing",
+        "Part of a summary that does not exist.",
+        ids.DELIVERY,
+        """SELECT d.id FROM ledger_delivery d WHERE d.id >= %(low)s AND d.id < %(high)s AND d.status = 'merged'
+        AND NOT EXISTS (SELECT FROM ledger_notification n WHERE n.id = d.merged_into) LIMIT %(most)s""",
     ),
     (
         "sent_but_bounced",

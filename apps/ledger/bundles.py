@@ -8,7 +8,7 @@ later opens the next one.
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
@@ -140,7 +140,10 @@ WITH gone AS (
     WHERE w.lane = %(lane)s AND w.id = ANY(%(ids)s) AND w.lease_token = (%(tokens)s ->> w.id::text)::integer
     RETURNING w.id
 )
-UPDATE ledger_delivery d SET status = 'held', reason = i.reason, because = i.because
+UPDATE ledger_delivery d
+SET status = 'held', reason = i.reason,
+    because = CASE WHEN i.because IS NULL OR d.because IS NULL THEN coalesce(i.because, d.because)
+        ELSE i.because || jsonb_build_object('before', d.because - 'before') END
 FROM json_to_recordset(%(why)s) AS i(id uuid, reason text, because jsonb)
 WHERE d.id = ANY(%(ids)s) AND d.id = i.id AND d.id IN (SELECT id FROM gone) AND d.status IN ('queued', 'held')
 RETURNING d.id
@@ -161,6 +164,27 @@ def withdraw(works: Sequence[Work], joinings: Collection[Joining]) -> Joined:
     }
     mine = {id_ for (id_,) in fetch(_WITHDRAW, parameters)}
     return join(j for j in joinings if j.delivery_id in mine)
+
+
+class Waits(NamedTuple):
+    """A delivery in an open bundle, with how many joined it."""
+
+    delivery_id: UUID
+    flush_at: datetime
+    count: int
+
+
+def waits_of(tenant_id: UUID, delivery_ids: Collection[UUID]) -> list[Waits]:
+    """Those of the deliveries that wait now. One query; none for none."""
+    if not delivery_ids:
+        return []
+    rows = fetch(
+        """SELECT i.delivery_id, b.flush_at, (SELECT count(*) FROM ledger_bundle_item o WHERE o.bundle_id = b.id)
+        FROM ledger_bundle_item i JOIN ledger_bundle b ON b.id = i.bundle_id
+        WHERE i.delivery_id = ANY(%(ids)s) AND i.tenant_id = %(tenant)s AND b.closed_at IS NULL ORDER BY i.delivery_id""",
+        {"ids": list(delivery_ids), "tenant": tenant_id},
+    )
+    return [Waits(*row) for row in rows]
 
 
 def lock_bundled(notification_id: UUID) -> set[UUID]:

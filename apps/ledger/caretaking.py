@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from apps.core.rows import execute
+from apps.ledger.bundles import prune_bundles
 from apps.ledger.partitions import create_ahead, drop_expired
 
 log = logging.getLogger(__name__)
@@ -21,6 +22,9 @@ def keep_partitions(now: datetime) -> None:
             return
         made = create_ahead(cursor, now)
         dropped = drop_expired(cursor, now, settings.LEDGER_RETENTION_DAYS)
+    pruned = prune_bundles(settings.LEDGER_RETENTION_DAYS)
+    if pruned:
+        log.info("bundles pruned", extra={"count": pruned})
     if made or dropped:
         log.info("partitions", extra={"made": made, "dropped": dropped})
 

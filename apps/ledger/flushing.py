@@ -187,7 +187,9 @@ def end_items(ended: Sequence[Ended]) -> None:
         ]
         execute(
             """UPDATE ledger_delivery d
-            SET status = i.status, ended_at = now(), merged_into = i.merged_into, because = coalesce(i.because, d.because),
+            SET status = i.status, ended_at = now(), merged_into = i.merged_into,
+                because = CASE WHEN i.because IS NULL OR d.because IS NULL THEN coalesce(i.because, d.because)
+                    ELSE i.because || jsonb_build_object('before', d.because - 'before') END,
                 reason = CASE WHEN i.status = 'merged' THEN d.reason ELSE i.reason END
             FROM json_to_recordset(%(rows)s) AS i(id uuid, status text, reason text, because jsonb, merged_into uuid)
             WHERE d.id = ANY(%(ids)s) AND d.id = i.id AND d.status = 'held'""",
@@ -246,25 +248,6 @@ def postpone(waits: Sequence[tuple[Work, datetime]]) -> None:
                 "tokens": Jsonb({str(work.id): work.lease_token for work, _ in waits}),
                 "due": Jsonb({str(work.id): at.isoformat() for work, at in waits}),
             },
-        )
-
-
-def engaged(notification_ids: Sequence[UUID]) -> set[UUID]:
-    """Those of which the recipient has read, opened or followed any delivery. One query."""
-    rows = fetch(
-        """SELECT DISTINCT notification_id FROM ledger_delivery
-        WHERE notification_id = ANY(%(ids)s) AND coalesce(read_at, opened_at, clicked_at) IS NOT NULL""",
-        {"ids": list(notification_ids)},
-    )
-    return {id_ for (id_,) in rows}
-
-
-def note_speaker(speakers: Mapping[UUID, UUID]) -> None:
-    """By delivery: the summary that speaks for it from now on, though it was delivered itself. One statement; none for none."""
-    if speakers:
-        execute(
-            "UPDATE ledger_delivery d SET merged_into = (%(by)s ->> d.id::text)::uuid WHERE d.id = ANY(%(ids)s)",
-            {"ids": list(speakers), "by": Jsonb({str(id_): str(by) for id_, by in speakers.items()})},
         )
 
 

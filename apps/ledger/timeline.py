@@ -1,6 +1,6 @@
 """The story of one notification, assembled from its rows: one plain sentence an entry."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -8,6 +8,7 @@ from uuid import UUID
 
 from apps.core import grounds, ids
 from apps.core.enums import Channel, DeliveryStatus, DoubtMove, EventKind, OutcomeKind, Reason, WorkKind
+from apps.ledger.bundles import Waits, waits_of
 from apps.ledger.fallbacks import chain_id
 from apps.ledger.models import Attempt, DeadLetter, Delivery, DeliveryEvent, Notification, WorkItem
 
@@ -17,7 +18,7 @@ NAMES = {Channel.PUSH: "Push", Channel.EMAIL: "Email", Channel.SMS: "SMS", Chann
 @dataclass(frozen=True, slots=True)
 class Entry:
     """`kind`: accepted, scheduled, decided, held, skipped, merged, speaks_for, rendered, attempt, sent, an outcome, an event
-    (EventKind), retry_planned, doubt_planned, fallback_planned, dead_letter."""
+    (EventKind), retry_planned, doubt_planned, fallback_planned, summary_planned, dead_letter."""
 
     at: datetime
     kind: str
@@ -28,7 +29,7 @@ class Entry:
 
 
 def timeline(*, tenant_id: UUID, notification_id: UUID) -> list[Entry]:
-    """Oldest first; empty when there is no such notification. Seven queries."""
+    """Oldest first; empty when there is no such notification. Seven queries, and one for what is held."""
     notification = Notification.objects.of(tenant_id).filter(id=notification_id).defer("sealed").first()
     if notification is None:
         return []
@@ -51,6 +52,7 @@ def timeline(*, tenant_id: UUID, notification_id: UUID) -> list[Entry]:
         *(_happened(event, deliveries) for event in events),
         *(entry for letter in dead for entry in _set_aside(letter, deliveries)),
         *(_planned(work, deliveries) for work in waiting if work.calls or work.kind in _PLANS),
+        *(_bundled(waits, deliveries) for waits in waits_of(tenant_id, _waiting(deliveries.values()))),
     ]
     return sorted(entries, key=lambda entry: entry.at)
 
@@ -219,6 +221,20 @@ def _planned(work: WorkItem, deliveries: dict[UUID, Delivery]) -> Entry:
 
 _WITHHELD = frozenset({DeliveryStatus.SKIPPED, DeliveryStatus.EXPIRED})
 _MOST_SPOKEN_FOR = 500
+
+
+def _waiting(deliveries: Iterable[Delivery]) -> list[UUID]:
+    return [d.id for d in deliveries if d.status == DeliveryStatus.HELD]
+
+
+def _bundled(waits: Waits, deliveries: dict[UUID, Delivery]) -> Entry:
+    channel = Channel(deliveries[waits.delivery_id].channel)
+    so_far = f"{waits.count} so far" if waits.count > 1 else "alone so far"
+    text = f"{NAMES[channel]} waits to be summed up until {waits.flush_at:%Y-%m-%d %H:%M:%S} UTC, {so_far}."
+    detail = {"due_at": waits.flush_at, "count": waits.count}
+    return Entry(waits.flush_at, "summary_planned", text, channel, waits.delivery_id, detail)
+
+
 _PLANS = frozenset({WorkKind.DOUBT, WorkKind.PROOF})
 
 

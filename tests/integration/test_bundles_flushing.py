@@ -1,19 +1,27 @@
 """A bundle that is flushed: every item ends in one summary or with its own reason, nothing twice and nothing lost."""
 
+from time import monotonic
+
 import pytest
 
 from apps.channels.selectors import forget_cached
 from apps.core import clock, ids
 from apps.core.enums import Channel
+from apps.dispatch.flushing import flush_bundles
+from apps.dispatch.rescue import rescue
 from apps.events.selectors import forget_cached as forget_event_types
+from apps.ledger import work
 from apps.ledger.models import Bundle, Delivery, Notification
 from apps.ledger.services import cancel_notification
 from apps.preferences.models import Preference
 from tests.integration.bundles_cast import deliver, fates, flush, like, liked, statements, summaries, told, wants_digest
 from tests.integration.dispatch_cast import (
+    LEASE,
     Carrier,
+    claimed,
     counts,
     endpoint,
+    lapse_leases,
     left,
     make_due,
     notify,
@@ -177,11 +185,6 @@ def test_a_digest_waits_on_when_its_hour_has_moved(rung: list[str]) -> None:
 
 
 def test_two_who_flush_the_same_bundle_make_one_summary(rung: list[str]) -> None:
-    from time import monotonic
-
-    from apps.dispatch.flushing import flush_bundles
-    from tests.integration.dispatch_cast import claimed, lapse_leases
-
     like()
     rosa = person()
     endpoint(rosa)
@@ -190,13 +193,8 @@ def test_two_who_flush_the_same_bundle_make_one_summary(rung: list[str]) -> None
     make_due()
     slow = claimed("route.social")
     lapse_leases()
-    from apps.dispatch.rescue import rescue
-
     rescue()
     make_due()
-    from apps.ledger import work
-    from tests.integration.dispatch_cast import LEASE
-
     quick = work.claim_lone(queue="route.social", lease=LEASE)
     flush_bundles(quick, monotonic() + 60)
     before = counts()

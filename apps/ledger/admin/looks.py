@@ -30,6 +30,7 @@ _LINE_TONES: Mapping[str, str] = {
     "retry_planned": "warning",
     "doubt_planned": "warning",
     "fallback_planned": "warning",
+    "summary_planned": "warning",
     "resent": "warning",
     "missing": "warning",
     "left_in_doubt": "warning",
