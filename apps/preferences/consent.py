@@ -20,6 +20,7 @@ from apps.preferences.differences import Difference, Stored
 
 BEGINNING = bytes(32)
 _MOST_AGENT = 300
+_AT_ONCE = 2_000
 # the latest record of each, one look-up per person whatever the length of the history
 _HEADS = """
 SELECT asked.id, head.number, head.hash
@@ -56,6 +57,9 @@ class Entry:
     agent: str
     notification_id: UUID | None
     at: datetime
+
+
+_HASHED = tuple(field.name for field in fields(Entry))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +107,17 @@ def hash_of(entry: Entry, previous: bytes) -> bytes:
     return sha256(previous + text.encode()).digest()
 
 
+def read(records: Any) -> Iterator[tuple[UUID, Entry, bytes, bytes]]:
+    """(id, record, the hash before it, its hash) of a query's rows, in portions."""
+    for id_, *values, previous, hash_ in records.values_list("id", *_HASHED, "previous_hash", "hash").iterator(
+        _AT_ONCE
+    ):
+        found = dict(zip(_HASHED, values, strict=True))
+        # PostgreSQL may spell an IPv6 address in another way
+        found["address"] = network_address(str(found["address"])) if found["address"] else None
+        yield id_, Entry(**found), bytes(previous), bytes(hash_)
+
+
 def network_address(text: str) -> str | None:
     """In one spelling, however PostgreSQL shows it; None: not an address. An IPv4 address stays one inside IPv6."""
     try:
@@ -142,6 +157,6 @@ def _rows(happening: Happening, number: int, previous: bytes) -> Iterator[Mappin
             at=happening.at,
         )
         hash_ = hash_of(entry, previous)
-        written = {field.name: getattr(entry, field.name) for field in fields(Entry)}
+        written = {name: getattr(entry, name) for name in _HASHED}
         yield {"id": ids.new(), **written, "previous_hash": memoryview(previous), "hash": memoryview(hash_)}
         previous = hash_

@@ -9,7 +9,7 @@ import msgspec
 
 from apps.core.types import Cell, Change, Choices, DigestTime, Mute, QuietHours, Switch
 
-Stored = Mapping[str, Any] | list[Any] | None
+Stored = dict[str, Any] | list[Any] | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,12 @@
 """Whether the history of what people chose is whole: every record's hash is taken again, and compared."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
-from apps.preferences.consent import BEGINNING, Entry, hash_of, network_address
+from apps.preferences.consent import BEGINNING, Entry, hash_of, read
 from apps.preferences.models import ConsentRecord
-
-_HASHED = tuple(field.name for field in fields(Entry))
-_AT_ONCE = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +29,8 @@ def chain_of(*, tenant_id: UUID, recipient_id: UUID) -> Chain:
 
 def records_of(*, tenant_id: UUID, recipient_id: UUID) -> list[tuple[Entry, bytes, bytes]]:
     """(record, the hash before it, its hash) of one person, in order. One query."""
-    return list(_rows(ConsentRecord.objects.of(tenant_id).filter(recipient_id=recipient_id).order_by("number")))
+    records = ConsentRecord.objects.of(tenant_id).filter(recipient_id=recipient_id)
+    return [row[1:] for row in read(records.order_by("number"))]
 
 
 def chains(tenant_id: UUID | None = None) -> Iterator[Chain]:
@@ -42,7 +40,7 @@ def chains(tenant_id: UUID | None = None) -> Iterator[Chain]:
 
 def _chains(records: Any) -> Iterator[Chain]:
     found: Chain | None = None
-    for entry, previous, hash_ in _rows(records.order_by("recipient_id", "number")):
+    for _, entry, previous, hash_ in read(records.order_by("recipient_id", "number")):
         if found is None or found.recipient_id != entry.recipient_id:
             if found is not None:
                 yield found
@@ -57,12 +55,3 @@ def _longer(chain: Chain, entry: Entry, previous: bytes, hash_: bytes) -> Chain:
     fits = entry.number == length and previous == chain.head and hash_ == hash_of(entry, previous)
     broken_at = entry.number if not fits and chain.broken_at is None else chain.broken_at
     return replace(chain, length=length, head=hash_, broken_at=broken_at)
-
-
-def _rows(records: Any) -> Iterator[tuple[Entry, bytes, bytes]]:
-    """(record, the hash before it, its hash)."""
-    for *values, previous, hash_ in records.values_list(*_HASHED, "previous_hash", "hash").iterator(_AT_ONCE):
-        found = dict(zip(_HASHED, values, strict=True))
-        # PostgreSQL may spell an IPv6 address in another way
-        found["address"] = network_address(str(found["address"])) if found["address"] else None
-        yield Entry(**found), bytes(previous), bytes(hash_)

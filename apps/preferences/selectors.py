@@ -9,9 +9,10 @@ from uuid import UUID
 import msgspec
 from django.db import connection
 
-from apps.core.enums import Channel, SuppressionReason
-from apps.core.types import Switch, Veto
-from apps.preferences.models import Preference, Suppression
+from apps.core.enums import Channel, DigestFrequency, SuppressionReason
+from apps.core.types import Default, Switch, Veto
+from apps.preferences.consent import Entry, read
+from apps.preferences.models import ConsentRecord, DefaultPreference, Preference, Suppression
 
 SuppressionKey = tuple[UUID, Channel, bytes]
 
@@ -44,6 +45,25 @@ class SuppressionRow:
     reason: str
     source: str
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentRow:
+    """A consent record, with the hash before it and its own."""
+
+    id: UUID
+    entry: Entry
+    previous_hash: bytes
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class DefaultRow:
+    """A tenant's default, and since when."""
+
+    default: Default
+    created_at: datetime
+    updated_at: datetime
 
 
 def switches(recipient_ids: Iterable[UUID]) -> dict[UUID, tuple[Switch, ...]]:
@@ -97,3 +117,26 @@ def suppression(*, tenant_id: UUID, channel: Channel, hashes: Iterable[bytes]) -
     rows = Suppression.objects.of(tenant_id).filter(channel=channel.value, address_hash__in=list(hashes))
     row = rows.order_by("id").values_list("id", "channel", "masked", "reason", "source", "created_at").first()
     return SuppressionRow(*row) if row else None
+
+
+def consents(
+    *, tenant_id: UUID, recipient_id: UUID, before: UUID | None = None, limit: int | None = None
+) -> tuple[ConsentRow, ...]:
+    """The latest first; `before`: only those older than the record of that id."""
+    records = ConsentRecord.objects.of(tenant_id).filter(recipient_id=recipient_id)
+    if before is not None:
+        last = records.filter(id=before).values_list("number", flat=True).first()
+        records = records.filter(number__lt=last or 0)
+    return tuple(ConsentRow(*row) for row in read(records.order_by("-number")[:limit]))
+
+
+def defaults(tenant_id: UUID) -> tuple[DefaultRow, ...]:
+    """By topic and channel."""
+    fields = ("topic", "channel", "is_on", "digest", "is_locked", "reason", "created_at", "updated_at")
+    rows = DefaultPreference.objects.of(tenant_id).order_by("topic", "channel").values_list(*fields)
+    return tuple(
+        DefaultRow(
+            Default(topic, channel, is_on, DigestFrequency(digest) if digest else None, is_locked, reason), *moments
+        )
+        for topic, channel, is_on, digest, is_locked, reason, *moments in rows
+    )

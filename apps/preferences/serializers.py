@@ -1,4 +1,4 @@
-"""The bodies and answers about preferences and suppressions."""
+"""Words that several bodies share, and the bodies and answers about suppressions."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -30,32 +30,6 @@ AddressText = Annotated[
         examples=["bea@example.com"],
     ),
 ]
-
-
-class PreferenceBody(Body, frozen=True):
-    topic: Topic
-    on: bool
-    channel: ChannelOrAny = "*"
-
-
-class PreferencesBody(Body, frozen=True):
-    """The whole list: what is not in it goes back to the default."""
-
-    preferences: Annotated[list[PreferenceBody], Meta(max_length=500)]
-
-
-class PreferenceAnswer(Answer):
-    """`source`: who decided it."""
-
-    topic: str
-    channel: str
-    on: bool
-    source: str
-    updated_at: datetime
-
-
-class PreferencesAnswer(Answer):
-    preferences: list[PreferenceAnswer]
 
 
 class SuppressionBody(Body, frozen=True):

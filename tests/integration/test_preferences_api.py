@@ -51,7 +51,15 @@ def lift(client, admin, channel, address):
 
 
 def test_a_user_without_preferences_has_an_empty_list(client, key, otto):
-    assert client.get(PATH, headers=key).json() == {"preferences": []}
+    assert client.get(PATH, headers=key).json() == {
+        "user_id": "otto",
+        "version": 0,
+        "preferences": [],
+        "mutes": [],
+        "quiet_hours": None,
+        "digest_time": {"hour": 9, "weekday": "monday"},
+        "blocked_actors": [],
+    }
 
 
 def test_what_was_put_is_what_is_read_and_what_dispatch_sees(client, key, otto):

@@ -1,84 +1,25 @@
-"""What a person switched off, and the addresses that must not be used."""
+"""/v1/suppressions: the addresses that must not be used."""
 
 from typing import cast
 from uuid import UUID
 
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.audience.addresses import address_hashes, device_token, email_address, phone_number
-from apps.audience.selectors import recipient_ids
 from apps.core.bodies import decode
 from apps.core.enums import Channel, Platform, Scope, SuppressionReason
 from apps.core.pagination import next_cursor, page_request
 from apps.core.problem_codes import Code
-from apps.core.problems import FieldError, Problem, ProblemBody
-from apps.core.types import Address, Author, Caller, Change, NewSuppression, Switch
+from apps.core.problems import Problem, ProblemBody
+from apps.core.types import Address, Caller, NewSuppression
 from apps.preferences import selectors, services
-from apps.preferences.changing import change_choices
-from apps.preferences.serializers import (
-    LiftBody,
-    PreferenceAnswer,
-    PreferencesAnswer,
-    PreferencesBody,
-    SuppressionAnswer,
-    SuppressionBody,
-    SuppressionPage,
-)
-from apps.preferences.topics import is_topic
+from apps.preferences.serializers import LiftBody, SuppressionAnswer, SuppressionBody, SuppressionPage
 
 SOURCE = "api"
-
-
-class Preferences(APIView):
-    scopes = {"GET": Scope.USERS_WRITE, "PUT": Scope.USERS_WRITE}
-
-    @extend_schema(
-        operation_id="read_preferences",
-        summary="Read a user's preferences",
-        responses={200: PreferencesAnswer, 404: ProblemBody},
-        tags=["Preferences"],
-    )
-    def get(self, request: Request, user_id: str) -> Response:
-        return Response(_preferences(_tenant_id(request), _recipient_id(request, user_id)))
-
-    @extend_schema(
-        operation_id="replace_preferences",
-        summary="Replace a user's preferences",
-        description="The next message obeys them. Those that stay as they were keep their source and date.",
-        request=PreferencesBody,
-        responses={200: PreferencesAnswer, 404: ProblemBody},
-        examples=[
-            OpenApiExample(
-                "No marketing, and no email about orders",
-                {
-                    "preferences": [
-                        {"topic": "category:marketing", "on": False},
-                        {"topic": "order.*", "channel": "email", "on": False},
-                    ]
-                },
-                request_only=True,
-            )
-        ],
-        tags=["Preferences"],
-    )
-    def put(self, request: Request, user_id: str) -> Response:
-        body = decode(request, PreferencesBody)
-        if errors := _objections(body):
-            code = cast(Code, errors[0].code) if len(errors) == 1 else Code.VALIDATION_ERROR
-            raise Problem(code, errors[0].detail if len(errors) == 1 else "", errors=errors)
-        tenant_id, recipient_id = _tenant_id(request), _recipient_id(request, user_id)
-        wanted = tuple(Switch(row.topic, row.channel, row.on) for row in body.preferences)
-        change_choices(
-            tenant_id=tenant_id,
-            recipient_id=recipient_id,
-            change=Change(switches=wanted, replaces=True),
-            by=Author(SOURCE),
-        )
-        return Response(_preferences(tenant_id, recipient_id))
 
 
 class Suppressions(APIView):
@@ -147,38 +88,6 @@ class Suppressions(APIView):
 
 def _tenant_id(request: Request) -> UUID:
     return cast(Caller, request.auth).tenant.id
-
-
-def _recipient_id(request: Request, user_id: str) -> UUID:
-    found = recipient_ids(_tenant_id(request), [user_id]).get(user_id)
-    if found is None:
-        raise Problem(Code.UNKNOWN_USER)
-    return found
-
-
-def _preferences(tenant_id: UUID, recipient_id: UUID) -> PreferencesAnswer:
-    rows = selectors.preferences_of(tenant_id=tenant_id, recipient_id=recipient_id)
-    return PreferencesAnswer(
-        preferences=[
-            PreferenceAnswer(
-                topic=row.topic, channel=row.channel, on=row.is_on, source=row.source, updated_at=row.updated_at
-            )
-            for row in rows
-        ]
-    )
-
-
-def _objections(body: PreferencesBody) -> list[FieldError]:
-    errors, met = [], set()
-    for index, row in enumerate(body.preferences):
-        pointer = f"/preferences/{index}"
-        if not is_topic(row.topic):
-            said = "is neither an event type, a pattern like `order.*`, a `category:<name>` nor `*`."
-            errors.append(FieldError(f"{pointer}/topic", Code.INVALID_TOPIC, f"`{row.topic}` {said}"))
-        elif (row.topic, row.channel) in met:
-            errors.append(FieldError(pointer, Code.CONTRADICTION, f"`{row.topic}` on `{row.channel}` is there twice."))
-        met.add((row.topic, row.channel))
-    return errors
 
 
 def _address(body: SuppressionBody | LiftBody) -> Address:

@@ -1,0 +1,1 @@
+"""What people chose, what the tenant allows, which addresses are vetoed: over HTTP."""
