@@ -57,6 +57,7 @@ class Scope(Worded):
     NOTIFICATIONS_WRITE = "notifications:write", "Send and cancel notifications."
     NOTIFICATIONS_READ = "notifications:read", "Read notifications and their timelines."
     USERS_WRITE = "users:write", "Read and change people and their endpoints."
+    NOTIFICATIONS_CRITICAL = "notifications:critical", "Send critical messages of no approved event type."
     OPERATOR = "operator", "Retry, replay and give up failed work."
     ADMIN = "admin", "Change event types, templates and everything above."
 

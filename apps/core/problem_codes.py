@@ -295,6 +295,30 @@ class Code(StrEnum):
         "A layout and its templates do not fit together.",
         "A layout's html has `{{ content }}` once; a template that wears one has no document of its own.",
     )
+    CRITICAL_NEEDS_REASON = (
+        "critical_needs_reason",
+        422,
+        "A critical event type needs a reason and an owner.",
+        "Send `critical_reason` and `owner`; somebody else approves it then.",
+    )
+    CRITICAL_NOT_APPROVED = (
+        "critical_not_approved",
+        403,
+        "Nobody has approved that this is critical.",
+        "Name an approved critical event type, or use a key with the scope `notifications:critical`.",
+    )
+    CRITICAL_OWN_REQUEST = (
+        "critical_own_request",
+        409,
+        "Who asked for it cannot approve it.",
+        "Somebody else approves it: another API key, or an operator in the admin.",
+    )
+    NOTHING_TO_APPROVE = (
+        "nothing_to_approve",
+        409,
+        "Nobody has asked for this event type to be critical, or it is approved.",
+        "Ask for it first: PUT it with the category `critical`, a reason and an owner.",
+    )
     NOTHING_TO_PUBLISH = "nothing_to_publish", 409, "There is no draft to publish.", "Save a draft first."
     SIGNATURE_INVALID = (
         "signature_invalid",

@@ -2,16 +2,23 @@
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
 
-from apps.core.admin_bases import TONES, ModelAdmin, display
+from apps.core.admin_asking import Question, ask
+from apps.core.admin_bases import TONES, ModelAdmin, action, display, operator
 from apps.core.admin_filters import one_of
 from apps.core.enums import Category
+from apps.core.problems import Problem
+from apps.core.types import Critical
 from apps.events import models
+from apps.events.critical import approve_critical, governed
 from apps.events.forms import EventTypeForm
 from apps.events.selectors import forget_cached
+from apps.tenants import selectors as tenants
 from apps.tenants.tenant_filter import TenantColumn, TenantFilter
 
 
@@ -21,6 +28,7 @@ class EventTypeAdmin(TenantColumn, ModelAdmin):
     list_display = ("key", "name", "category_label", "template_key", "channel_list", "fallback_chain", "tenant")
     list_filter = (TenantFilter, one_of("category", Category))
     list_filter_submit = True
+    actions_detail = ("approve",)
     list_select_related = ("tenant",)
     search_fields = ("key", "name", "owner")
     ordering = ("key",)
@@ -28,7 +36,7 @@ class EventTypeAdmin(TenantColumn, ModelAdmin):
         "An event type says what can happen, whom it concerns and how it travels: order.shipped, login.code."
     )
     fieldsets = (
-        (None, {"fields": ("tenant", "key", "name", "category", "template_key", "owner")}),
+        (None, {"fields": ("tenant", "key", "name", "category", "critical_reason", "template_key", "owner")}),
         ("Way", {"fields": ("channels", "fallback", "fallback_after_seconds")}),
         (
             "Care",
@@ -50,7 +58,8 @@ class EventTypeAdmin(TenantColumn, ModelAdmin):
 
     @display(description="Category", label=TONES)
     def category_label(self, kind: models.EventType) -> str:
-        return kind.category
+        is_pending = kind.category == Category.CRITICAL and not kind.critical_approved_by
+        return "critical: not approved" if is_pending else kind.category
 
     @display(description="Channels")
     def channel_list(self, kind: models.EventType) -> str:
@@ -60,7 +69,43 @@ class EventTypeAdmin(TenantColumn, ModelAdmin):
     def fallback_chain(self, kind: models.EventType) -> str:
         return " → ".join(kind.fallback) or "-"
 
+    @action(description="Approve as critical", url_path="approve-critical", icon="verified", permissions=("change",))
+    def approve(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        kind = get_object_or_404(models.EventType.objects.all_tenants(), id=object_id)
+        page = reverse("admin:events_eventtype_change", args=[kind.id])
+        if request.method == "POST":
+            tenant = tenants.tenant_by_id(kind.tenant_id)
+            assert tenant is not None
+            try:
+                approve_critical(tenant=tenant, key=kind.key, by=operator(request))
+            except Problem as problem:
+                messages.error(request, problem.code.meaning)
+            else:
+                self.log_change(request, kind, "Approved as critical.")
+                messages.success(request, f"{kind.key} is critical now.")
+            return HttpResponseRedirect(page)
+        question = Question(
+            title=f"Approve {kind.key} as critical",
+            sentence=f"Asked for by {kind.critical_asked_by}, owner {kind.owner}: {kind.critical_reason} "
+            "Its messages will pass over what recipients switched off, and over quiet hours.",
+            submit="Approve it",
+            back=page,
+        )
+        return ask(request, question, model=self.model)
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        pending = models.EventType.objects.all_tenants().filter(
+            id=object_id, category=Category.CRITICAL, critical_approved_by=""
+        )
+        is_pending = pending.exclude(critical_asked_by="").exists()
+        found: list[Any] = super().get_actions_detail(request, object_id) if is_pending else []  # type: ignore[misc]
+        return found
+
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        known = models.EventType.objects.all_tenants().filter(id=obj.id).first() if change else None
+        asked = Critical(obj.critical_reason, operator(request))
+        for name, value in governed(known, Category(obj.category), obj.owner, asked).items():
+            setattr(obj, name, value)
         super().save_model(request, obj, form, change)
         forget_cached()
 

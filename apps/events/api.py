@@ -9,14 +9,15 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.core.bodies import decode
-from apps.core.enums import Scope
+from apps.core.enums import Category, Scope
 from apps.core.openapi import PAGE_PARAMETERS
 from apps.core.pagination import next_cursor, page_request
 from apps.core.problem_codes import Code
-from apps.core.problems import Problem
-from apps.core.types import EventType
+from apps.core.problems import Problem, ProblemBody
+from apps.core.types import Caller, Critical, EventType
 from apps.events.bodies import EventTypeAnswer, EventTypeBody, EventTypePage, answer_of
-from apps.events.selectors import event_type, event_type_page, event_types
+from apps.events.critical import approve_critical
+from apps.events.selectors import event_type, event_type_page, event_types, waits_for_itself
 from apps.events.services import delete_event_type, put_event_type
 from apps.tenants.authentication import caller_of
 
@@ -99,7 +100,13 @@ class EventTypeView(APIView):
             raise Problem(
                 Code.CONTRADICTION, "Send `waits_for` and `waits_seconds`, or neither.", pointer="/waits_seconds"
             )
-        tenant = caller_of(request).tenant
+        caller = caller_of(request)
+        tenant = caller.tenant
+        for name in ("critical_reason", "owner"):
+            if body.category == Category.CRITICAL and not getattr(body, name).strip():
+                raise Problem(Code.CRITICAL_NEEDS_REASON, pointer=f"/{name}")
+        if waits_for_itself(tenant.id, key, body.waits_for):
+            raise Problem(Code.CONTRADICTION, "They would wait for each other.", pointer="/waits_for")
         is_new = put_event_type(
             tenant=tenant,
             key=key,
@@ -116,6 +123,7 @@ class EventTypeView(APIView):
             waits=timedelta(seconds=body.waits_seconds),
             sensitive_keys=body.sensitive_keys,
             owner=body.owner,
+            critical=Critical(body.critical_reason, name_of_key(caller)),
         )
         found = event_types([(tenant.id, key)]).get((tenant.id, key))
         return Response(answer_of(_known(found, key)), status=201 if is_new else 200)
@@ -132,6 +140,30 @@ class EventTypeView(APIView):
         if not delete_event_type(tenant=caller_of(request).tenant, key=key):
             raise Problem(Code.NOT_FOUND, f"There is no event type `{key}`.")
         return Response(status=204)
+
+
+class CriticalApprovalView(APIView):
+    scopes = {"POST": Scope.ADMIN}
+
+    @extend_schema(
+        operation_id="approve_critical_event_type",
+        summary="Approve that an event type is critical",
+        description="By another key than the one that asked for it. From then on its messages pass over what recipients switched off.",
+        tags=["Event types"],
+        parameters=[KEY],
+        request=None,
+        responses={200: EventTypeAnswer, 404: ProblemBody, 409: ProblemBody},
+    )
+    def post(self, request: Request, key: str) -> Response:
+        caller = caller_of(request)
+        approve_critical(tenant=caller.tenant, key=key, by=name_of_key(caller))
+        found = event_types([(caller.tenant.id, key)]).get((caller.tenant.id, key))
+        return Response(answer_of(_known(found, key)))
+
+
+def name_of_key(caller: Caller) -> str:
+    """A rotated key keeps its name, and so who it is."""
+    return f"key {caller.key_name}"[:150]
 
 
 def _known(found: EventType | None, key: str) -> EventType:

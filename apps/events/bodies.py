@@ -1,5 +1,6 @@
 """Event types as they come and go through the API."""
 
+from datetime import datetime
 from typing import Annotated
 
 from msgspec import Meta
@@ -60,12 +61,29 @@ class EventTypeBody(Body, frozen=True):
         Meta(max_length=50, description="Keys of `data` that are erased as soon as the message is over, e.g. codes."),
     ] = []
     owner: Annotated[str, Meta(max_length=200, description="Who to ask about it.")] = ""
+    critical_reason: Annotated[
+        str,
+        Meta(max_length=500, description="With the category `critical`: why people must get it whatever they chose."),
+    ] = ""
+
+
+class CriticalAnswer(Answer):
+    """Why it is to be critical, who asked for it, and who approved it: somebody else."""
+
+    reason: str
+    asked_by: str
+    approved_by: str | None
+    approved_at: datetime | None
 
 
 class EventTypeAnswer(Answer):
+    """`category`: as it was asked for; `works_as`: what its messages are: transactional, until somebody approves that it is critical."""
+
     key: str
     name: str
     category: Category
+    works_as: Category
+    critical: CriticalAnswer | None
     template_key: str
     channels: list[Channel]
     fallback: list[Channel]
@@ -86,10 +104,20 @@ class EventTypePage(Answer):
 
 
 def answer_of(kind: EventType) -> EventTypeAnswer:
+    critical = kind.critical
     return EventTypeAnswer(
         key=kind.key,
         name=kind.name,
-        category=kind.category,
+        category=Category.CRITICAL if critical else kind.category,
+        works_as=kind.category,
+        critical=CriticalAnswer(
+            reason=critical.reason,
+            asked_by=critical.asked_by,
+            approved_by=critical.approved_by or None,
+            approved_at=critical.approved_at,
+        )
+        if critical
+        else None,
         template_key=kind.template_key,
         channels=list(kind.channels),
         fallback=list(kind.fallback),

@@ -128,6 +128,10 @@ class EventTypeForm(ModelForm):
         fuller, seconds = cleaned.get("waits_for"), cleaned.get("waits_seconds")
         if fuller and cleaned.get("key", self.instance.key) in fuller:
             self.add_error("waits_for", "An event type cannot wait for itself.")
+        if cleaned.get("category") == Category.CRITICAL:
+            for name in ("critical_reason", "owner"):
+                if not (cleaned.get(name) or "").strip():
+                    self.add_error(name, "A critical event type needs it.")
         if bool(fuller) != bool(seconds):
             self.add_error("waits_seconds", "Fuller event types and the time to wait belong together.")
         return cleaned

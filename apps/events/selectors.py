@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from apps.core.enums import Category, Channel, DedupBy, GroupBy, ResendInDoubt
-from apps.core.types import EventType, Grouping
+from apps.core.types import Critical, EventType, Grouping
 from apps.events import models
 
 CACHE_SECONDS = 1.0
@@ -18,6 +18,7 @@ _FIELDS = (
     *("dedup_window_seconds", "sensitive_keys", "owner", "fallback_after_seconds", "resend_in_doubt", "dedup_by"),
     *("group_by", "group_window_seconds", "group_most", "group_leads", "group_low_only"),
     *("digest_template_key", "overflows", "waits_for", "waits_seconds"),
+    *("critical_reason", "critical_asked_by", "critical_approved_by", "critical_approved_at"),
 )
 
 _cache: dict[tuple[UUID, str], tuple[float, EventType]] = {}
@@ -69,6 +70,21 @@ def waiting_for(tenant_ids: Iterable[UUID]) -> dict[UUID, Mapping[str, tuple[Eve
     return {id_: _waiting[id_][1] for id_ in wanted}
 
 
+def waits_for_itself(tenant_id: UUID, key: str, waits_for: Iterable[str]) -> bool:
+    """Whether it would, through others, if it waited for these."""
+    rows = models.EventType.objects.of(tenant_id).exclude(waits_for=[]).exclude(key=key)
+    others: dict[str, list[str]] = dict(rows.values_list("key", "waits_for"))
+    ahead, seen = list(waits_for), set()
+    while ahead:
+        fuller = ahead.pop()
+        if fuller == key:
+            return True
+        if fuller not in seen:
+            seen.add(fuller)
+            ahead += others.get(fuller, [])
+    return False
+
+
 def event_type_page(tenant_id: UUID, limit: int, before: UUID | None) -> list[EventType]:
     """Newest first."""
     rows = models.EventType.objects.of(tenant_id)
@@ -86,13 +102,14 @@ def forget_cached() -> None:
 def _frozen(row: tuple[Any, ...]) -> EventType:
     event_type_id, tenant_id, key, name, category, template_key, channels, fallback, *more = row
     window, sensitive_keys, owner, fallback_after, resend_in_doubt, dedup_by, *rest = more
-    by, group_window, most, leads, low_only, digest_template_key, overflows, waits_for, waits = rest
+    by, group_window, most, leads, low_only, digest_template_key, overflows, waits_for, waits, *asked = rest
+    critical = Critical(*asked) if category == Category.CRITICAL else None
     return EventType(
         id=event_type_id,
         tenant_id=tenant_id,
         key=key,
         name=name,
-        category=Category(category),
+        category=Category.TRANSACTIONAL if critical and not critical.approved_by else Category(category),
         template_key=template_key,
         channels=tuple(Channel(channel) for channel in channels),
         fallback=tuple(Channel(channel) for channel in fallback),
@@ -109,4 +126,5 @@ def _frozen(row: tuple[Any, ...]) -> EventType:
         overflows=overflows,
         waits_for=tuple(waits_for),
         waits=timedelta(seconds=waits),
+        critical=critical,
     )

@@ -3,9 +3,12 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
+from django.db import transaction
+
 from apps.core.enums import Category, Channel, DedupBy, ResendInDoubt
-from apps.core.types import Tenant
+from apps.core.types import Critical, Tenant
 from apps.events import models
+from apps.events.critical import governed
 from apps.events.selectors import event_type, forget_cached
 
 
@@ -26,27 +29,33 @@ def put_event_type(
     dedup_by: DedupBy = DedupBy.CONTENT,
     waits_for: Sequence[str] = (),
     waits: timedelta = timedelta(0),
+    critical: Critical | None = None,
 ) -> bool:
-    """Creates it, or replaces every field. True when it is new. Other processes may use the old one for 1 s more."""
-    _, is_new = models.EventType.objects.of(tenant).update_or_create(
-        tenant_id=tenant.id,
-        key=key,
-        defaults={
-            "name": name,
-            "category": category.value,
-            "template_key": template_key,
-            "channels": [channel.value for channel in channels],
-            "fallback": [channel.value for channel in fallback],
-            "dedup_window_seconds": int(dedup_window.total_seconds()),
-            "sensitive_keys": list(sensitive_keys),
-            "owner": owner,
-            "fallback_after_seconds": int(fallback_after.total_seconds()),
-            "resend_in_doubt": resend_in_doubt.value,
-            "dedup_by": dedup_by.value,
-            "waits_for": list(waits_for),
-            "waits_seconds": int(waits.total_seconds()),
-        },
-    )
+    """Creates it, or replaces every field. True when it is new. Other processes may use the old one for 1 s more. `critical`: with the
+    category critical; without an approval in it, it works as transactional until somebody else approves it (critical.py)."""
+    rows = models.EventType.objects.of(tenant)
+    with transaction.atomic():
+        known = rows.select_for_update().filter(key=key).first()
+        _, is_new = rows.update_or_create(
+            tenant_id=tenant.id,
+            key=key,
+            defaults={
+                **governed(known, category, owner, critical),
+                "name": name,
+                "category": category.value,
+                "template_key": template_key,
+                "channels": [channel.value for channel in channels],
+                "fallback": [channel.value for channel in fallback],
+                "dedup_window_seconds": int(dedup_window.total_seconds()),
+                "sensitive_keys": list(sensitive_keys),
+                "owner": owner,
+                "fallback_after_seconds": int(fallback_after.total_seconds()),
+                "resend_in_doubt": resend_in_doubt.value,
+                "dedup_by": dedup_by.value,
+                "waits_for": list(waits_for),
+                "waits_seconds": int(waits.total_seconds()),
+            },
+        )
     forget_cached()
     return is_new
 

@@ -46,7 +46,7 @@ def draft(caller: Caller, item: NotificationItem, now: datetime, pointer: str = 
     event_type = _event_type(caller, item, pointer)
     _check_content(caller, item, event_type, pointer)
     _check_times(item, now, pointer)
-    category = event_type.category if event_type else item.category or category_of(item.template_id or "")
+    category = category_of(caller, event_type, item.category, item.template_id or "", pointer)
     if item.channels and len(set(item.channels)) < len(item.channels):
         raise Problem(Code.CONTRADICTION, "A channel is named twice.", pointer=f"{pointer}/channels")
     user = item.user_id or (item.recipient.checked(f"{pointer}/recipient") if item.recipient else "")
@@ -89,12 +89,6 @@ def _event_type(caller: Caller, item: NotificationItem, pointer: str) -> EventTy
             Code.UNKNOWN_EVENT_TYPE,
             f"The event type `{item.event_type}` is not known.",
             pointer=f"{pointer}/event_type",
-        )
-    if item.category is not None and item.category != event_type.category:
-        raise Problem(
-            Code.CONTRADICTION,
-            f"The event type `{event_type.key}` has the category `{event_type.category}`.",
-            pointer=f"{pointer}/category",
         )
     return event_type
 

@@ -84,10 +84,10 @@ def test_a_change_takes_effect_at_once_and_leaves_the_key(acme: Tenant, mira: Cl
     assert event_type(acme.id, "order.shipped") is not None
     page = reverse("admin:events_eventtype_change", args=[EventType.objects.get().id])
     assert 'value="push, sms"' in mira.get(page).content.decode()
-    mira.post(page, typed(acme, key="order.other", fallback="", category="critical"))
+    mira.post(page, typed(acme, key="order.other", fallback="", category="social"))
     found = event_type(acme.id, "order.shipped")
     assert found is not None
-    assert (found.fallback, found.category) == ((), "critical")
+    assert (found.fallback, found.category) == ((), "social")
 
 
 def test_removing_takes_effect_at_once(acme: Tenant, mira: Client) -> None:

@@ -28,6 +28,22 @@ SHIPPED = {
     "owner": "Mira",
 }
 
+DEFAULTS = {
+    "works_as": "transactional",
+    "critical": None,
+    "template_key": "",
+    "channels": [],
+    "fallback": [],
+    "fallback_after_seconds": 0,
+    "resend_in_doubt": "default",
+    "dedup_window_seconds": 0,
+    "dedup_by": "content",
+    "waits_for": [],
+    "waits_seconds": 0,
+    "sensitive_keys": [],
+    "owner": "",
+}
+
 
 @pytest.fixture
 def acme() -> Tenant:
@@ -45,25 +61,11 @@ def call(tenant: Tenant, method: str, path: str, body: Any = None, *scopes: Scop
 
 def test_an_event_type_is_created_read_replaced_and_removed(acme: Tenant) -> None:
     created = call(acme, "PUT", "/order.shipped", SHIPPED)
-    assert (created.status_code, created.json()) == (201, {"key": "order.shipped"} | SHIPPED)
+    assert (created.status_code, created.json()) == (201, DEFAULTS | {"key": "order.shipped"} | SHIPPED)
     assert call(acme, "GET", "/order.shipped").json() == created.json()
-    replaced = call(acme, "PUT", "/order.shipped", {"name": "Shipped", "category": "critical"})
-    assert (replaced.status_code, replaced.json()) == (
-        200,
-        {
-            "key": "order.shipped",
-            "name": "Shipped",
-            "category": "critical",
-            "template_key": "",
-            "channels": [],
-            "fallback": [],
-            "fallback_after_seconds": 0,
-            "resend_in_doubt": "default",
-            "dedup_window_seconds": 0,
-            "sensitive_keys": [],
-            "owner": "",
-        },
-    )
+    replaced = call(acme, "PUT", "/order.shipped", {"name": "Shipped", "category": "social"})
+    bare = DEFAULTS | {"key": "order.shipped", "name": "Shipped", "category": "social", "works_as": "social"}
+    assert (replaced.status_code, replaced.json()) == (200, bare)
     assert models.EventType.objects.of(acme).count() == 1
     assert call(acme, "DELETE", "/order.shipped").status_code == 204
     assert call(acme, "DELETE", "/order.shipped").status_code == 404
@@ -97,6 +99,10 @@ def test_the_frozen_value_has_it_all(acme: Tenant) -> None:
         ("ok", {"fallback_after_seconds": 86_401}, "out_of_range", "/fallback_after_seconds"),
         ("ok", {"resend_in_doubt": "always"}, "out_of_range", "/resend_in_doubt"),
         ("ok", {"dedup_window_seconds": -1}, "out_of_range", "/dedup_window_seconds"),
+        ("ok", {"dedup_by": "luck"}, "out_of_range", "/dedup_by"),
+        ("ok", {"waits_for": ["ok"], "waits_seconds": 5}, "contradiction", "/waits_for"),
+        ("ok", {"waits_for": ["fuller"]}, "contradiction", "/waits_seconds"),
+        ("ok", {"waits_for": ["fuller"], "waits_seconds": 3_601}, "out_of_range", "/waits_seconds"),
         ("ok", {"colour": "red"}, "unknown_field", "/colour"),
     ],
 )

@@ -22,7 +22,12 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def caller() -> Caller:
-    return Caller(cast.with_content(cast.acme()), Scope.NOTIFICATIONS_WRITE, Scope.NOTIFICATIONS_READ)
+    return Caller(
+        cast.with_content(cast.acme()),
+        Scope.NOTIFICATIONS_WRITE,
+        Scope.NOTIFICATIONS_READ,
+        Scope.NOTIFICATIONS_CRITICAL,
+    )
 
 
 def test_it_takes_the_request_as_it_is_printed(caller: Caller) -> None:

@@ -37,7 +37,7 @@ def rung(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
 
 
 def test_it_rings_for_what_is_due_and_only_after_the_commit(rung: list[tuple[str, ...]]) -> None:
-    caller = Caller(cast.acme(), Scope.NOTIFICATIONS_WRITE)
+    caller = Caller(cast.acme(), Scope.NOTIFICATIONS_WRITE, Scope.NOTIFICATIONS_CRITICAL)
     due = (clock.now() + timedelta(hours=1)).isoformat()
     bea = {"recipient": {"user_id": "bea"}, "category": "critical", "message": {"body": "Hello"}}
     caller.post(BATCH, {"notifications": [ROSA, ROSA, ROSA | {"schedule_at": due, "category": "marketing"}, bea]})
@@ -54,7 +54,7 @@ def test_a_bell_that_cannot_ring_takes_no_202_back(monkeypatch: pytest.MonkeyPat
         raise RuntimeError("no broker")
 
     monkeypatch.setattr(ringer, "ask", broken)
-    caller = Caller(cast.acme(), Scope.NOTIFICATIONS_WRITE)
+    caller = Caller(cast.acme(), Scope.NOTIFICATIONS_WRITE, Scope.NOTIFICATIONS_CRITICAL)
     assert caller.send().status_code == 202
     bea = {"recipient": {"user_id": "bea"}, "category": "critical", "message": {"body": "Hello"}}
     assert caller.post(SEND, bea).status_code == 202
@@ -63,7 +63,7 @@ def test_a_bell_that_cannot_ring_takes_no_202_back(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.usefixtures("rung")
 def test_fifty_at_once_make_one() -> None:
-    caller = Caller(cast.acme(), Scope.NOTIFICATIONS_WRITE)
+    caller = Caller(cast.acme(), Scope.NOTIFICATIONS_WRITE, Scope.NOTIFICATIONS_CRITICAL)
 
     def send(place: int) -> Any:
         try:
@@ -81,7 +81,7 @@ def test_fifty_at_once_make_one() -> None:
 
 @pytest.mark.usefixtures("rung")
 def test_fifty_keys_for_one_event_make_one() -> None:
-    caller = Caller(cast.acme(), Scope.NOTIFICATIONS_WRITE)
+    caller = Caller(cast.acme(), Scope.NOTIFICATIONS_WRITE, Scope.NOTIFICATIONS_CRITICAL)
 
     def send(place: int) -> Any:
         try:
@@ -98,7 +98,7 @@ def test_fifty_keys_for_one_event_make_one() -> None:
 
 @pytest.mark.usefixtures("rung")
 def test_while_the_first_is_running_the_second_is_told_to_come_again() -> None:
-    caller = Caller(cast.acme(), Scope.NOTIFICATIONS_WRITE)
+    caller = Caller(cast.acme(), Scope.NOTIFICATIONS_WRITE, Scope.NOTIFICATIONS_CRITICAL)
     caller.send("k-1")
     held = SeenKey.objects.get()
     cast.clear()
@@ -150,7 +150,7 @@ def test_cancelling_and_routing_at_once_have_one_winner(monkeypatch: pytest.Monk
 @pytest.mark.usefixtures("rung")
 @pytest.mark.parametrize("where", [SEND, BATCH])
 def test_without_a_database_nothing_is_answered_202(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
-    caller = Caller(cast.acme(), Scope.NOTIFICATIONS_WRITE)
+    caller = Caller(cast.acme(), Scope.NOTIFICATIONS_WRITE, Scope.NOTIFICATIONS_CRITICAL)
     caller.send("k-0")  # key and tenant are known to this process
     cast.clear()
     body = ROSA if where == SEND else {"notifications": [ROSA]}
@@ -168,7 +168,7 @@ def test_without_a_database_nothing_is_answered_202(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.usefixtures("rung")
 def test_a_connection_that_dies_in_between_is_no_202_either(monkeypatch: pytest.MonkeyPatch) -> None:
-    caller = Caller(cast.acme(), Scope.NOTIFICATIONS_WRITE)
+    caller = Caller(cast.acme(), Scope.NOTIFICATIONS_WRITE, Scope.NOTIFICATIONS_CRITICAL)
     connection.ensure_connection()
     with monkeypatch.context() as patched:
         patched.setattr(connection, "close_if_health_check_failed", lambda: None)

@@ -8,6 +8,7 @@ import pytest
 
 from apps.core import clock, ids
 from apps.core.enums import Category, Scope
+from apps.core.types import Critical
 from apps.dispatch import bells
 from apps.dispatch.route_batch import route_batch
 from apps.events.services import put_event_type
@@ -129,6 +130,7 @@ def test_cancelling_erases_what_is_sensitive(caller: Caller) -> None:
     cast.with_content(caller.tenant)
     put_event_type(
         tenant=caller.tenant, key="login", name="Login", category=Category.CRITICAL, template_key="order_shipped_v3",
+        critical=Critical("Codes", "key a", "key b"),
         sensitive_keys=["code"],
     )  # fmt: skip
     due = (clock.now() + timedelta(hours=1)).isoformat()

@@ -2,7 +2,7 @@
 
 from apps.core.types.callers import Caller, Tenant
 from apps.core.types.carrying import Account, InboundText, OutboundMessage, Outcome, ProviderCall, Receipt
-from apps.core.types.catalogue import EventType, Rendered
+from apps.core.types.catalogue import Critical, EventType, Rendered
 from apps.core.types.changes import Author, Cell, Change, DigestTime, OwnQuietHours
 from apps.core.types.choices import Cap, Choices, Default, Grouping, Mute, QuietHours, Switch, TenantRules
 from apps.core.types.people import Address, Endpoint, InlineRecipient, NewSuppression, Recipient, Veto
@@ -17,6 +17,7 @@ __all__ = [
     "Cell",
     "Change",
     "Choices",
+    "Critical",
     "Default",
     "DigestTime",
     "Endpoint",

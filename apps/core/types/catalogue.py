@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from apps.core.enums import Category, Channel, DedupBy, ResendInDoubt
@@ -10,8 +10,20 @@ from apps.core.types.choices import Grouping
 
 
 @dataclass(frozen=True, slots=True)
+class Critical:
+    """Why an event type is to be critical, who asked for it, and who approved it: somebody else (empty: nobody yet)."""
+
+    reason: str
+    asked_by: str
+    approved_by: str = ""
+    approved_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class EventType:
-    """`fallback`: channels tried one after another when one gives up, e.g. (PUSH, SMS). `fallback_after`: also when there is no proof
+    """`category`: what it works as: until it is approved, one that is to be critical is transactional.
+
+    `fallback`: channels tried one after another when one gives up, e.g. (PUSH, SMS). `fallback_after`: also when there is no proof
     of arrival after that time (zero: only when it gives up). `digest_template_key`: of its summaries. `overflows`: what is over a
     frequency cap goes into a digest. `waits_for`: fuller event types about the same object; it waits `waits` for one of them."""
 
@@ -34,6 +46,7 @@ class EventType:
     overflows: bool = False
     waits_for: tuple[str, ...] = ()
     waits: timedelta = timedelta(0)
+    critical: Critical | None = None
 
 
 @dataclass(frozen=True, slots=True)

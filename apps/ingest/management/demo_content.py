@@ -24,6 +24,7 @@ class Demo:
     variants: tuple[Source, ...]
     fallback: tuple[Channel, ...] = ()
     sensitive_keys: tuple[str, ...] = ()
+    critical_reason: str = ""
     owner: str = field(default="Demo Rides")
 
 
@@ -209,6 +210,7 @@ LOGIN_CODE = Demo(
     template_key="login_code",
     channels=(Channel.SMS, Channel.EMAIL),
     sensitive_keys=("code",),
+    critical_reason="Without the code nobody can sign in.",
     sample={"code": "471108"},
     variants=(
         _sms("", "{{ data.code }} is your {{ tenant.name }} code. Never pass it on."),

@@ -125,6 +125,7 @@ class Migration(migrations.Migration):
                                 ("notifications:write", "Send and cancel notifications."),
                                 ("notifications:read", "Read notifications and their timelines."),
                                 ("users:write", "Read and change people and their endpoints."),
+                                ("notifications:critical", "Send critical messages of no approved event type."),
                                 ("operator", "Retry, replay and give up failed work."),
                                 ("admin", "Change event types, templates and everything above."),
                             ],

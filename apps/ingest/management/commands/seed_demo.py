@@ -20,7 +20,7 @@ from apps.audience.addresses import device_token, email_address, phone_number
 from apps.audience.services import upsert_user
 from apps.channels.sandbox.behaviour import BEHAVIOURS, DELIVERED, DOMAIN, TOKEN_PREFIX
 from apps.core.enums import KeyMode, Platform, Scope
-from apps.core.types import Address, InlineRecipient, Tenant
+from apps.core.types import Address, Critical, InlineRecipient, Tenant
 from apps.events.services import put_event_type
 from apps.ingest.management import demo_content
 from apps.templates.services import publish_changes
@@ -131,6 +131,7 @@ def seed_content(tenant: Tenant) -> None:
             fallback=demo.fallback,
             sensitive_keys=demo.sensitive_keys,
             owner=demo.owner,
+            critical=Critical(demo.critical_reason, asked_by=demo.owner, approved_by="seed_demo"),
         )
 
 
