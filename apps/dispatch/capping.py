@@ -155,7 +155,8 @@ def _taken(asked: Sequence[Asked], now: datetime) -> dict[tuple[UUID, bool], lis
     people = {one.notification.recipient_id for one in asked}
     since = min(caps.begins(cap, one.zone, now) for one in asked for cap in one.caps)
     found: dict[tuple[UUID, str], Spent | reserving.Taken] = {}
-    for one in (*reserving.taken(people, since), *sent_units(people, since)):
+    each: list[Spent | reserving.Taken] = [*reserving.taken(people, since), *sent_units(people, since)]
+    for one in each:
         found[one.notification_id, one.channel] = one
     sorted_out: dict[tuple[UUID, bool], list[Spent | reserving.Taken]] = {}
     for one in found.values():
