@@ -10,13 +10,15 @@ from apps.core.problems import FieldError
 from apps.core.types import Recipient, Tenant
 from apps.templates import engine, mail_build
 from apps.templates.content import FIELDS, LAYOUT_FIELDS, Field
+from apps.templates.digest_sample import DIGEST_SAMPLE
 from apps.templates.faults import Fault, RenderError, place_of
 from apps.templates.locales import locale_chain
 from apps.templates.parsed import Content, Version, mark_of
 from apps.templates.rendering import context_of, render
 
 PERSON = "$recipient"
-_NAMES = frozenset({"recipient", "user", "data", "tenant", "event", "vars"})
+DIGEST = "$digest"
+_NAMES = frozenset({"recipient", "user", "data", "tenant", "event", "vars", "digest"})
 _LAYOUT_NAMES = _NAMES | {"content", "preheader"}
 
 
@@ -77,7 +79,8 @@ def prove(
 
 
 def sample_context(tenant: Tenant, sample: Mapping[str, Any], locale: str) -> dict[str, object]:
-    """`sample` is the data; its `$recipient` are the attributes of the person it is proven with, locale and timezone too."""
+    """`sample` is the data; its `$recipient` are the attributes of the person it is proven with, locale and timezone too; its
+    `$digest` stands in for what a summary tells, where the template is one's: what it leaves out is DIGEST_SAMPLE's."""
     person = dict(sample.get(PERSON) or {})
     recipient = Recipient(
         id=tenant.id,
@@ -88,8 +91,9 @@ def sample_context(tenant: Tenant, sample: Mapping[str, Any], locale: str) -> di
         attributes=person,
         is_blocked=False,
     )
-    data = {name: value for name, value in sample.items() if name != PERSON}
-    return context_of(tenant=tenant, recipient=recipient, event_type="sample", data=data, variables=_VARIABLES)
+    data = {name: value for name, value in sample.items() if name not in (PERSON, DIGEST)}
+    context = context_of(tenant=tenant, recipient=recipient, event_type="sample", data=data, variables=_VARIABLES)
+    return {**context, "digest": DIGEST_SAMPLE | dict(sample.get(DIGEST) or {})}
 
 
 _VARIABLES = {

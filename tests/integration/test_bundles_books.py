@@ -11,7 +11,7 @@ from apps.events.selectors import forget_cached as forget_event_types
 from apps.ledger import work
 from apps.ledger.balance import troubles
 from apps.ledger.bundles import prune_bundles
-from apps.ledger.models import Bundle, BundleItem, DeadLetter, Notification, WorkItem
+from apps.ledger.models import Bundle, BundleItem, DeadLetter, Delivery, Notification, WorkItem
 from apps.ledger.services import erase_recipient, retry_notification
 from apps.ledger.timeline import timeline
 from tests.integration.bundles_cast import flush, like, liked, summaries
