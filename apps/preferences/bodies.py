@@ -51,7 +51,7 @@ class CellBody(Body, frozen=True):
 
 class MuteBody(Body, frozen=True):
     topic: Topic
-    until: Annotated[datetime | None, Meta(tz=True, description="At most ten years ahead. `null`: no longer muted.")]
+    until: Annotated[datetime, Meta(tz=True, description="At most ten years ahead. `null`: no longer muted.")] | None
     channel: ChannelOrAny = "*"
 
 

@@ -22,6 +22,7 @@ from apps.core.types import Author, Change, Choices
 from apps.preferences import choosing, consent, storing
 from apps.preferences.differences import Difference, applied, differences
 
+MOST = 500
 Decide = Callable[[Choices], Change]
 """What is to change, in view of what is chosen now."""
 
@@ -44,8 +45,8 @@ def change_choices(
     expected_version: int | None = None,
     at: datetime | None = None,
 ) -> Choices:
-    """What holds after it. Nothing is written where nothing differs, whatever the version. Raises Problem: unknown_user,
-    stale_version when their version is not `expected_version`."""
+    """What holds after it. Nothing is written where nothing differs. Raises Problem: unknown_user, stale_version when their version is
+    not `expected_version`, out_of_range when there are more than MOST."""
     with transaction.atomic():
         locked = lock_preferences([recipient_id]).get(recipient_id)
         if locked is None or locked[0] != tenant_id:
@@ -53,7 +54,10 @@ def change_choices(
         if expected_version is not None and locked[1] != expected_version:
             said = f"Their choices have version {locked[1]} now, not {expected_version}."
             raise Problem(Code.STALE_VERSION, said, headers={"ETag": etag(locked[1])})
-        return _change({recipient_id: Wanted(tenant_id, lambda _: change)}, by, at or clock.now())[recipient_id]
+        after = _change({recipient_id: Wanted(tenant_id, lambda _: change)}, by, at or clock.now())[recipient_id]
+        if max(len(after.switches), len(after.mutes)) > MOST:
+            raise Problem(Code.OUT_OF_RANGE, f"A person has at most {MOST} choices of a kind.")
+        return after
 
 
 def change_choices_of_many(
