@@ -36,7 +36,7 @@ def duplicates(ours: Ours, facts: Facts, deciding: Deciding) -> dict[tuple[UUID,
             continue
         for channel, decision in deciding(work, n):
             if not isinstance(decision, Skip):
-                key = _content_key(n, channel, event_type.dedup_by)
+                key = content_key(n, channel, event_type.dedup_by)
                 wanted.setdefault(key, (n.id, event_type.dedup_window))
                 asked.append((n.id, channel, key))
     holders = claim_keys(wanted)
@@ -72,7 +72,7 @@ def with_fuller(facts: Facts, ours: Ours, fresh: frozenset[UUID] = frozenset()) 
     return replace(facts, fuller=fuller) if fuller else facts
 
 
-def _content_key(n: NotificationFacts, channel: Channel, by: DedupBy) -> bytes:
+def content_key(n: NotificationFacts, channel: Channel, by: DedupBy) -> bytes:
     whole = [n.data, n.content] if by == DedupBy.CONTENT else []
     content = json.dumps(whole, sort_keys=True, separators=(",", ":"))
     parts = (n.mode, n.event_type, channel.value, n.actor_id, n.object_id, content)
