@@ -4,8 +4,10 @@ The serializer is none of boto3's documented doors; tests/contract/ses compares 
 client makes.
 """
 
+import os
 from collections.abc import Mapping
 from functools import cache
+from threading import Lock
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -33,9 +35,9 @@ def region_of(account: Account) -> str:
 def operation(account: Account, service: str, name: str, parameters: Mapping[str, Any]) -> HttpRequest:
     """The unsigned request of one operation. Its URL begins with the account's `base_url`, else is the region's own; with neither it
     is none. Raises botocore's ParamValidationError."""
-    model = _model(service)
-    written = _serializer(service).serialize_to_request(dict(parameters), model.operation_model(name))
-    base = account.base_url or _endpoint(service, region_of(account))
+    model, serializer = _read(service)
+    written = serializer.serialize_to_request(dict(parameters), model.operation_model(name))
+    base = account.base_url or _endpoint_of(service, region_of(account))
     body = written["body"]
     return HttpRequest(
         f"{base}{written['url_path']}",
@@ -56,7 +58,7 @@ def signed(account: Account, service: str, request: HttpRequest) -> HttpRequest:
         raise NotSentError(OutcomeKind.MISCONFIGURED, "bad_url", "The base URL, or the region's, is none.")
     letter = AWSRequest(request.method, request.url, dict(request.headers), request.body)
     credentials = Credentials(key, secret, account.credentials.get("session_token") or None)
-    SigV4Auth(credentials, _model(service).signing_name, region_of(account)).add_auth(letter)
+    SigV4Auth(credentials, _read(service)[0].signing_name, region_of(account)).add_auth(letter)
     return HttpRequest(request.url, request.body, dict(letter.headers.items()), request.method)
 
 
@@ -74,15 +76,32 @@ def _is_url(url: str) -> bool:
         return False
 
 
-@cache
-def _model(service: str) -> ServiceModel:
-    # sessions are not for several threads
-    return botocore.session.Session().get_service_model(service)
+_lock = Lock()
+
+
+def _after_fork() -> None:
+    global _lock
+    _lock = Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
+def _read(service: str) -> tuple[ServiceModel, Any]:
+    """Its model and serializer, read by one thread: of thirty that begin together each would read all of it, 75 MB in the end."""
+    with _lock:
+        return _model(service)
+
+
+def _endpoint_of(service: str, region: str) -> str:
+    with _lock:
+        return _endpoint(service, region)
 
 
 @cache
-def _serializer(service: str) -> Any:
-    return create_serializer(_model(service).resolved_protocol, include_validation=True)
+def _model(service: str) -> tuple[ServiceModel, Any]:
+    model = botocore.session.Session().get_service_model(service)
+    return model, create_serializer(model.resolved_protocol, include_validation=True)
 
 
 @cache
