@@ -12,6 +12,7 @@ COPY manage.py ./
 COPY notifier ./notifier
 COPY apps ./apps
 COPY templates ./templates
+COPY locale ./locale
 # settings refuse to load without these; nothing is connected to and nothing of them stays in the image
 RUN NOTIFIER_SECRET_KEY=build NOTIFIER_STATIC_ROOT=/src/static \
     NOTIFIER_ENCRYPTION_KEYS=k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= \

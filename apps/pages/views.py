@@ -109,7 +109,7 @@ def _row(row: Row, found: Shown, visitor: Visitor) -> dict[str, Any]:
         "full_name": name if row.event_type else wording.category_name(row.category),
         "is_whole": row.event_type is None,
         "volume": wording.volume(found.volumes.get(key), visitor.zone) if is_known else "",
-        "lock": " ".join(_(lock) for lock in locks),
+        "lock": " ".join(wording.lock(lock) for lock in locks),
         "is_locked": is_locked,
         "cells": [_cell(cell, channel) for cell, channel in zip(row.cells, found.matrix.channels, strict=True)],
     }

@@ -28,7 +28,7 @@ def channel_name(channel: str) -> str:
 def category_name(category: str) -> str:
     return {
         Category.CRITICAL: _("Security and safety"),
-        Category.TRANSACTIONAL: _("What you did"),
+        Category.TRANSACTIONAL: _("Orders and account"),
         Category.SOCIAL: _("Other people"),
         Category.MARKETING: _("Offers and news"),
     }[Category(category)]
@@ -91,7 +91,8 @@ def whole_day(at: datetime, zone: str) -> str:
 
 def weekdays() -> list[str]:
     """Monday first."""
-    return [str(name) for name in get_day_names("wide", locale=_locale()).values()]
+    names = get_day_names("wide", locale=_locale())
+    return [str(names[number]) for number in range(7)]
 
 
 def status(part: Part) -> str:
@@ -156,6 +157,13 @@ def where(source: str, tenant: str) -> str:
     }.get(source, _("in an app of %(tenant)s") % {"tenant": tenant})
 
 
+def lock(sentence: str) -> str:
+    """Why a cell cannot be changed: our own words about critical messages, or the tenant's."""
+    if sentence == Category.CRITICAL.sentence:
+        return _("It is needed for your security or safety.")
+    return sentence
+
+
 def reason(found: Reason) -> str:
     return _(found.sentence)
 
@@ -170,5 +178,4 @@ def _time(value: Any) -> datetime | None:
 
 
 def _locale() -> str:
-    # digits as these pages have them everywhere else
-    return {"ar": "ar_EG@numbers=latn"}.get(get_language() or "en", get_language() or "en").partition("@")[0]
+    return get_language() or "en"
