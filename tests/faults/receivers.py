@@ -45,13 +45,20 @@ class World:
         return f"http://{host}:{self.port}/{path}"
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads, block_on_close = True, False
+
+    def handle_error(self, *_: Any) -> None:
+        """A client that has heard enough closes the connection."""
+
+
 @contextmanager
 def receivers() -> Iterator[World]:
     listeners = _listeners()
     world = World(listeners[0].getsockname()[1])
-    server = ThreadingHTTPServer((OPEN, 0), _handler(world), bind_and_activate=False)
+    server = _Server((OPEN, 0), _handler(world), bind_and_activate=False)
     server.socket.close()
-    server.socket, server.daemon_threads, server.block_on_close = listeners[0], True, False
+    server.socket = listeners[0]
     threads = [threading.Thread(target=server.serve_forever, daemon=True)]
     threads += [threading.Thread(target=_trap, args=(one, world), daemon=True) for one in listeners[1:]]
     for thread in threads:
@@ -119,6 +126,9 @@ def _handler(world: World) -> type[BaseHTTPRequestHandler]:
 
         def _302(self, body: bytes) -> None:
             self._say(302, Location=world.url("latest/meta-data/", TRAPS[0]))
+
+        def _secrets(self, body: bytes) -> None:
+            self._say(200)
 
         def _slow(self, body: bytes) -> None:
             world.over.wait(60)

@@ -37,6 +37,7 @@ MUTANTS = (
     "random_delivery_id",
     "answer_before_commit",
     "expiries_not_counted",
+    "webhooks_to_anywhere",
 )
 POISON = "poison"
 _hits = count(1)
@@ -186,6 +187,7 @@ def _mutate(name: str) -> None:
     from apps.ingest import idempotency
     from apps.ingest import services as ingest
     from apps.ledger import accepting, routing_results, sending_results, work
+    from apps.webhooks import calling
 
     match name:
         case "intents_without_fence":
@@ -203,6 +205,8 @@ def _mutate(name: str) -> None:
             ingest.accepting.accept = lambda request, _: accepting.Accepted(False, request.answer, False)
         case "expiries_not_counted":
             _edit_sql(work, "expiries = w.expiries + 1", "expiries = w.expiries")
+        case "webhooks_to_anywhere":
+            calling.guard_of = lambda _: lambda _: True
         case _:
             raise ValueError(name)
 

@@ -13,6 +13,7 @@ from tests.faults.test_crashes import test_e01_kill_in_the_window as e01
 from tests.faults.test_crashes import test_e03_poison_is_set_aside_and_its_neighbours_are_delivered as e03
 from tests.faults.test_doors import test_e09_kill_the_whole_web_server_at_any_time as e09
 from tests.faults.test_doors import test_e27_one_key_and_fifty_threads as e27
+from tests.faults.test_webhooks import test_e25_webhooks_among_a_hundred_bad_endpoints as e25
 
 pytestmark = pytest.mark.faults
 NOTICES: dict[str, tuple[str, Callable[[Experiment], None]]] = {
@@ -22,6 +23,7 @@ NOTICES: dict[str, tuple[str, Callable[[Experiment], None]]] = {
     "random_delivery_id": ("uninvited", lambda experiment: e28(experiment, 1)),
     "answer_before_commit": ("lost", lambda experiment: e09(experiment, 1)),
     "expiries_not_counted": ("left", e03),
+    "webhooks_to_anywhere": ("called_inside", lambda experiment: e25(experiment, experiment.system)),
 }
 
 
