@@ -39,6 +39,20 @@ class EventTypeAdmin(TenantColumn, ModelAdmin):
         (None, {"fields": ("tenant", "key", "name", "category", "critical_reason", "template_key", "owner")}),
         ("Way", {"fields": ("channels", "fallback", "fallback_after_seconds")}),
         (
+            "Summing up",
+            {
+                "fields": (
+                    "group_by",
+                    "group_window_seconds",
+                    "group_most",
+                    "group_leads",
+                    "group_low_only",
+                    "overflows",
+                    "digest_template_key",
+                )
+            },
+        ),
+        (
             "Care",
             {
                 "fields": (

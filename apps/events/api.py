@@ -14,8 +14,8 @@ from apps.core.openapi import PAGE_PARAMETERS
 from apps.core.pagination import next_cursor, page_request
 from apps.core.problem_codes import Code
 from apps.core.problems import Problem, ProblemBody
-from apps.core.types import Caller, Critical, EventType
-from apps.events.bodies import EventTypeAnswer, EventTypeBody, EventTypePage, answer_of
+from apps.core.types import Caller, Critical, EventType, Grouping
+from apps.events.bodies import EventTypeAnswer, EventTypeBody, EventTypePage, GroupingBody, answer_of
 from apps.events.critical import approve_critical
 from apps.events.selectors import event_type, event_type_page, event_types, waits_for_itself
 from apps.events.services import delete_event_type, put_event_type
@@ -105,6 +105,8 @@ class EventTypeView(APIView):
         for name in ("critical_reason", "owner"):
             if body.category == Category.CRITICAL and not getattr(body, name).strip():
                 raise Problem(Code.CRITICAL_NEEDS_REASON, pointer=f"/{name}")
+        if body.category == Category.CRITICAL and body.grouping:
+            raise Problem(Code.CONTRADICTION, "What is critical is never summed up.", pointer="/grouping")
         if waits_for_itself(tenant.id, key, body.waits_for):
             raise Problem(Code.CONTRADICTION, "They would wait for each other.", pointer="/waits_for")
         is_new = put_event_type(
@@ -123,6 +125,9 @@ class EventTypeView(APIView):
             waits=timedelta(seconds=body.waits_seconds),
             sensitive_keys=body.sensitive_keys,
             owner=body.owner,
+            grouping=_grouping(body.grouping),
+            overflows=body.overflows,
+            digest_template_key=body.digest_template_key,
             critical=Critical(body.critical_reason, name_of_key(caller)),
         )
         found = event_types([(tenant.id, key)]).get((tenant.id, key))
@@ -159,6 +164,12 @@ class CriticalApprovalView(APIView):
         approve_critical(tenant=caller.tenant, key=key, by=name_of_key(caller))
         found = event_types([(caller.tenant.id, key)]).get((caller.tenant.id, key))
         return Response(answer_of(_known(found, key)))
+
+
+def _grouping(body: GroupingBody | None) -> Grouping | None:
+    if body is None:
+        return None
+    return Grouping(body.by, timedelta(seconds=body.window_seconds), body.most, body.leads, body.low_only)
 
 
 def name_of_key(caller: Caller) -> str:

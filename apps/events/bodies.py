@@ -6,13 +6,31 @@ from typing import Annotated
 from msgspec import Meta
 
 from apps.core.bodies import Answer, Body
-from apps.core.enums import Category, Channel, DedupBy, ResendInDoubt
-from apps.core.types import EventType
+from apps.core.enums import Category, Channel, DedupBy, GroupBy, ResendInDoubt
+from apps.core.types import EventType, Grouping
 
 _MONTH = 30 * 24 * 3600
 _DAY = 24 * 3600
 _LONGEST_WAIT = 3600
+LONGEST_WINDOW = 7 * _DAY
+MOST_GROUPED = 500
 Channels = Annotated[list[Channel], Meta(max_length=4, examples=[["push", "email"]])]
+
+
+class GroupingBody(Body, frozen=True):
+    """Messages that are summed up: all that come within `window_seconds` after the first one, `most` of them at once, the rest in the
+    next summary."""
+
+    by: Annotated[
+        GroupBy,
+        Meta(
+            description="Which belong together: those about the same `object`, of the same `actor`, or all of the `type`."
+        ),
+    ]
+    window_seconds: Annotated[int, Meta(ge=1, le=LONGEST_WINDOW, examples=[600])]
+    most: Annotated[int, Meta(ge=2, le=MOST_GROUPED, description="So many are summed up at once.")] = 100
+    leads: Annotated[bool, Meta(description="The first one is sent at once; those that follow are summed up.")] = False
+    low_only: Annotated[bool, Meta(description="Only messages of priority `low`.")] = False
 
 
 class EventTypeBody(Body, frozen=True):
@@ -56,6 +74,21 @@ class EventTypeBody(Body, frozen=True):
         int,
         Meta(ge=0, le=_LONGEST_WAIT, description="How long it waits for a fuller one; with `waits_for` at least 1."),
     ] = 0
+    grouping: Annotated[
+        GroupingBody | None, Meta(description="How its messages are summed up; null: each is sent by itself.")
+    ] = None
+    overflows: Annotated[
+        bool,
+        Meta(
+            description="What is over a frequency cap goes into the recipient's next daily digest instead of being withheld."
+        ),
+    ] = False
+    digest_template_key: Annotated[
+        str,
+        Meta(
+            max_length=100, description="The template of its summaries; else the template `digest`, else plain words."
+        ),
+    ] = ""
     sensitive_keys: Annotated[
         list[Annotated[str, Meta(min_length=1, max_length=100)]],
         Meta(max_length=50, description="Keys of `data` that are erased as soon as the message is over, e.g. codes."),
@@ -76,6 +109,14 @@ class CriticalAnswer(Answer):
     approved_at: datetime | None
 
 
+class GroupingAnswer(Answer):
+    by: GroupBy
+    window_seconds: int
+    most: int
+    leads: bool
+    low_only: bool
+
+
 class EventTypeAnswer(Answer):
     """`category`: as it was asked for; `works_as`: what its messages are: transactional, until somebody approves that it is critical."""
 
@@ -93,6 +134,9 @@ class EventTypeAnswer(Answer):
     dedup_by: DedupBy
     waits_for: list[str]
     waits_seconds: int
+    grouping: GroupingAnswer | None
+    overflows: bool
+    digest_template_key: str
     sensitive_keys: list[str]
     owner: str
 
@@ -127,6 +171,21 @@ def answer_of(kind: EventType) -> EventTypeAnswer:
         dedup_by=kind.dedup_by,
         waits_for=list(kind.waits_for),
         waits_seconds=int(kind.waits.total_seconds()),
+        grouping=_grouping(kind.grouping),
+        overflows=kind.overflows,
+        digest_template_key=kind.digest_template_key,
         sensitive_keys=list(kind.sensitive_keys),
         owner=kind.owner,
+    )
+
+
+def _grouping(grouping: Grouping | None) -> GroupingAnswer | None:
+    if grouping is None:
+        return None
+    return GroupingAnswer(
+        by=grouping.by,
+        window_seconds=int(grouping.window.total_seconds()),
+        most=grouping.most,
+        leads=grouping.leads,
+        low_only=grouping.low_only,
     )

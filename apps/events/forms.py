@@ -12,8 +12,9 @@ from unfold.widgets import (
 )
 
 from apps.core.admin_bases import ModelForm
-from apps.core.enums import Category, Channel, DedupBy, ResendInDoubt
+from apps.core.enums import Category, Channel, DedupBy, GroupBy, ResendInDoubt
 from apps.events import models
+from apps.events.bodies import LONGEST_WINDOW, MOST_GROUPED
 
 _KEY = re.compile(r"[a-z0-9_]+([.-][a-z0-9_]+)*")
 _MOST_SECONDS = 30 * 24 * 3600
@@ -79,6 +80,26 @@ class EventTypeForm(ModelForm):
         widget=UnfoldAdminIntegerFieldWidget,
         help_text="How long it waits for a fuller one.",
     )
+    group_by = forms.ChoiceField(
+        choices=[("", "no: each is sent by itself"), *((by.value, f"{by.value}: {by.sentence}") for by in GroupBy)],
+        required=False,
+        widget=UnfoldAdminSelectWidget,
+        help_text="Which messages are summed up together.",
+    )
+    group_window_seconds = forms.IntegerField(
+        required=False,
+        min_value=0,
+        max_value=LONGEST_WINDOW,
+        widget=UnfoldAdminIntegerFieldWidget,
+        help_text="They are summed up so many seconds after the first one.",
+    )
+    group_most = forms.IntegerField(
+        required=False,
+        min_value=2,
+        max_value=MOST_GROUPED,
+        widget=UnfoldAdminIntegerFieldWidget,
+        help_text="So many are summed up at once.",
+    )
     sensitive_keys = WordsField(
         required=False,
         help_text="Keys of `data` that are erased as soon as the message is over, e.g. code.",
@@ -123,8 +144,15 @@ class EventTypeForm(ModelForm):
     def clean_waits_seconds(self) -> int:
         return self.cleaned_data["waits_seconds"] or 0
 
+    def clean_group_window_seconds(self) -> int:
+        return self.cleaned_data["group_window_seconds"] or 0
+
+    def clean_group_most(self) -> int:
+        return self.cleaned_data["group_most"] or 100
+
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
+        self._check_grouping(cleaned)
         fuller, seconds = cleaned.get("waits_for"), cleaned.get("waits_seconds")
         if fuller and cleaned.get("key", self.instance.key) in fuller:
             self.add_error("waits_for", "An event type cannot wait for itself.")
@@ -135,6 +163,17 @@ class EventTypeForm(ModelForm):
         if bool(fuller) != bool(seconds):
             self.add_error("waits_seconds", "Fuller event types and the time to wait belong together.")
         return cleaned
+
+    def _check_grouping(self, cleaned: dict[str, Any]) -> None:
+        is_grouped = bool(cleaned.get("group_by"))
+        if is_grouped and cleaned.get("category") == Category.CRITICAL:
+            self.add_error("group_by", "What is critical is never summed up.")
+        if is_grouped != bool(cleaned.get("group_window_seconds")):
+            self.add_error(
+                "group_window_seconds", "What is summed up and the time it is collected for belong together."
+            )
+        elif not is_grouped and (cleaned.get("group_leads") or cleaned.get("group_low_only")):
+            self.add_error("group_by", "Say which messages are summed up together.")
 
     def clean_sensitive_keys(self) -> list[str]:
         words: list[str] = self.cleaned_data["sensitive_keys"]

@@ -6,7 +6,7 @@ from datetime import timedelta
 from django.db import transaction
 
 from apps.core.enums import Category, Channel, DedupBy, ResendInDoubt
-from apps.core.types import Critical, Tenant
+from apps.core.types import Critical, Grouping, Tenant
 from apps.events import models
 from apps.events.critical import governed
 from apps.events.selectors import event_type, forget_cached
@@ -30,6 +30,9 @@ def put_event_type(
     waits_for: Sequence[str] = (),
     waits: timedelta = timedelta(0),
     critical: Critical | None = None,
+    grouping: Grouping | None = None,
+    overflows: bool = False,
+    digest_template_key: str = "",
 ) -> bool:
     """Creates it, or replaces every field. True when it is new. Other processes may use the old one for 1 s more. `critical`: with the
     category critical; without an approval in it, it works as transactional until somebody else approves it (critical.py)."""
@@ -54,10 +57,31 @@ def put_event_type(
                 "dedup_by": dedup_by.value,
                 "waits_for": list(waits_for),
                 "waits_seconds": int(waits.total_seconds()),
+                "overflows": overflows,
+                "digest_template_key": digest_template_key,
+                **_columns(grouping),
             },
         )
     forget_cached()
     return is_new
+
+
+def _columns(grouping: Grouping | None) -> dict[str, object]:
+    if grouping is None:
+        return {
+            "group_by": "",
+            "group_window_seconds": 0,
+            "group_most": 100,
+            "group_leads": False,
+            "group_low_only": False,
+        }
+    return {
+        "group_by": grouping.by.value,
+        "group_window_seconds": int(grouping.window.total_seconds()),
+        "group_most": grouping.most,
+        "group_leads": grouping.leads,
+        "group_low_only": grouping.low_only,
+    }
 
 
 def delete_event_type(*, tenant: Tenant, key: str) -> bool:

@@ -1,5 +1,6 @@
 """Event types by hand, under the same rules as through the API; and the clockwork's tables."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -7,7 +8,8 @@ from django.test import Client
 from django.urls import reverse
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
-from apps.core.types import Tenant
+from apps.core.enums import GroupBy
+from apps.core.types import Grouping, Tenant
 from apps.events.models import EventType
 from apps.events.selectors import event_type, forget_cached
 from tests.integration import admin_cast as cast
@@ -55,6 +57,32 @@ def test_an_event_type_is_defined(acme: Tenant, mira: Client) -> None:
     assert [channel.value for channel in found.fallback] == ["push", "sms"]
     assert (found.sensitive_keys, found.dedup_window.total_seconds()) == (("code", "otp"), 60)
     assert (found.fallback_after.total_seconds(), found.resend_in_doubt.value) == (300, "once")
+    assert (found.grouping, found.overflows) == (None, False)
+
+
+def test_it_says_what_is_summed_up(acme: Tenant, mira: Client) -> None:
+    grouped = {"group_by": "actor", "group_window_seconds": "300", "group_low_only": "on", "overflows": "on"}
+    answer = mira.post(ADD, typed(acme, **grouped))
+    assert answer.status_code == 302, answer.context_data["errors"]
+    found = event_type(acme.id, "order.shipped")
+    assert found is not None
+    assert found.grouping == Grouping(GroupBy.ACTOR, timedelta(seconds=300), 100, leads=False, low_only=True)
+    assert found.overflows
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"group_by": "actor"},
+        {"group_window_seconds": "60"},
+        {"group_leads": "on"},
+        {"group_by": "type", "group_window_seconds": "60", "category": "critical", "critical_reason": "x"},
+        {"group_by": "type", "group_window_seconds": "60", "group_most": "1"},
+    ],
+)
+def test_it_refuses_half_a_grouping(acme: Tenant, mira: Client, wrong: dict[str, str]) -> None:
+    assert mira.post(ADD, typed(acme, **wrong)).status_code == 200
+    assert not EventType.objects.of(acme).exists()
 
 
 @pytest.mark.parametrize(

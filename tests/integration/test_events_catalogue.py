@@ -8,8 +8,8 @@ import pytest
 from django.test import Client
 from pytest_django.fixtures import DjangoAssertNumQueries
 
-from apps.core.enums import Category, Channel, KeyMode, Scope
-from apps.core.types import Tenant
+from apps.core.enums import Category, Channel, GroupBy, KeyMode, Scope
+from apps.core.types import Grouping, Tenant
 from apps.events import models, selectors, services
 from apps.tenants.selectors import forget_cached
 from apps.tenants.services import create_api_key, create_tenant
@@ -40,6 +40,9 @@ DEFAULTS = {
     "dedup_by": "content",
     "waits_for": [],
     "waits_seconds": 0,
+    "grouping": None,
+    "overflows": False,
+    "digest_template_key": "",
     "sensitive_keys": [],
     "owner": "",
 }
@@ -186,3 +189,51 @@ def test_a_bulk_look_up_is_one_query(
     models.EventType.objects.bulk_create(rows)
     with django_assert_num_queries(1):
         assert len(selectors.event_types([(acme.id, f"k{n}") for n in range(count)])) == count
+
+
+GROUPED = {"by": "object", "window_seconds": 600, "most": 20, "leads": True, "low_only": False}
+
+
+def test_messages_can_be_summed_up(acme: Tenant) -> None:
+    body = {
+        "name": "Likes",
+        "category": "social",
+        "grouping": GROUPED,
+        "overflows": True,
+        "digest_template_key": "likes",
+    }
+    answer = call(acme, "PUT", "/post.liked", body)
+    assert answer.status_code == 201
+    said = answer.json()
+    assert (said["grouping"], said["overflows"], said["digest_template_key"]) == (GROUPED, True, "likes")
+    kind = selectors.event_type(acme.id, "post.liked")
+    assert kind is not None
+    assert kind.grouping == Grouping(GroupBy.OBJECT, timedelta(seconds=600), 20, leads=True)
+    assert call(acme, "PUT", "/post.liked", {"name": "Likes", "category": "social"}).json()["grouping"] is None
+    row = models.EventType.objects.of(acme).get()
+    assert (row.group_by, row.group_window_seconds, row.group_most, row.group_leads) == ("", 0, 100, False)
+
+
+@pytest.mark.parametrize(
+    ("grouping", "code", "pointer"),
+    [
+        ({"by": "colour", "window_seconds": 60}, "out_of_range", "/grouping/by"),
+        ({"by": "type"}, "missing_field", "/grouping/window_seconds"),
+        ({"by": "type", "window_seconds": 0}, "out_of_range", "/grouping/window_seconds"),
+        ({"by": "type", "window_seconds": 604_801}, "out_of_range", "/grouping/window_seconds"),
+        ({"by": "type", "window_seconds": 60, "most": 1}, "out_of_range", "/grouping/most"),
+        ({"by": "type", "window_seconds": 60, "size": 5}, "unknown_field", "/grouping/size"),
+    ],
+)
+def test_it_refuses_a_wrong_grouping(acme: Tenant, grouping: Any, code: str, pointer: str) -> None:
+    answer = call(acme, "PUT", "/post.liked", {"name": "Likes", "category": "social", "grouping": grouping})
+    problem = answer.json()
+    assert (answer.status_code, problem["code"], problem["errors"][0]["pointer"]) == (400, code, pointer), problem
+    assert not models.EventType.objects.of(acme).exists()
+
+
+def test_it_refuses_to_sum_up_what_is_critical(acme: Tenant) -> None:
+    body = {"name": "Login", "category": "critical", "critical_reason": "x", "owner": "y", "grouping": GROUPED}
+    answer = call(acme, "PUT", "/login.code", body)
+    assert (answer.status_code, answer.json()["code"]) == (400, "contradiction")
+    assert not models.EventType.objects.of(acme).exists()
