@@ -52,7 +52,13 @@ def navigation(request: HttpRequest) -> list[Item]:
             "items": [
                 _rows("Recipients", "person", "audience", "recipient"),
                 _rows("Preferences", "tune", "preferences", "preference"),
+                _rows("Mutes", "notifications_paused", "preferences", "mute"),
+                _rows("Quiet hours, digests", "schedule", "preferences", "profile"),
+                _rows("Consent history", "history", "preferences", "consentrecord"),
+                _rows("Preference defaults", "rule", "preferences", "defaultpreference"),
                 _rows("Suppressions", "block", "preferences", "suppression"),
+                _rows("Quiet hours", "bedtime", "preferences", "quiethoursrule"),
+                _rows("Frequency caps", "speed", "preferences", "frequencycap"),
                 _rows("Inbox items", "inbox", "inbox", "inboxitem"),
             ],
         },

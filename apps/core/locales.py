@@ -51,3 +51,8 @@ def canonical_locale(tag: str) -> str | None:
         and (not region or region in _names().territories)
     )
     return "-".join(part for part in (language, script, region) if part) if is_known else None
+
+
+def is_country(code: str) -> bool:
+    """ISO 3166-1, two letters in upper case, as CLDR names them."""
+    return len(code) == 2 and code.isalpha() and code.isupper() and code in _names().territories and code != "ZZ"

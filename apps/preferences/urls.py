@@ -1,6 +1,6 @@
 from django.urls import path
 
-from apps.preferences.api import consents, defaults, preferences, suppressions
+from apps.preferences.api import consents, defaults, preferences, rules, suppressions
 
 urlpatterns = [
     path("users/<str:user_id>/preferences", preferences.Preferences.as_view(), name="user-preferences"),
@@ -22,5 +22,9 @@ urlpatterns = [
         defaults.PreferenceDefault.as_view(),
         name="preference-default",
     ),
+    path("quiet-hours-rules", rules.QuietHoursRules.as_view(), name="quiet-hours-rules"),
+    path("quiet-hours-rules/<str:name>", rules.QuietHoursRuleByName.as_view(), name="quiet-hours-rule"),
+    path("frequency-caps", rules.FrequencyCaps.as_view(), name="frequency-caps"),
+    path("frequency-caps/<str:name>", rules.FrequencyCapByName.as_view(), name="frequency-cap"),
     path("suppressions", suppressions.Suppressions.as_view(), name="suppressions"),
 ]

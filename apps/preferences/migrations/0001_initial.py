@@ -36,6 +36,7 @@ class Migration(migrations.Migration):
                 ('id', models.UUIDField(default=apps.core.ids.new, editable=False, primary_key=True, serialize=False)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
+                ('name', models.CharField(max_length=63)),
                 ('country', models.CharField(blank=True, max_length=2)),
                 ('start', models.PositiveSmallIntegerField(validators=[django.core.validators.MaxValueValidator(1439)])),
                 ('end', models.PositiveSmallIntegerField(validators=[django.core.validators.MaxValueValidator(1439)])),
@@ -45,7 +46,7 @@ class Migration(migrations.Migration):
                 ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='tenants.tenant')),
             ],
             options={
-                'abstract': False,
+                'constraints': [models.UniqueConstraint(fields=('tenant', 'name'), name='quiet_hours_rule_name_once')],
             },
         ),
         migrations.CreateModel(

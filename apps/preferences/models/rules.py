@@ -34,6 +34,7 @@ class QuietHoursRule(TenantTable):
     recipient's own clock. `country`: ISO 3166-1, empty: any."""
 
     tenant = models.ForeignKey("tenants.Tenant", on_delete=models.CASCADE, related_name="+")
+    name = models.CharField(max_length=63)
     country = models.CharField(max_length=2, blank=True)
     start = models.PositiveSmallIntegerField(validators=[MaxValueValidator(_MINUTES_OF_A_DAY - 1)])
     end = models.PositiveSmallIntegerField(validators=[MaxValueValidator(_MINUTES_OF_A_DAY - 1)])
@@ -45,15 +46,16 @@ class QuietHoursRule(TenantTable):
     )
     is_locked = models.BooleanField(default=False)
 
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["tenant", "name"], name="quiet_hours_rule_name_once")]
+
     def __str__(self) -> str:
-        return (
-            f"{self.start // 60:02}:{self.start % 60:02}-{self.end // 60:02}:{self.end % 60:02} {self.country}".strip()
-        )
+        return self.name
 
 
 class FrequencyCap(TenantTable):
-    """At most `limit` messages for one recipient. `topic`: an event type, a pattern, a category or `*`; `channel`: one or `*` (all of
-    them together). Critical messages neither count nor are held back."""
+    """At most `limit` messages for one recipient. `topic`: an event type, a pattern, a category or `*`; `channel`: one or `*` (push,
+    email and SMS together). Critical messages neither count nor are held back."""
 
     tenant = models.ForeignKey("tenants.Tenant", on_delete=models.CASCADE, related_name="+")
     name = models.CharField(max_length=100)
