@@ -1,68 +1,28 @@
-"""What people switched off, and which addresses must not be used."""
+"""Which addresses must not be used, and what holds for a person."""
 
 from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
 from django.contrib import admin
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.safestring import SafeString
 
 from apps.audience.addresses import address_hash
-from apps.audience.finding import address_named, recipients_by, stored_hashes
-from apps.core import ids
-from apps.core.admin_bases import TONES, ReadOnly, display, door, moment, operator
+from apps.audience.finding import address_named, stored_hashes
+from apps.audience.selectors import recipients
+from apps.core.admin_bases import display, moment, operator
 from apps.core.admin_feeds import FeedAdmin
-from apps.core.admin_filters import one_of, states
+from apps.core.admin_filters import one_of
 from apps.core.admin_panels import panel
 from apps.core.enums import Channel, SuppressionReason
 from apps.core.types import NewSuppression
-from apps.preferences import models
+from apps.preferences import models, rule_admin  # noqa: F401  (registers its pages)
+from apps.preferences.choice_admin import effective
 from apps.preferences.forms import SuppressionForm
 from apps.preferences.services import suppress
-from apps.preferences.topics import CHANNELS
 from apps.tenants.selectors import tenants
 from apps.tenants.tenant_filter import TenantColumn, TenantFilter
-
-_ON = {"on": ("on", Q(is_on=True)), "off": ("off", Q(is_on=False))}
-
-
-@admin.register(models.Preference)
-class PreferenceAdmin(ReadOnly, TenantColumn, FeedAdmin):
-    """The person's own. Looked at here, changed by the person, or by the tenant through the API."""
-
-    list_display = ("person", "topic", "channel", "is_", "source", "since", "tenant")
-    list_display_links = None
-    list_filter = (states("is", _ON), one_of("channel", CHANNELS), TenantFilter)
-    list_select_related = ("tenant", "recipient")
-    search_fields = ("recipient",)
-    search_help_text = "user_id, email, phone"
-    search_detail = "Search takes a person's whole user_id, email address or phone number."
-    empty_sentence = (
-        "Nobody has switched anything yet. Without a preference everything is on, except marketing without consent."
-    )
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
-    ) -> tuple[QuerySet[Any], bool]:
-        if not search_term.strip():
-            return queryset, False
-        id_ = ids.find(search_term)
-        people = [id_] if id_ is not None else recipients_by(search_term.strip(), tenants())
-        return queryset.filter(recipient_id__in=people), False
-
-    @display(description="Recipient")
-    def person(self, row: Any) -> SafeString:
-        return door("audience_recipient_change", row.recipient_id, text=row.recipient)
-
-    @display(description="Is", label=TONES)
-    def is_(self, row: Any) -> str:
-        return "on" if row.is_on else "off"
-
-    @display(description="Since")
-    def since(self, row: Any) -> str:
-        return moment(row.updated_at)
 
 
 @admin.register(models.Suppression)
@@ -120,8 +80,11 @@ def allowed(request: HttpRequest, subject: UUID | None) -> Mapping[str, Any] | N
     if subject is None:
         return None
     switches = models.Preference.objects.all_tenants().filter(recipient_id=subject).order_by("topic", "channel")
+    person = recipients([subject]).get(subject)
     vetoes = models.Suppression.objects.all_tenants().filter(address_hash__in=stored_hashes(subject)).order_by("-id")
     return {
+        "subject": subject,
         "switches": list(switches),
+        "effective": effective(person.tenant_id, subject) if person else None,
         "vetoes": [(veto, SuppressionReason(veto.reason).sentence) for veto in vetoes],
     }

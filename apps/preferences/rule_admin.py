@@ -1,6 +1,6 @@
 """The pages of default quiet hours and frequency caps."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -21,8 +21,8 @@ class RuleAdmin(TenantColumn, ModelAdmin):
     """What a tenant lays down under a name; in force within a second."""
 
     list_select_related = ("tenant",)
-    search_fields: tuple[str, ...] = ("name",)
-    ordering: tuple[str, ...] = ("name",)
+    search_fields: ClassVar[tuple[str, ...]] = ("name",)
+    ordering: ClassVar[tuple[str, ...]] = ("name",)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return ("tenant", "name") if obj else ()
