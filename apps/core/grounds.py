@@ -15,8 +15,10 @@ _SOURCES = {
     "one_click": "said with one click in a mail",
     "receipt": "reported by the provider",
     "settings": "from the settings page",
+    "settings_page": "from the settings page",
     "tenant": "the default",
     "unsubscribe": "from the page for unsubscribing",
+    "unsubscribe_page": "from the page for unsubscribing",
 }
 _CHANNELS = {"*": "every channel", "in_app": "the feed", "sms": "SMS", "push": "push", "email": "email"}
 _PERIODS = {

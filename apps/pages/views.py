@@ -95,7 +95,15 @@ def _page(request: HttpRequest, visitor: Visitor, done: Done | None, status: int
 
 def _intro(found: Shown, visitor: Visitor) -> str:
     known = next((e.masked for e, _veto in found.endpoints if e.channel == "email"), visitor.recipient.user_id)
-    return _("Messages of %(tenant)s for %(person)s.") % {"tenant": visitor.tenant.name, "person": known}
+    return _("Messages of %(tenant)s for %(person)s.") % {
+        "tenant": _isolated(visitor.tenant.name),
+        "person": _isolated(known),
+    }
+
+
+def _isolated(text: str) -> str:
+    """Within a sentence of the other direction (Unicode Standard Annex 9, FSI and PDI)."""
+    return f"\u2068{text}\u2069"
 
 
 def _row(row: Row, found: Shown, visitor: Visitor) -> dict[str, Any]:

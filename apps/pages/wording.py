@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_date, format_datetime, format_skeleton, get_day_names
+from babel.dates import format_date, format_skeleton, format_time, get_day_names
 from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
@@ -47,9 +47,9 @@ def state_name(state: str) -> str:
     return {
         "on": _("On"),
         "off": _("Off"),
-        DigestFrequency.HOURLY: _("Hourly digest"),
-        DigestFrequency.DAILY: _("Daily digest"),
-        DigestFrequency.WEEKLY: _("Weekly digest"),
+        DigestFrequency.HOURLY: _("Hourly"),
+        DigestFrequency.DAILY: _("Daily"),
+        DigestFrequency.WEEKLY: _("Weekly"),
         "": _("Mixed"),
     }[state]
 
@@ -67,13 +67,13 @@ def volume(found: Volume | None, zone: str) -> str:
         return _("None yet")
     last = _("last on %(day)s") % {"day": day(found.last_at, zone)}
     if found.count == 0:
-        return _("none lately") + ", " + last
+        return _("%(often)s, %(last)s") % {"often": _("none lately"), "last": last}
     weekly = round(found.count / WEEKS)
     if weekly >= 1:
         often = ngettext("about %(count)d a week", "about %(count)d a week", weekly) % {"count": weekly}
     else:
         often = ngettext("about %(count)d a month", "about %(count)d a month", found.count) % {"count": found.count}
-    return often + ", " + last
+    return _("%(often)s, %(last)s") % {"often": often, "last": last}
 
 
 def day(at: datetime, zone: str) -> str:
@@ -82,7 +82,8 @@ def day(at: datetime, zone: str) -> str:
 
 
 def moment(at: datetime, zone: str) -> str:
-    return format_datetime(at, "medium", ZoneInfo(zone), locale=_locale())
+    wall = at.astimezone(ZoneInfo(zone))
+    return f"{format_date(wall, 'medium', locale=_locale())} {format_time(wall, 'short', locale=_locale())}"
 
 
 def whole_day(at: datetime, zone: str) -> str:

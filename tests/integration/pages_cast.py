@@ -25,8 +25,11 @@ KINDS = (
 def catalogue(slug: str = "acme") -> None:
     owner = tenant(slug)
     EventType.objects.bulk_create(
-        [EventType(tenant_id=owner, key=k, name=n, category=c.value, channels=ch) for k, n, c, ch in KINDS]
+        [EventType(tenant_id=owner, key=k, name=n, category=c.value, channels=ch, **GOVERNED) for k, n, c, ch in KINDS]
     )
+
+
+GOVERNED: Any = {"critical_reason": "Codes", "critical_asked_by": "mira", "critical_approved_by": "rosa"}
 
 
 class Browser:
