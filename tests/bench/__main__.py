@@ -13,10 +13,12 @@ from tests.bench.world import PROJECT, World, service, world
 
 NAMES = (
     "decide",
+    "decide_all_rules",
     "listening",
     "providers",
     "provider_memory",
     "end_to_end",
+    "end_to_end_rules",
     "ledger",
     "accept_single",
     "accept_batch",
@@ -59,13 +61,26 @@ def _measured(made: World, only: list[str], quick: bool, sends: int) -> dict[str
     django.setup()
     from django.core.management import call_command
 
-    from tests.bench import accepting, cast, delivering, listening, provider_memory, providers, receiving, sizes, urgent
+    from tests.bench import (
+        accepting,
+        cast,
+        delivering,
+        listening,
+        provider_memory,
+        providers,
+        receiving,
+        ruling,
+        sizes,
+        urgent,
+    )
 
     call_command("migrate", interactive=False, verbosity=0)
     invited = cast.invite()
     results: dict[str, Result] = {}
     if "decide" in only:
         _say("decide", results, {"decide": sizes.decisions(quick)})
+    if "decide_all_rules" in only:
+        _say("decide_all_rules", results, {"decide_all_rules": ruling.decisions(quick)})
     if "listening" in only:
         _say("listening", results, listening.listening(quick))
     sent = [name for name in PROVIDERS if "providers" in only or f"send_{name}" in only]
@@ -76,11 +91,13 @@ def _measured(made: World, only: list[str], quick: bool, sends: int) -> dict[str
         _say(name, results, providers.providers(made, [name], quick))
     for name in watched:
         _say(name, results, provider_memory.memory(made, [name], sends))
-    if not set(only) - {"decide", "listening", "providers", "provider_memory", *_of_providers()}:
+    if not set(only) - {"decide", "decide_all_rules", "listening", "providers", "provider_memory", *_of_providers()}:
         return results
     with made.running(*service(made)):
         if "end_to_end" in only:
             _say("end_to_end", results, {"end_to_end": delivering.end_to_end(made, invited, quick)})
+        if "end_to_end_rules" in only:
+            _say("end_to_end_rules", results, {"end_to_end_rules": ruling.end_to_end_rules(made, invited, quick)})
         if "ledger" in only:
             _say("ledger", results, {"ledger": sizes.ledger_bytes()})
         if "accept_single" in only:

@@ -74,12 +74,12 @@ def accept_batch(made: World, cast: Cast, quick: bool) -> Result:
     with made.paused(*LANES):
         for _ in range(1 if quick else 3):
             before = made.cpu()
-            rates.append(_batches(made, cast, batches, 20))
+            rates.append(post_batches(made, cast, batches, 20))
             costs.append(spent(before, made.cpu()))
     return result("notifications/s", rates, [], ">= 10,000/s", cpu_seconds=costs)
 
 
-def _batches(made: World, cast: Cast, batches: list[str], count: int) -> float:
+def post_batches(made: World, cast: Cast, batches: list[str], count: int) -> float:
     seen = run(
         Job(
             made.ports.web,
@@ -100,7 +100,7 @@ def send(made: World, cast: Cast, event: str, total: int, channels: tuple[str, .
         json.dumps({"notifications": [body(n, event, channels) for n in range(start, start + BATCH)]})
         for start in range(0, min(total, 10 * BATCH), BATCH)
     ]
-    return _batches(made, cast, batches, total // BATCH)
+    return post_batches(made, cast, batches, total // BATCH)
 
 
 def _authorised(cast: Cast) -> dict[str, str]:

@@ -25,9 +25,9 @@ class Cast:
     token: str
 
 
-def invite() -> Cast:
+def invite(slug: str = "bench") -> Cast:
     tenant = create_tenant(
-        slug="bench", name="Bench", email_from="bench@example.com", rate_per_second=NO_LIMIT, rate_burst=NO_LIMIT
+        slug=slug, name="Bench", email_from="bench@example.com", rate_per_second=NO_LIMIT, rate_burst=NO_LIMIT
     )
     key = create_api_key(
         tenant=tenant,

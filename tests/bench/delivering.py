@@ -49,9 +49,13 @@ def end_to_end(made: World, cast: Cast, quick: bool) -> Result:
 
 
 def _delivered(made: World, cast: Cast, total: int, channels: tuple[str, ...]) -> float:
-    """From the first row accepted to the last delivery sent, by the database's clock."""
+    return delivered(total, channels, lambda: send(made, cast, "bench.order", total, channels))
+
+
+def delivered(total: int, channels: tuple[str, ...], post: Callable[[], object]) -> float:
+    """Notifications a second, from the first row accepted to the last delivery sent, by the database's clock."""
     (since,) = _ask("SELECT clock_timestamp()")
-    send(made, cast, "bench.order", total, channels)
+    post()
     _wait(lambda: _is_idle("transactional"))
     sent, seconds = _ask(_SPAN, since)
     if sent != total * len(channels):

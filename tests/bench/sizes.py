@@ -52,7 +52,7 @@ def decisions(quick: bool) -> Result:
     """Three cases in turn: sent, switched off, quiet; the CPU's time, one thread."""
     now = datetime.now(UTC)
     cases = [
-        _case(now, switches)
+        case_of(now, switches)
         for switches in ((), (Switch("order.*", "push", False),), (Switch("marketing", "push", False),))
     ]
     rounds, rates = (20_000 if quick else 60_000), []
@@ -65,11 +65,11 @@ def decisions(quick: bool) -> Result:
     return result("decisions/s per core", rates, [], "")
 
 
-def _case(now: datetime, switches: tuple[Switch, ...]) -> Case:
+def case_of(now: datetime, switches: tuple[Switch, ...]) -> Case:
     tenant, person = ids.new(), ids.new()
     recipient = Recipient(person, tenant, "u_1", "en", "Europe/Berlin", {}, False)
     endpoint = Endpoint(
         ids.new(), person, Channel.PUSH, EndpointKind.DEVICE, "token", b"x" * 32, "tok...", "android", True, False
     )
     wish = Wish(Category.TRANSACTIONAL, "order.shipped", Priority.NORMAL, KeyMode.LIVE, "", None)
-    return Case(wish, Person(recipient, (endpoint,), Choices(switches=switches), frozenset(), False), Channel.PUSH, now)
+    return Case(wish, Person(recipient, (endpoint,), Choices(switches=switches), {}, False), Channel.PUSH, now)
