@@ -4,9 +4,9 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -19,6 +19,7 @@ RESULTS = Path(os.environ.get("FAULTS_RESULTS", PROJECT / "build" / "faults.json
 # one call of 20 on each of three channels: what a death may leave in doubt at this load
 IN_FLIGHT = 60
 SIZE = 10 if os.environ.get("FAULTS_FULL") == "1" else 1
+Test = TypeVar("Test", bound=Callable[..., Any])
 _begun: set[Path] = set()
 
 
@@ -128,18 +129,32 @@ def whole_system() -> Iterator[System]:
             shutil.rmtree(directory, ignore_errors=True)
 
 
-@pytest.fixture
-def system(whole_system: System) -> System:
-    """Everything runs and nothing is sabotaged."""
-    if not whole_system.servers.postgres.is_running():
-        whole_system.servers.postgres.restart()
-    if not whole_system.servers.redis.is_running():
-        whole_system.servers.redis.restart()
-    whole_system.keep(*CORE)
-    whole_system.faults()
-    for process in whole_system.processes.values():
+def begin_with(*names: str) -> Callable[[Test], Test]:
+    """The experiment begins with these processes instead of CORE: it would end the others first thing."""
+
+    def said(test: Test) -> Test:
+        test.begins_with = names  # type: ignore[attr-defined]
+        return test
+
+    return said
+
+
+def made_whole(system: System, names: Sequence[str] = CORE) -> System:
+    """The servers and these processes run, and nothing is sabotaged."""
+    if not system.servers.postgres.is_running():
+        system.servers.postgres.restart()
+    if not system.servers.redis.is_running():
+        system.servers.redis.restart()
+    system.keep(*names)
+    system.faults()
+    for process in system.processes.values():
         process.deaths = 0
-    return whole_system
+    return system
+
+
+@pytest.fixture
+def system(whole_system: System, request: pytest.FixtureRequest) -> System:
+    return made_whole(whole_system, getattr(request.function, "begins_with", CORE))
 
 
 ACCOUNTS = (

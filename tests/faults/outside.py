@@ -52,11 +52,14 @@ class Outside:
         for key in self.accounts:
             self.control(key)
             self.receipts(key, after=None)
-        self.system.query("UPDATE channels_provideraccount SET is_on = true, off_reason = '' WHERE NOT is_on")
+        switched = self.system.query(
+            "UPDATE channels_provideraccount SET is_on = true, off_reason = '' WHERE NOT is_on RETURNING key"
+        )
         self.system.query("DELETE FROM preferences_suppression")
         self.system.query("UPDATE channels_alert SET ended_at = now() WHERE ended_at IS NULL")
         self.system.redis().flushall()
-        time.sleep(1.5)
+        # as long as processes believe what they last read of accounts, and of their health
+        time.sleep(2.1 if switched else 0.6)
 
     def control(self, key: str, *behaviours: Mapping[str, Any]) -> None:
         """What the provider does from now on; without any: what it should."""

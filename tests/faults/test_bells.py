@@ -2,14 +2,15 @@
 
 import pytest
 
-from tests.faults.conftest import Experiment
+from tests.faults.conftest import Experiment, begin_with
 
 pytestmark = pytest.mark.faults
 
 
+@begin_with("beat", "system")
 def test_e28_every_bell_ten_times_and_routing_twice(experiment: Experiment, size: int) -> None:
     system, producer = experiment.system, experiment.producer
-    system.keep("web", "beat", "system")
+    system.keep("beat", "system")
     for name in ("critical", "critical-2", "transactional", "transactional-2", "web"):
         system.start(name, BELLS="10")
     system.await_ready()

@@ -9,7 +9,7 @@ import pytest
 
 from apps.channels.sandbox.record import read
 from apps.core import ids
-from tests.faults.conftest import IN_FLIGHT, Experiment
+from tests.faults.conftest import IN_FLIGHT, Experiment, begin_with
 
 pytestmark = pytest.mark.faults
 
@@ -56,6 +56,7 @@ def test_e10_kill_beat(experiment: Experiment, seed: int, size: int) -> None:
     assert late[0] >= 0
 
 
+@begin_with("web", "beat", "beat-2", "system", "system-2", "transactional")
 def test_e11_two_beats_two_rescuers_and_a_sleeper(experiment: Experiment) -> None:
     """Nobody leads. One worker falls asleep with work in hand, is rescued from, and wakes while another one is calling."""
     system, producer = experiment.system, experiment.producer

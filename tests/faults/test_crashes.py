@@ -7,7 +7,7 @@ import pytest
 
 from notifier.local.processes import wait_until
 from tests.faults.checker import balance
-from tests.faults.conftest import IN_FLIGHT, Experiment
+from tests.faults.conftest import IN_FLIGHT, Experiment, begin_with
 from tests.faults.sabotage import POISON
 
 BATCH = 60
@@ -19,6 +19,7 @@ AFTER_INTENT = ("after_intent", "after_call", "before_settle_commit")
 
 @pytest.mark.faults
 @pytest.mark.parametrize("point", [*BEFORE_INTENT, *AFTER_INTENT, "after_settle"])
+@begin_with("web", "system", "beat")
 def test_e01_kill_in_the_window(experiment: Experiment, point: str, size: int) -> None:
     """One worker is killed at the point; before the intent nothing may be in doubt, after it the calls in flight only: those go out
     once more, and the ledger says so."""
@@ -39,6 +40,7 @@ def test_e01_kill_in_the_window(experiment: Experiment, point: str, size: int) -
 
 @pytest.mark.faults
 @pytest.mark.parametrize("after", [0.2, 8.0])
+@begin_with("web", "transactional", "system", "beat")
 def test_e01_a_receipt_ends_the_doubt(experiment: Experiment, after: float) -> None:
     """It comes while the call still counts as in flight, or when the delivery is in doubt already."""
     system, producer = experiment.system, experiment.producer
@@ -71,6 +73,7 @@ def test_e02_kill_a_worker_at_any_time(experiment: Experiment, seed: int, size: 
 
 
 @pytest.mark.faults
+@begin_with("web", "transactional", "system", "beat")
 def test_e03_poison_is_set_aside_and_its_neighbours_are_delivered(experiment: Experiment) -> None:
     system, producer = experiment.system, experiment.producer
     system.end("critical")

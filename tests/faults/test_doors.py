@@ -4,11 +4,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.faults.conftest import Experiment
+from tests.faults.conftest import Experiment, begin_with
 
 
 @pytest.mark.faults
 @pytest.mark.parametrize("point", ["before_accept", "after_accept"])
+@begin_with("critical", "transactional", "system", "beat")
 def test_e09_kill_the_web_worker_around_its_commit(experiment: Experiment, point: str, size: int) -> None:
     """Every tenth request kills the process that serves it; callers repeat, and each key stands for one notification."""
     system, producer = experiment.system, experiment.producer

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from tests.faults.conftest import Experiment
+from tests.faults.conftest import Experiment, begin_with
 from tests.faults.outside import Outside
 
 pytestmark = pytest.mark.faults
@@ -23,6 +23,7 @@ def sms(trial: Experiment, count: int, category: str, *, first: int = 0) -> None
 
 
 @pytest.mark.parametrize("channel", CHANNELS)
+@begin_with("web", "transactional", "system", "beat")
 def test_e01_a_worker_dies_between_the_providers_yes_and_our_commit(trial: Experiment, channel: str, size: int) -> None:
     system, producer = trial.system, trial.producer
     system.end("critical")
@@ -117,11 +118,11 @@ def test_e17_half_of_all_calls_fail(trial: Experiment, channel: str, size: int) 
         ("transactional", "before", {"sent": 10}, 10),
     ],
 )
+@begin_with("web", "critical", "marketing", "system", "beat")
 def test_e18_no_answer(trial: Experiment, category: str, drop: str, statuses: dict[str, int], taken: int) -> None:
     """Marketing is never sent again; what Twilio can be asked about ends as what Twilio says."""
     outside = world(trial)
     trial.system.query("UPDATE channels_provideraccount SET is_on = false WHERE key = 'vonage'")
-    trial.system.keep("web", "critical", "transactional", "marketing", "system", "beat")
     trial.system.start("transactional", DOUBTS="0.1")
     trial.system.await_ready()
     outside.control("twilio", {"drop": drop, "requests": 10})
@@ -182,7 +183,7 @@ def test_e20_one_channel_is_dark(trial: Experiment, size: int) -> None:
 
 def test_goaway_in_the_middle_of_a_batch(trial: Experiment, size: int) -> None:
     """APNs tells each connection to go away after seven pushes: what it did not act on is sent again, nothing twice."""
-    outside, producer, count = world(trial), trial.producer, 40 * size
+    outside, producer, count = world(trial), trial.producer, 30 * size
     outside.control("apns", {"goaway": 7})
     producer.batch([producer.body(2 * n + 1, category="transactional", channels=["push"]) for n in range(count)])
     trial.settle(90)

@@ -9,7 +9,7 @@ import pytest
 
 from notifier.local.processes import wait_until
 from tests.drill.stage import later
-from tests.faults.conftest import Experiment
+from tests.faults.conftest import Experiment, begin_with
 
 pytestmark = pytest.mark.faults
 
@@ -28,6 +28,7 @@ def alone(trial: Experiment) -> None:
     trial.system.query("UPDATE channels_provideraccount SET is_on = false WHERE key = 'vonage'")
 
 
+@begin_with("web", "transactional", "system", "beat")
 def test_e21_receipts_before_our_own_commit(trial: Experiment) -> None:
     """The worker sleeps between Twilio's answer and its commit; the receipts come meanwhile and count."""
     system, outside = trial.system, trial.outside
@@ -82,7 +83,8 @@ def unlearnt(trial: Experiment) -> Iterator[None]:
     """Other experiments' silence is no history of this one, nor this one's of theirs."""
 
     def forget() -> None:
-        trial.system.query("UPDATE ledger_delivery SET account = 'of old' WHERE account IN ('twilio', 'vonage')")
+        for table in ("ledger_delivery", "ledger_attempt"):
+            trial.system.query(f"UPDATE {table} SET account = 'of old' WHERE account IN ('twilio', 'vonage')")
         trial.system.query("DELETE FROM insights_receipt_norm")
 
     forget()

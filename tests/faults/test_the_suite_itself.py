@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.faults.conftest import Experiment
+from tests.faults.conftest import Experiment, made_whole
 from tests.faults.sabotage import MUTANTS
-from tests.faults.system import CORE
+from tests.faults.system import System
 from tests.faults.test_bells import test_e28_every_bell_ten_times_and_routing_twice as e28
 from tests.faults.test_clockwork import test_e11_two_beats_two_rescuers_and_a_sleeper as e11
 from tests.faults.test_crashes import test_e01_kill_in_the_window as e01
@@ -32,16 +32,18 @@ def test_every_mutant_has_its_experiment() -> None:
 
 
 @pytest.fixture
-def mutated(experiment: Experiment, request: pytest.FixtureRequest) -> Iterator[Experiment]:
+def mutated(whole_system: System, request: pytest.FixtureRequest) -> Iterator[Experiment]:
     """Every process runs with the mutant of this test, and none afterwards; the unfinished work of the run is removed."""
-    system = experiment.system
+    system = whole_system
     system.mutate(request.getfixturevalue("mutant"))
-    system.keep(*CORE)
+    made_whole(system)
+    experiment = Experiment(system, request.node.name.removeprefix("test_"))
     experiment.patience = 30
     experiment.is_rehearsal = True
     try:
         yield experiment
     finally:
+        experiment.producer.close()
         system.mutate("")
         system.query(
             """DELETE FROM ledger_work_item WHERE notification_id IN (

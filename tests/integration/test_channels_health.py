@@ -187,7 +187,7 @@ def test_a_dead_provider_gets_a_bounded_number_of_calls_in_half_an_hour(ask: Ask
 
 
 def test_all_processes_share_one_breaker() -> None:
-    one = account()
+    one = account(breaker_rest=60.0)
     for _ in range(20):
         health.note(one, BAD)
     assert health.record(one).state == 1
