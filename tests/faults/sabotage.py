@@ -29,6 +29,9 @@ POINTS = (
     "after_call",
     "before_settle_commit",
     "after_settle",
+    "after_flush_locks",
+    "before_flush_commit",
+    "after_flush_commit",
 )
 MUTANTS = (
     "intents_without_fence",
@@ -89,8 +92,9 @@ def _resolve_sooner(factor: float) -> None:
 
 
 def _arm(point: str, what: str, number: str) -> None:
-    from apps.dispatch import bells, draining, recording, route_batch, send_batch
+    from apps.dispatch import bells, draining, flushing, recording, route_batch, send_batch
     from apps.ledger import accepting, work
+    from apps.ledger import flushing as flushes
 
     def fire() -> None:
         if next(_hits) == int(number):
@@ -124,6 +128,12 @@ def _arm(point: str, what: str, number: str) -> None:
             _wrap(recording, "settle", after=fire)
         case "after_settle":
             _wrap(send_batch, "record", after=fire)
+        case "after_flush_locks":
+            _wrap(flushes, "lock_waiting", after=fire, only=bool)
+        case "before_flush_commit":
+            _wrap(flushes, "close_bundles", after=fire)
+        case "after_flush_commit":
+            _wrap(flushing, "_flush", after=fire, only=bool)
         case _:
             raise ValueError(point)
     assert draining
