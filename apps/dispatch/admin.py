@@ -11,6 +11,7 @@ from django_celery_beat.models import ClockedSchedule, CrontabSchedule, Interval
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from apps.core.admin_bases import ModelAdmin
+from apps.dispatch import simulator  # noqa: F401 (its panel)
 
 if TYPE_CHECKING:
     _TaskWidget = Any

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.ingest.api import doubts, operating, reading, sending
+from apps.ingest.api import doubts, explaining, operating, reading, sending
 
 urlpatterns = [
     path("notifications", sending.NotificationsView.as_view(), name="notifications"),
@@ -12,6 +12,7 @@ urlpatterns = [
     path("notifications/<str:shown>/timeline", reading.TimelineView.as_view(), name="notification-timeline"),
     path("notifications/<str:shown>/retry", operating.RetryView.as_view(), name="notification-retry"),
     path("users/<str:user_id>/notifications", reading.UserNotificationsView.as_view(), name="user-notifications"),
+    path("explain", explaining.ExplainView.as_view(), name="explain"),
     path("deliveries/in-doubt", doubts.InDoubtView.as_view(), name="deliveries-in-doubt"),
     path("dead-letters", operating.DeadLettersView.as_view(), name="dead-letters"),
     path("dead-letters/replay", operating.ReplayView.as_view(), name="dead-letters-replay"),

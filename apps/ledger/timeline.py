@@ -45,7 +45,7 @@ def timeline(*, tenant_id: UUID, notification_id: UUID) -> list[Entry]:
     spoken_for = Delivery.objects.of(tenant_id).filter(merged_into=notification_id).order_by("id")
     entries = [
         *_accepted(notification),
-        *_spoken_for(spoken_for[:_MOST_SPOKEN_FOR]),
+        *_spoken_for(list(spoken_for[:_MOST_SPOKEN_FOR])),
         *(entry for delivery in deliveries.values() for entry in _decided(delivery)),
         *(entry for attempt in attempts for entry in _attempted(attempt, deliveries[attempt.delivery_id])),
         *(entry for delivery in deliveries.values() for entry in _ended(delivery)),
