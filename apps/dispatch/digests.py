@@ -94,7 +94,12 @@ def _excerpt(
 
 
 def render_digest(
-    n: NotificationFacts, facts: Facts, person: Person, channel: Channel, context: Context
+    n: NotificationFacts,
+    facts: Facts,
+    person: Person,
+    channel: Channel,
+    context: Context,
+    past: rendering.Content | None = None,
 ) -> Rendered | Mapping[str, str]:
     """Rendered by a template, or a plain message for `rendering.render_inline`. A template that fails is passed over: what it stands
     for must not be lost with it. Raises RenderError where the summary itself was erased."""
@@ -110,7 +115,7 @@ def render_digest(
         "event": {"type": n.event_type, "object_id": digest.object_id},
         "digest": context_of(digest, items),
     }
-    for content in contents(n, facts, channel):
+    for content in [past] if past else contents(n, facts, channel):
         try:
             return rendering.render(content, channel=channel, locales=locales, context=whole)
         except rendering.RenderError as error:

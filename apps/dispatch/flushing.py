@@ -22,9 +22,9 @@ from apps.ledger import flushing as ledger
 from apps.ledger import selectors
 from apps.ledger import work as items
 from apps.ledger.flushing import Alone, Ended, Open, Summary, Waiting
-from apps.ledger.merged import engaged
 from apps.ledger.routing_results import Decided, write_deliveries
 from apps.ledger.sensitive import erase_where_over
+from apps.ledger.spent import seen_elsewhere
 from apps.routing.bundling import next_digest
 from apps.routing.chains import has_given_up
 from apps.routing.deciding import decide
@@ -126,7 +126,7 @@ def _judge(
     now: datetime,
 ) -> dict[UUID, Survivors]:
     """By bundle, what is still wanted; what is not, ends with its reason."""
-    seen = engaged(list(notifications)) if notifications else set()
+    seen = seen_elsewhere([w.delivery_id for w in waiting]) if waiting else set()
     found: dict[UUID, Survivors] = {}
     for w in waiting:
         n, channel = notifications.get(w.notification_id), bundles[w.bundle_id].channel
@@ -134,7 +134,7 @@ def _judge(
             flush.ended.append(Ended(w.delivery_id, DeliveryStatus.SKIPPED, Reason.ERASED))
             continue
         case = facts.case(n, channel, now, stage=Stage.FLUSH)
-        decision = decide(replace(case, seen_elsewhere=n.id in seen))
+        decision = decide(replace(case, seen_elsewhere=w.delivery_id in seen))
         if not isinstance(decision, Skip):
             found.setdefault(w.bundle_id, {}).setdefault(n.id, []).append(w)
             continue

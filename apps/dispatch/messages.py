@@ -20,13 +20,21 @@ from apps.templates.content import UNREAD
 from apps.tenants import selectors as tenants
 
 
-def render(n: NotificationFacts, facts: Facts, person: Person, channel: Channel, delivery_id: UUID) -> Rendered:
-    """Raises RenderError."""
+def render(
+    n: NotificationFacts,
+    facts: Facts,
+    person: Person,
+    channel: Channel,
+    delivery_id: UUID,
+    past: rendering.Content | None = None,
+) -> Rendered:
+    """`past`: the content that a summary was sent with. Raises RenderError."""
     if not n.is_summary:
         return render_content(n, facts.content(n), person, channel, delivery_id)
     if person.recipient is None:
         raise rendering.RenderError("no_template", "There is nobody to tell.")
-    said = render_digest(n, facts, person, channel, _context(n, person.recipient, Links(n, delivery_id, channel)))
+    context = _context(n, person.recipient, Links(n, delivery_id, channel))
+    said = render_digest(n, facts, person, channel, context, past)
     if isinstance(said, Rendered):
         return said
     return render_content(replace(n, content=said), None, person, channel, delivery_id)

@@ -138,7 +138,7 @@ def _messages(doubts: Sequence[Open]) -> Mapping[UUID, OutboundMessage]:
 def _rendered(work: Work, n: NotificationFacts, facts: Facts) -> Rendered:
     assert work.channel is not None
     try:
-        return render(n, facts, facts.people[n.recipient_id], work.channel)
+        return render(n, facts, facts.people[n.recipient_id], work.channel, work.id)
     except RenderError:
         return NOTHING
 

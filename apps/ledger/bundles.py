@@ -171,7 +171,7 @@ class Waits(NamedTuple):
 
     delivery_id: UUID
     flush_at: datetime
-    count: int
+    joined: int
 
 
 def waits_of(tenant_id: UUID, delivery_ids: Collection[UUID]) -> list[Waits]:
@@ -225,6 +225,6 @@ def prune_bundles(days: int, batch: int = 5_000) -> int:
             SELECT count(*) FROM bundle""",
             {"days": days, "batch": batch},
         )[0][0]
-        total += gone
+        total += int(gone)
         if gone < batch:
             return total

@@ -1,21 +1,11 @@
-"""What others speak for: messages that the recipient saw in another form, and those that a summary took the place of."""
+"""What others speak for, though it went out itself."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
-from apps.core.rows import execute, fetch
-
-
-def engaged(notification_ids: Sequence[UUID]) -> set[UUID]:
-    """Those of which the recipient has read, opened or followed any delivery. One query."""
-    rows = fetch(
-        """SELECT DISTINCT notification_id FROM ledger_delivery
-        WHERE notification_id = ANY(%(ids)s) AND coalesce(read_at, opened_at, clicked_at) IS NOT NULL""",
-        {"ids": list(notification_ids)},
-    )
-    return {id_ for (id_,) in rows}
+from apps.core.rows import execute
 
 
 def note_speaker(speakers: Mapping[UUID, UUID]) -> None:

@@ -229,9 +229,9 @@ def _waiting(deliveries: Iterable[Delivery]) -> list[UUID]:
 
 def _bundled(waits: Waits, deliveries: dict[UUID, Delivery]) -> Entry:
     channel = Channel(deliveries[waits.delivery_id].channel)
-    so_far = f"{waits.count} so far" if waits.count > 1 else "alone so far"
+    so_far = f"{waits.joined} so far" if waits.joined > 1 else "alone so far"
     text = f"{NAMES[channel]} waits to be summed up until {waits.flush_at:%Y-%m-%d %H:%M:%S} UTC, {so_far}."
-    detail = {"due_at": waits.flush_at, "count": waits.count}
+    detail = {"due_at": waits.flush_at, "count": waits.joined}
     return Entry(waits.flush_at, "summary_planned", text, channel, waits.delivery_id, detail)
 
 

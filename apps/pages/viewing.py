@@ -5,7 +5,7 @@ from django.views.decorators.http import require_safe
 
 from apps.core.enums import Channel
 from apps.dispatch import facts
-from apps.dispatch.messages import render_content
+from apps.dispatch.messages import render, render_content
 from apps.ledger import journal
 from apps.ledger import selectors as ledger
 from apps.pages import showing, visitors
@@ -49,7 +49,10 @@ def _html(letter: journal.Letter) -> str | None:
         return None
     content = past(letter.template_version_id) if letter.template_version_id else None
     try:
-        rendered = render_content(n, content, person, Channel.EMAIL, letter.delivery_id)
+        if n.is_summary:
+            rendered = render(n, found, person, Channel.EMAIL, letter.delivery_id, content)
+        else:
+            rendered = render_content(n, content, person, Channel.EMAIL, letter.delivery_id)
     except RenderError:
         return None
     html = rendered.content.get("html", "")

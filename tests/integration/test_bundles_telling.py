@@ -2,9 +2,11 @@
 
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import pytest
+from django.test import Client
 
 from apps.audience.models import Recipient
 from apps.channels.selectors import forget_cached
@@ -16,6 +18,7 @@ from apps.inbox import pokes
 from apps.inbox.selectors import counts, feed_page
 from apps.inbox.services import mark_all
 from apps.ledger.models import Bundle, Delivery, Notification
+from apps.preferences.links import view_url
 from apps.preferences.models import Mute, Preference, Profile
 from apps.templates.proving import Source
 from apps.tenants.selectors import tenant_by_id
@@ -171,6 +174,18 @@ def test_whom_the_reader_has_blocked_is_not_told_of(rosa: UUID, carrier: Carrier
     Recipient.objects.of(tenant()).update(preferences_version=5)
     send("send.social.email")
     assert carrier.messages[0].content["subject"] == "Likes: Actor 1 and 1 other"
+
+
+def test_it_can_be_read_in_the_browser(rosa: UUID, carrier: Carrier) -> None:
+    like(digest_template_key="likes_digest")
+    publish(acme(), "likes_digest", letter("Likes", "<p>{{ digest.total }} likes</p>"))
+    wait_and_flush(rosa)
+    assert "3 likes" in mail(carrier)["html"]
+    sent = Delivery.objects.of(tenant()).get(status="sent")
+    publish(acme(), "likes_digest", letter("Likes", "<p>Changed since</p>"))
+    answer = Client().get(urlsplit(view_url(sent.id)).path)
+    assert answer.status_code == 200
+    assert "3 likes" in answer.content.decode()
 
 
 def feed(rosa: UUID) -> list[str]:
