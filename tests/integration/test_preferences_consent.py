@@ -1,5 +1,7 @@
 """The history of what people chose: append-only, each record bound to the one before."""
 
+import threading
+from dataclasses import replace
 from datetime import UTC, datetime
 from io import StringIO
 
@@ -10,10 +12,15 @@ from django.db import IntegrityError, connection, transaction
 
 from apps.core import ids
 from apps.core.enums import Channel, DigestFrequency, SuppressionReason
+from apps.core.problem_codes import Code
+from apps.core.problems import Problem
 from apps.core.types import Author, Change, DigestTime, Mute, NewSuppression, OwnQuietHours, QuietHours, Switch
 from apps.preferences import opt_outs, proving, services
 from apps.preferences.changing import change_choices
+from apps.preferences.choosing import stored
+from apps.preferences.consent import hash_of
 from apps.preferences.models import ConsentRecord
+from apps.preferences.selectors import consents
 from tests.integration import inbox_cast as cast
 from tests.integration.statements import counted
 
@@ -127,6 +134,54 @@ def test_who_gets_around_the_trigger_breaks_the_chain(acme, otto, tampering, bro
     with pytest.raises(CommandError, match=r"1 of 2 histories are broken\."):
         call_command("verify_consent", stderr=said)
     assert said.getvalue() == f"recipient {otto}: record {broken_at} does not fit\n"
+
+
+def test_who_writes_a_record_anew_with_its_hash_must_write_all_that_follow(acme, otto):
+    for is_on in (False, True, False):
+        changed(acme, otto, switches=(Switch("*", "sms", is_on),))
+    first, _, _ = consents_of(otto)
+    forged = replace(first.entry, after={"on": True})
+    hash_ = hash_of(forged, bytes(32))
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL session_replication_role = 'replica'")
+        cursor.execute(
+            "UPDATE preferences_consentrecord SET after = '{\"on\": true}', hash = %s WHERE number = 1", [hash_]
+        )
+        cursor.execute("UPDATE preferences_consentrecord SET previous_hash = %s WHERE number = 2", [hash_])
+
+    assert proving.chain_of(tenant_id=acme, recipient_id=otto).broken_at == 2
+
+
+def consents_of(otto):
+    tenant_id = ConsentRecord.objects.all_tenants().filter(recipient_id=otto).values_list("tenant_id", flat=True)[0]
+    return consents(tenant_id=tenant_id, recipient_id=otto)[::-1]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_changes_at_once_come_one_after_another(acme, otto):
+    def change(topic):
+        for is_on in (False, True) * 5:
+            changed(acme, otto, switches=(Switch(topic, "sms", is_on),))
+        connection.close()
+
+    threads = [threading.Thread(target=change, args=[topic]) for topic in ("a", "b", "c")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    chain = proving.chain_of(tenant_id=acme, recipient_id=otto)
+    assert (chain.length, chain.broken_at, stored([otto])[otto].version) == (30, None, 30)
+
+
+def test_nobody_changes_the_choices_of_another_tenants_people(acme, otto):
+    beta = cast.tenant("beta")
+    with pytest.raises(Problem) as refused:
+        changed(beta, otto, switches=(Switch("*", "sms", False),))
+    services.switch_off({(beta, otto, Channel.SMS)}, topic="*", source="receipt")
+
+    assert refused.value.code == Code.UNKNOWN_USER
+    assert (records(otto), stored([otto])[otto].version) == ([], 0)
 
 
 def test_the_command_counts_what_is_whole(acme, otto):
