@@ -17,9 +17,10 @@ from apps.channels.sandbox.behaviour import BEHAVIOURS
 from apps.core.enums import Channel, KeyMode, Scope
 from apps.core.types import Recipient as Person
 from apps.events.selectors import event_type_page
-from apps.ingest.management import demo_content
+from apps.ingest.management import demo_content, demo_digests
 from apps.templates import models, sms
 from apps.templates.parsed import forget_kept
+from apps.templates.proving import sample_context
 from apps.templates.rendering import context_of, locale_chain, published, render
 from apps.tenants.models import ApiKey
 from apps.tenants.selectors import caller_by_token, forget_cached, tenant_by_slug
@@ -65,6 +66,8 @@ def test_it_makes_a_tenant_that_can_send(tmp_path: Path) -> None:
     assert set(kinds) == {"ride.booked", "order.shipped", "login.code", "post.liked", "spring.sale"}
     assert kinds["order.shipped"].template_key == "order_shipped_v3"
     assert kinds["login.code"].sensitive_keys == ("code",)
+    assert kinds["post.liked"].grouping is not None
+    assert kinds["post.liked"].digest_template_key == "post_liked_digest"
 
 
 def test_there_is_a_person_for_each_thing_the_sandbox_does(tmp_path: Path) -> None:
@@ -159,3 +162,22 @@ def test_missing_extras_are_forgiven(tmp_path: Path) -> None:
     assert push.content == {"title": "Your order is on its way", "body": "The carrier has order ord_1."}
     mail = render(content, channel=Channel.EMAIL, locales=("en", ""), context=context)
     assert "Follow your order" not in mail.content["html"]
+
+
+@pytest.mark.parametrize(
+    ("locale", "likes"),
+    [("en", "Ann and 14 others liked your post"), ("de-DE", "Ann und 14 weiteren gefällt dein Beitrag")],
+)
+def test_every_summary_can_be_rendered(tmp_path: Path, locale: str, likes: str) -> None:
+    seed(tmp_path / "demo.json")
+    tenant = tenant_by_slug("demo")
+    assert tenant is not None
+    keys = [(tenant.id, digest.template_key) for digest in demo_digests.ALL]
+    context = sample_context(tenant, {}, locale)
+    for key, content in published(keys).items():
+        for channel in content.channels:
+            result = render(content, channel=channel, locales=locale_chain(locale, tenant.locale), context=context)
+            if key[1] == "post_liked_digest":
+                assert result.content["title"] == likes
+            else:
+                assert "Bob liked your post" in result.content.get("html", result.content.get("body", ""))

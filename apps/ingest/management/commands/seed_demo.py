@@ -22,7 +22,7 @@ from apps.channels.sandbox.behaviour import BEHAVIOURS, DELIVERED, DOMAIN, TOKEN
 from apps.core.enums import KeyMode, Platform, Scope
 from apps.core.types import Address, Critical, InlineRecipient, Tenant
 from apps.events.services import put_event_type
-from apps.ingest.management import demo_content
+from apps.ingest.management import demo_content, demo_digests
 from apps.templates.services import publish_changes
 from apps.tenants.selectors import caller_by_token, key_id_by_name, tenant_by_slug
 from apps.tenants.services import create_api_key, create_tenant, rotate_api_key
@@ -111,6 +111,15 @@ def seed_content(tenant: Tenant) -> None:
     publish_changes(
         tenant=tenant, key=layout, name="Demo layout", variants=demo_content.LAYOUT, is_layout=True, by="seed_demo"
     )
+    for digest in demo_digests.ALL:
+        publish_changes(
+            tenant=tenant,
+            key=digest.template_key,
+            name=digest.name,
+            variants=digest.variants,
+            layout=layout,
+            by="seed_demo",
+        )
     for demo in demo_content.ALL:
         publish_changes(
             tenant=tenant,
@@ -131,6 +140,8 @@ def seed_content(tenant: Tenant) -> None:
             fallback=demo.fallback,
             sensitive_keys=demo.sensitive_keys,
             owner=demo.owner,
+            grouping=demo_digests.GROUPINGS.get(demo.event_type),
+            digest_template_key=demo_digests.DIGEST_TEMPLATES.get(demo.event_type, ""),
             critical=Critical(demo.critical_reason, asked_by=demo.owner, approved_by="seed_demo"),
         )
 
