@@ -34,7 +34,7 @@ _PROBLEMS = {
 _TAGS = {
     "Notifications": "Send, schedule, cancel, and see what became of it.",
     "Users": "The people of your product and where they are reached.",
-    "Preferences": "What a person switched off.",
+    "Preferences": "What a person chose, what holds, and what your tenant lays down.",
     "Event types": "What can happen, and what follows from it by default.",
     "Templates": "What messages say, per channel and locale, in versions.",
     "Inbox": "The in-app feed, for a browser with a recipient token.",

@@ -60,9 +60,7 @@ class OfPerson(ReadOnly, TenantColumn, FeedAdmin):
 class PreferenceAdmin(OfPerson):
     list_display = ("person", "topic", "channel", "is_", "source", "since", "tenant")
     list_filter = (states("is", _ON), one_of("channel", CHANNELS), TenantFilter)
-    empty_sentence = (
-        "Nobody has switched anything yet. Without a preference everything is on, except marketing without consent."
-    )
+    empty_sentence = "Nobody has switched anything yet. What nobody switched is as the tenant's defaults say, else on."
 
     @display(description="Is", label=TONES)
     def is_(self, row: Any) -> str:
