@@ -87,7 +87,7 @@ def reserve(asked: Sequence[Asked], now: datetime) -> Refused:
 def _in_redis(asked: Sequence[Asked], now: datetime) -> Refused:
     with _here.lock:
         away_since, _here.away_since = _here.away_since, None
-    units = [_unit(one, now) for one in asked]
+    units = _units(asked, now)
     try:
         since, verdicts = counting.reserve(units, recount=away_since is not None)
     except redis.RedisError:
@@ -114,19 +114,20 @@ def _in_redis(asked: Sequence[Asked], now: datetime) -> Refused:
     return Refused(over, frozenset(waits))
 
 
-def _unit(one: Asked, now: datetime) -> Unit:
-    recipient_id = one.notification.recipient_id
-    counters = tuple(
-        Counter(
-            name=counting.counter_name(cap.id, recipient_id, caps.label(cap, one.zone, now), is_test=one.is_test),
-            limit=cap.limit,
-            window=cap.window.total_seconds(),
-            begins=caps.begins(cap, one.zone, now),
-            keeps=caps.longest(cap).total_seconds(),
-        )
-        for cap in one.caps
-    )
-    return Unit(one.member, counters, one.is_forced)
+def _units(asked: Sequence[Asked], now: datetime) -> list[Unit]:
+    """What caps and zones say about this moment is looked up once: there are few of them, and many people."""
+    periods: dict[tuple[UUID, str], tuple[str, datetime, float, float]] = {}
+
+    def counter(one: Asked, cap: Cap) -> Counter:
+        if (found := periods.get((cap.id, one.zone))) is None:
+            window, keeps = cap.window.total_seconds(), caps.longest(cap).total_seconds()
+            found = caps.label(cap, one.zone, now), caps.begins(cap, one.zone, now), window, keeps
+            periods[cap.id, one.zone] = found
+        label, begins, window, keeps = found
+        name = counting.counter_name(cap.id, one.notification.recipient_id, label, is_test=one.is_test)
+        return Counter(name, cap.limit, window, begins, keeps)
+
+    return [Unit(one.member, tuple([counter(one, cap) for cap in one.caps]), one.is_forced) for one in asked]
 
 
 def _doubtful(asked: Sequence[Asked], since: datetime) -> set[UUID]:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from apps.core.enums import Channel, DeliveryStatus, Reason
 from apps.core.rows import atomic
-from apps.core.types import NotificationFacts, Work
+from apps.core.types import Cap, NotificationFacts, Work
 from apps.dispatch import bells, capping
 from apps.dispatch.bundled import joining
 from apps.dispatch.capping import Asked
@@ -21,7 +21,7 @@ from apps.ledger.spent import seen_elsewhere
 from apps.routing import caps
 from apps.routing.deciding import decide
 from apps.routing.decisions import Bundle, Decision, Hold, Send, Skip
-from apps.routing.facts import Stage
+from apps.routing.facts import Case, Stage
 from apps.routing.quiet_hours import in_turn
 
 
@@ -55,23 +55,12 @@ def pass_gate(
     held = [work.id for work in known if work.id in gated and gated[work.id].is_held]
     seen = seen_elsewhere(held) if held else frozenset()
     cases = {
-        work.id: replace(
-            facts.case(notifications[work.notification_id], _channel(work), now, stage=Stage.GATE),
-            seen_elsewhere=work.id in seen,
-        )
+        work.id: facts.case(notifications[work.notification_id], _channel(work), now, stage=Stage.GATE)
         for work in known
     }
+    cases |= {id_: replace(cases[id_], seen_elsewhere=True) for id_ in seen}
     judged = {id_: decide(case) for id_, case in cases.items()}
-    refused = capping.reserve(
-        [
-            Asked(work, n, case.person.zone, found)
-            for work in known
-            if (case := cases[work.id]).rules.caps and isinstance(judged[work.id], Send)
-            for n in (notifications[work.notification_id],)
-            if (found := caps.counting(case.rules.caps, n.event_type, n.category, _channel(work)))
-        ],
-        now,
-    )
+    refused = capping.reserve(_limited(known, notifications, cases, judged), now)
     judged |= {id_: decide(replace(cases[id_], over=cap)) for id_, cap in refused.over.items()}
 
     each = [_Judged(work, notifications[work.notification_id], judged[work.id]) for work in known]
@@ -80,6 +69,25 @@ def pass_gate(
     _withdraw([one for one in each if isinstance(one.decision, Bundle)])
     settled += [s for one in each if (s := _withheld(one.work, one.decision, now))]
     return _addressed([one for one in each if isinstance(one.decision, Send)], gated, facts, settled), settled
+
+
+def _limited(
+    works: Sequence[Work],
+    notifications: Mapping[UUID, NotificationFacts],
+    cases: Mapping[UUID, Case],
+    judged: Mapping[UUID, Decision],
+) -> list[Asked]:
+    """What would be sent, with the caps that speak of it."""
+    limits: dict[tuple[UUID, str], tuple[Cap, ...]] = {}
+    asked = []
+    for work in works:
+        case, n = cases[work.id], notifications[work.notification_id]
+        if case.rules.caps and isinstance(judged[work.id], Send):
+            kind = n.tenant_id, n.event_type
+            if kind not in limits:
+                limits[kind] = caps.counting(case.rules.caps, n.event_type, n.category, case.channel)
+            asked.append(Asked(work, n, case.person.zone, limits[kind]))
+    return asked
 
 
 def _addressed(

@@ -33,14 +33,16 @@ def route_batch(works: Sequence[Work], ends: float = 0.0) -> None:
     with atomic():
         mine = items.remove(works)
         ours = [(w, notifications[w.notification_id]) for w in works if w.id in mine]
-        duplicates = merging.duplicates(ours, facts, lambda work, n: _decisions(work, n, facts, now))
-        fuller = merging.note_fuller(ours, facts, lambda work, n: _decisions(work, n, facts, now, duplicates))
+        judged = {work.id: list(_decisions(work, n, facts, now)) for work, n in ours}
+        duplicates = merging.duplicates(ours, facts, lambda work, _: judged[work.id])
+        copies = {id_ for id_, _ in duplicates}
+        judged |= {work.id: list(_decisions(work, n, facts, now, duplicates)) for work, n in ours if n.id in copies}
+        fuller = merging.note_fuller(ours, facts, lambda work, _: judged[work.id])
         facts = merging.with_fuller(facts, ours, fuller)
-        decided = [
-            (work, notification, channel, decision)
-            for work, notification in ours
-            for channel, decision in _decisions(work, notification, facts, now, duplicates)
-        ]
+        judged |= {
+            work.id: list(_decisions(work, n, facts, now, duplicates)) for work, n in ours if n.id in facts.fuller
+        }
+        decided = [(work, n, channel, decision) for work, n in ours for channel, decision in judged[work.id]]
         decided, joined = bundled(decided, facts, now)
         queues = write_deliveries([one for each in decided for one in _deliveries(*each, facts)]) | joined.queues
         await_proof([timer for each in decided if (timer := _timer(*each, facts, now))])

@@ -34,25 +34,30 @@ def is_topic(text: str) -> bool:
 def rank(choice: About, event_type: str, category: str, channel: str) -> Rank | None:
     """How exactly it speaks about them; None: not at all. Exact event type, then the longest pattern `a.b.*`, then the category,
     then `*`; at the same topic a named channel beats `*`."""
-    if choice.channel not in (channel, ANY):
+    if choice.channel == channel:
+        named = 1
+    elif choice.channel == ANY:
+        named = 0
+    else:
         return None
-    named = int(choice.channel == channel)
     topic = choice.topic
     if topic == event_type and event_type:
         return (3, 0, named)
-    if topic.endswith(".*") and event_type.startswith(topic[:-1]):
-        return (2, len(topic), named)
-    if topic == f"category:{category}":
-        return (1, 0, named)
-    return (0, 0, named) if topic == ANY else None
+    if topic == ANY:
+        return (0, 0, named)
+    if topic.endswith(".*"):
+        return (2, len(topic), named) if event_type.startswith(topic[:-1]) else None
+    return (1, 0, named) if topic[9:] == category and topic.startswith("category:") else None
 
 
 def deciding(choices: Iterable[Choice], event_type: str, category: str, channel: str) -> Choice | None:
     """The most exact one."""
-    ranked = [
-        (place, choice) for choice in choices if (place := rank(choice, event_type, category, channel)) is not None
-    ]
-    return max(ranked, key=lambda item: item[0])[1] if ranked else None
+    best, found = None, None
+    for choice in choices:
+        place = rank(choice, event_type, category, channel)
+        if place is not None and (best is None or place > best):
+            best, found = place, choice
+    return found
 
 
 def speaks_of(choice: About, event_type: str, category: str, channel: str) -> bool:

@@ -41,7 +41,7 @@ class Holding:
 def ruling(
     switches: Sequence[Switch], defaults: Sequence[Default], event_type: str, category: Category, channel: str
 ) -> Ruling | None:
-    locked = deciding((d for d in defaults if d.is_locked), event_type, category, channel)
+    locked = deciding([d for d in defaults if d.is_locked], event_type, category, channel)
     if locked is not None:
         return _of_tenant(locked)
     own = deciding(switches, event_type, category, channel)
@@ -60,11 +60,9 @@ def may_refuse_critical(defaults: Sequence[Default], channel: str) -> bool:
 
 def mutes(choices: Choices, event_types: Sequence[str], category: Category, channel: str, now: datetime) -> list[Mute]:
     """Those that hold now and speak of each of the event types, the longest first."""
-    found = [
-        mute
-        for mute in choices.mutes
-        if mute.until > now and all(speaks_of(mute, kind, category, channel) for kind in event_types)
-    ]
+    found = [mute for mute in choices.mutes if mute.until > now]
+    for kind in event_types if found else ():
+        found = [mute for mute in found if speaks_of(mute, kind, category, channel)]
     return sorted(found, key=lambda mute: mute.until, reverse=True)
 
 

@@ -17,6 +17,9 @@ def digested(case: Case) -> Bundle | None:
     """The recipient wants this in a digest."""
     if case.stage == Stage.FLUSH or case.wish.is_summary:
         return None
+    choices, rules = case.person.choices, case.rules
+    if not (any(s.digest for s in choices.switches) or any(d.digest for d in rules.defaults)):
+        return None
     choice = ruling(case, case.wish.event_type)
     if choice is None or choice.digest is None:
         return None

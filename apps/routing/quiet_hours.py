@@ -25,9 +25,11 @@ def binding(case: Case) -> tuple[QuietHours, ...]:
     own, rules = case.person.choices.quiet_hours, case.rules.quiet_hours
     if not own and not rules:
         return ()
-    tenants = [q for q in rules if q.country in ("", case.person.country) and (own is None or q.is_locked)]
-    found = tenants if own is None else [*tenants, *own]
-    return tuple(q for q in found if _binds(q, case.wish.category, case.channel))
+    country = case.person.country
+    found = [q for q in rules if (own is None or q.is_locked) and q.country in ("", country)]
+    if own:
+        found += own
+    return tuple([q for q in found if _binds(q, case.wish.category, case.channel)])
 
 
 def _binds(quiet: QuietHours, category: Category, channel: Channel) -> bool:
@@ -56,7 +58,7 @@ def open_from(quiet: tuple[QuietHours, ...], zone: str, now: datetime) -> dateti
 
 def leaves_no_gap(quiet: tuple[QuietHours, ...]) -> bool:
     """Whether every minute of a day is in one of them."""
-    if sum((q.end - q.start) % DAY for q in quiet) < DAY:
+    if sum([(q.end - q.start) % DAY for q in quiet]) < DAY:
         return False
     return _minutes_until_open(quiet, 0) >= DAY
 
@@ -88,7 +90,7 @@ def _minutes_until_open(quiet: tuple[QuietHours, ...], minute: int) -> int:
     waits = 0
     while waits < DAY:
         at = minute + waits
-        more = max((_left(q, at) for q in quiet), default=0)
+        more = max([_left(q, at) for q in quiet], default=0)
         if not more:
             return waits
         waits += more
