@@ -1,6 +1,5 @@
 """What people switched off, and which addresses must not be used."""
 
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,9 +9,9 @@ import msgspec
 from django.db import connection
 
 from apps.core.enums import Channel, DigestFrequency, SuppressionReason
-from apps.core.types import Default, Switch, Veto
+from apps.core.types import Default, Veto
 from apps.preferences.consent import Entry, read
-from apps.preferences.models import ConsentRecord, DefaultPreference, Preference, Suppression
+from apps.preferences.models import ConsentRecord, DefaultPreference, Suppression
 
 SuppressionKey = tuple[UUID, Channel, bytes]
 
@@ -22,17 +21,6 @@ SELECT asked.place, reason, created_at, source
 FROM json_to_recordset(%s) AS asked (place int, tenant_id uuid, channel text, address_hash bytea)
 JOIN preferences_suppression USING (tenant_id, channel, address_hash)
 """
-
-
-@dataclass(frozen=True, slots=True)
-class PreferenceRow:
-    """A preference as it is shown: who set it, and when."""
-
-    topic: str
-    channel: str
-    is_on: bool
-    source: str
-    updated_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,18 +54,6 @@ class DefaultRow:
     updated_at: datetime
 
 
-def switches(recipient_ids: Iterable[UUID]) -> dict[UUID, tuple[Switch, ...]]:
-    """One entry for each id given, of whatever tenant; by topic and channel. One query."""
-    wanted: dict[UUID, tuple[Switch, ...]] = dict.fromkeys(recipient_ids, ())
-    if not wanted:
-        return wanted
-    found: defaultdict[UUID, list[Switch]] = defaultdict(list)
-    rows = Preference.objects.all_tenants().filter(recipient_id__any=list(wanted)).order_by("topic", "channel")
-    for recipient_id, *switch in rows.values_list("recipient_id", "topic", "channel", "is_on"):
-        found[recipient_id].append(Switch(*switch))
-    return wanted | {recipient_id: tuple(rows) for recipient_id, rows in found.items()}
-
-
 def suppressed(keys: Iterable[SuppressionKey]) -> frozenset[SuppressionKey]:
     """Those of `keys` (tenant, channel, the endpoint's address hash) that are suppressed. One query, whatever their number."""
     return frozenset(vetoes(keys))
@@ -95,12 +71,6 @@ def vetoes(keys: Iterable[SuppressionKey]) -> dict[SuppressionKey, Veto]:
     with connection.cursor() as cursor:
         cursor.execute(_SUPPRESSED, [msgspec.json.encode(rows).decode()])
         return {asked[place]: Veto(SuppressionReason(why), since, by) for place, why, since, by in cursor.fetchall()}
-
-
-def preferences_of(*, tenant_id: UUID, recipient_id: UUID) -> tuple[PreferenceRow, ...]:
-    """By topic and channel."""
-    rows = Preference.objects.of(tenant_id).filter(recipient_id=recipient_id).order_by("topic", "channel")
-    return tuple(PreferenceRow(*row) for row in rows.values_list("topic", "channel", "is_on", "source", "updated_at"))
 
 
 def suppressions(*, tenant_id: UUID, before: UUID | None, limit: int) -> tuple[SuppressionRow, ...]:

@@ -8,7 +8,7 @@ from apps.audience.addresses import address_hash
 from apps.core import clock
 from apps.core.enums import Channel, Scope, SuppressionReason
 from apps.core.types import NewSuppression, Switch
-from apps.preferences import selectors, services
+from apps.preferences import choosing, selectors, services
 from apps.preferences.models import Preference, Suppression
 from tests.integration import inbox_cast as cast
 
@@ -35,6 +35,10 @@ def key(acme):
 @pytest.fixture
 def admin(acme):
     return cast.api_key(acme, Scope.ADMIN)
+
+
+def switches(*people):
+    return {id_: chosen.switches for id_, chosen in choosing.stored(people).items()}
 
 
 def put(client, key, *preferences):
@@ -72,7 +76,7 @@ def test_what_was_put_is_what_is_read_and_what_dispatch_sees(client, key, otto):
         {"topic": "order.*", "channel": "email", "on": False, "source": "api"},
     ]
     assert client.get(PATH, headers=key).json() == answer.json()
-    assert selectors.switches([otto]) == {otto: (Switch("*", "*", True), Switch("order.*", "email", False))}
+    assert switches(otto) == {otto: (Switch("*", "*", True), Switch("order.*", "email", False))}
 
 
 def test_putting_the_same_again_changes_nothing(client, key, otto):
@@ -86,7 +90,7 @@ def test_putting_replaces_the_whole_list(client, key, otto, acme):
 
     put(client, key, {"topic": "category:social", "on": False})
 
-    assert selectors.switches([otto]) == {otto: (Switch("category:social", "*", False),)}
+    assert switches(otto) == {otto: (Switch("category:social", "*", False),)}
 
 
 @pytest.mark.parametrize(
@@ -108,7 +112,7 @@ def test_it_refuses_a_list_with_anything_wrong_and_keeps_the_old_one(client, key
 
     assert (answer.status_code, answer.json()["code"]) == (400, code)
     assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
-    assert selectors.switches([otto]) == {otto: (Switch("kept", "*", False),)}
+    assert switches(otto) == {otto: (Switch("kept", "*", False),)}
 
 
 def test_it_names_everything_that_is_wrong(client, key, otto):

@@ -9,7 +9,7 @@ from django.db import connection
 from apps.core import ids
 from apps.core.enums import Channel, SuppressionReason
 from apps.core.types import Author, Change, NewSuppression, Switch
-from apps.preferences import selectors, services
+from apps.preferences import choosing, selectors, services
 from apps.preferences.changing import change_choices
 from apps.preferences.models import Preference, Suppression
 from tests.integration import inbox_cast as cast
@@ -32,6 +32,10 @@ def switched(acme, otto, topic, channel, is_on, source="settings page"):
     services.set_switch(tenant_id=acme, recipient_id=otto, topic=topic, channel=channel, is_on=is_on, source=source)
 
 
+def switches(*people):
+    return {id_: chosen.switches for id_, chosen in choosing.stored(people).items()}
+
+
 def replaced(acme, otto, *switches):
     change = Change(switches=switches, replaces=True)
     change_choices(tenant_id=acme, recipient_id=otto, change=change, by=Author("api"))
@@ -42,16 +46,16 @@ def veto(tenant_id, number, channel=Channel.EMAIL, reason=SuppressionReason.HARD
 
 
 @pytest.mark.parametrize("count", [1, 10, 1_000])
-def test_the_switches_of_any_number_of_people_take_one_query(acme, otto, count, django_assert_num_queries):
+def test_the_choices_of_any_number_of_people_take_one_query(acme, otto, count):
     switched(acme, otto, "order.*", "email", False)
     switched(acme, otto, "category:marketing", "*", False)
     switched(acme, otto, "order.*", "*", True)
-    others = [ids.new() for _ in range(count - 1)]
 
-    with django_assert_num_queries(1):
-        found = selectors.switches([otto, *others])
+    with counted() as statements:
+        found = choosing.stored([otto, *(ids.new() for _ in range(count - 1))])
 
-    assert found == dict.fromkeys(others, ()) | {
+    assert len(statements) == 1
+    assert {id_: chosen.switches for id_, chosen in found.items()} == {
         otto: (
             Switch("category:marketing", "*", False),
             Switch("order.*", "*", True),
@@ -60,9 +64,10 @@ def test_the_switches_of_any_number_of_people_take_one_query(acme, otto, count, 
     }
 
 
-def test_nobody_s_switches_take_no_query(django_assert_num_queries):
-    with django_assert_num_queries(0):
-        assert selectors.switches([]) == {}
+def test_nobodys_choices_take_no_query():
+    with counted() as statements:
+        assert choosing.stored([]) == {}
+    assert statements == []
 
 
 def test_a_switch_set_again_is_one_switch_with_its_latest_source(acme, otto):
@@ -95,7 +100,7 @@ def test_replacing_takes_seven_statements_and_touches_only_what_differs(acme, ot
 
     assert len(statements) == 7  # lock, read, delete, insert, latest record, new records, version
 
-    assert selectors.switches([otto, rosa]) == {
+    assert switches(otto, rosa) == {
         otto: (Switch("category:social", "*", False), Switch("order.*", "email", False)),
         rosa: (Switch("*", "sms", False), Switch("order.*", "email", False)),
     }
@@ -107,7 +112,7 @@ def test_replacing_with_nothing_leaves_the_defaults(acme, otto):
 
     replaced(acme, otto)
 
-    assert selectors.switches([otto]) == {otto: ()}
+    assert switches(otto) == {otto: ()}
 
 
 @pytest.mark.django_db(transaction=True)
@@ -125,7 +130,7 @@ def test_two_replacements_at_once_leave_one_of_them_and_no_mixture(acme, otto):
     for thread in threads:
         thread.join()
 
-    found = selectors.switches([otto])[otto]
+    found = switches(otto)[otto]
     assert sorted(found, key=lambda s: s.topic) in [sorted(wanted, key=lambda s: s.topic) for wanted in lists]
 
 
