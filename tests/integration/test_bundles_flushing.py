@@ -6,12 +6,14 @@ import pytest
 
 from apps.channels.selectors import forget_cached
 from apps.core import clock, ids
-from apps.core.enums import Channel
+from apps.core.enums import Channel, Priority
+from apps.dispatch import draining, flushing
 from apps.dispatch.flushing import flush_bundles
 from apps.dispatch.rescue import rescue
 from apps.events.selectors import forget_cached as forget_event_types
+from apps.ledger import flushing as ledger_flushing
 from apps.ledger import work
-from apps.ledger.models import Bundle, Delivery, Notification
+from apps.ledger.models import Bundle, Delivery, Notification, WorkItem
 from apps.ledger.services import cancel_notification
 from apps.preferences.models import Preference
 from tests.integration.bundles_cast import deliver, fates, flush, like, liked, statements, summaries, told, wants_digest
@@ -214,3 +216,70 @@ def test_a_flush_takes_a_fixed_number_of_statements(count: int, monkeypatch: pyt
         assert flush() == count
     assert len(summaries()) == count
     assert len(seen) == 12, [text.split()[:6] for text in seen]
+
+
+def test_big_ones_are_flushed_one_after_another_and_the_rest_is_given_back(
+    monkeypatch: pytest.MonkeyPatch, rung: list[str]
+) -> None:
+    like()
+    for recipient in people(4):
+        liked(recipient, 2)
+    route("social")
+    make_due()
+    works = claimed("route.social")
+    monkeypatch.setattr(flushing, "MOST_AT_ONCE", 4)
+    clock_says = iter([0.0, 2.0])
+    monkeypatch.setattr(flushing, "monotonic", lambda: next(clock_says))
+    flush_bundles(works, 1.0)
+    assert len(summaries()) == 2
+    assert sorted(WorkItem.objects.of(tenant()).values_list("kind", "phase")) == [
+        ("flush", 0),
+        ("flush", 0),
+        ("route", 0),
+        ("route", 0),
+    ]
+    assert Bundle.objects.of(tenant()).filter(closed_at=None).count() == 2
+
+
+def test_a_flush_that_fails_comes_back_alone(monkeypatch: pytest.MonkeyPatch, rung: list[str]) -> None:
+    like()
+    rosa = person()
+    endpoint(rosa)
+    liked(rosa, 2)
+    route("social")
+    make_due()
+    before = counts()
+
+    def fail(summaries: object) -> None:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ledger_flushing, "write_summaries", fail)
+        draining._work_on("route.social", claimed("route.social"), monotonic() + 60)
+    assert counts() == before
+    assert [(w.kind, w.phase, w.expiries) for w in WorkItem.objects.of(tenant())] == [("flush", 0, 1)]
+    make_due()
+    again = work.claim_lone(queue="route.social", lease=LEASE)
+    draining._work_on("route.social", again, monotonic() + 60)
+    assert len(summaries()) == 1
+
+
+def test_the_summary_keeps_the_best_priority_and_the_latest_expiry(rung: list[str]) -> None:
+    like()
+    rosa = person()
+    endpoint(rosa)
+    latest = soon(7200)
+    liked(rosa, 1, priority=Priority.LOW, expires_at=soon(3600))
+    liked(rosa, 1, first=1, priority=Priority.HIGH, expires_at=latest)
+    route("social")
+    make_due()
+    flush()
+    (summary,) = summaries()
+    assert (summary.priority, summary.expires_at) == (0, latest)
+    assert WorkItem.objects.of(tenant()).get().expires_at == latest
+    liked(rosa, 1, first=2, expires_at=soon(3600))
+    liked(rosa, 1, first=3)
+    route("social")
+    make_due()
+    flush()
+    assert summaries()[1].expires_at is None
