@@ -45,6 +45,10 @@ app.conf.beat_schedule = {
     "probes": {"task": "insights.probe", "schedule": 30.0, "options": {"queue": "system"}},
     # whether everything accepted has ended or has work
     "books": {"task": "insights.check_books", "schedule": 3600.0, "options": {"queue": "system"}},
+    # tenants that send too much over the heads of their people
+    "critical_share": {"task": "insights.watch_critical_share", "schedule": 300.0, "options": {"queue": "system"}},
+    # what people said no to, per 1,000 sent
+    "fatigue": {"task": "insights.count_fatigue", "schedule": 3600.0, "options": {"queue": "system"}},
     # credentials that end soon
     "expiries": {"task": "insights.announce_expiries", "schedule": 3600.0, "options": {"queue": "system"}},
     # partitions three months ahead, retention of old ones

@@ -1,15 +1,23 @@
 """Probes: set up here, and what became of the last ones. How receipts usually come is only looked at."""
 
+from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
+from apps.core import clock
 from apps.core.admin_bases import ModelAdmin, ReadOnly, ago, display, door, moment
-from apps.core.admin_filters import states
-from apps.insights.models import Probe, ReceiptNorm
+from apps.core.admin_filters import one_of, states
+from apps.core.admin_panels import panel
+from apps.core.enums import Category
+from apps.insights.critical_share import WINDOW, is_too_much
+from apps.insights.models import FatigueDay, Probe, ReceiptNorm
+from apps.ledger.weighing import critical_shares
+from apps.tenants.selectors import critical_share_limits
 from apps.tenants.tenant_filter import TenantColumn, TenantFilter
 
 _SILENT = {"yes": ("silent", Q(silent_since__isnull=False)), "no": ("reporting", Q(silent_since=None))}
@@ -87,3 +95,60 @@ class ReceiptNormAdmin(ReadOnly, ModelAdmin):
     @display(description="Silent since")
     def silent(self, norm: Any) -> str:
         return moment(norm.silent_since)
+
+
+@admin.register(FatigueDay)
+class FatigueDayAdmin(TenantColumn, ReadOnly, ModelAdmin):
+    list_display = ("day", "tenant", "what", "category", "sent", "opt_outs_", "mutes_", "complaints_")
+    list_filter = (TenantFilter, one_of("category", Category))
+    list_filter_submit = True
+    list_select_related = ("tenant",)
+    search_fields = ("event_type",)
+    ordering = ("-day", "-sent")
+    empty_sentence = (
+        "What people switch off, mute and report is counted every hour, per 1,000 messages sent on that day."
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return FatigueDay.objects.all_tenants()
+
+    @display(description="Event type")
+    def what(self, row: Any) -> str:
+        return row.event_type or "-"
+
+    @display(description="Opt-outs per 1,000")
+    def opt_outs_(self, row: Any) -> str:
+        return _per_thousand(row.opt_outs, row.sent)
+
+    @display(description="Mutes per 1,000")
+    def mutes_(self, row: Any) -> str:
+        return _per_thousand(row.mutes, row.sent)
+
+    @display(description="Complaints per 1,000")
+    def complaints_(self, row: Any) -> str:
+        return _per_thousand(row.complaints, row.sent)
+
+
+def _per_thousand(count: int, sent: int) -> str:
+    return f"{count * 1000 / sent:.1f} ({count})" if sent else f"- ({count})"
+
+
+@panel("home", order=16, template="admin/insights/critical_share.html", permission="ledger.view_notification")
+def critical_share_of_an_hour(request: HttpRequest, subject: UUID | None) -> Mapping[str, Any] | None:
+    shares = critical_shares(clock.now() - WINDOW)
+    if not any(share.critical for share in shares):
+        return None
+    limits = critical_share_limits()
+    rows = [
+        {
+            "tenant": limits[share.tenant_id][0],
+            "percent": round(share.critical * 100 / share.total),
+            "critical": share.critical,
+            "total": share.total,
+            "most": limits[share.tenant_id][1],
+            "is_too_much": is_too_much(share, limits[share.tenant_id][1]),
+        }
+        for share in shares
+        if share.critical and share.tenant_id in limits
+    ]
+    return {"rows": sorted(rows, key=lambda row: -row["percent"])}

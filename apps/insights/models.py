@@ -1,4 +1,4 @@
-"""What was learnt about receipts, and probes. The first can be made anew at any time."""
+"""What was learnt about receipts and about fatigue, and probes. The first two can be made anew at any time."""
 
 from django.db import models
 
@@ -27,6 +27,31 @@ class ReceiptNorm(models.Model):
 
     def __str__(self) -> str:
         return f"{self.account} {self.place}".strip()
+
+
+class FatigueDay(TenantTable):
+    """What people said no to on a UTC day, beside what was sent to them then: per event type (empty: none) and category. `opt_outs`:
+    switched off, unsubscribed, answered STOP; `mutes`: for a time only; `complaints`: reported as unwanted."""
+
+    tenant = models.ForeignKey("tenants.Tenant", on_delete=models.CASCADE, related_name="+")
+    day = models.DateField()
+    event_type = models.CharField(max_length=100, blank=True)
+    category = models.CharField(max_length=16)
+    sent = models.PositiveIntegerField(default=0)
+    opt_outs = models.PositiveIntegerField(default=0)
+    mutes = models.PositiveIntegerField(default=0)
+    complaints = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        db_table = "insights_fatigue_day"
+        verbose_name = "fatigue"
+        verbose_name_plural = "fatigue"
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "day", "event_type", "category"], name="fatigue_day_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.event_type or self.category}"
 
 
 class Probe(TenantTable):

@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from apps.core import clock
-from apps.insights import books, expiring, probing, silence
+from apps.insights import books, critical_share, expiring, fatigue, probing, silence
 
 
 @shared_task(name="insights.watch_receipts")
@@ -29,3 +29,13 @@ def announce_expiries(**_: object) -> None:
 @shared_task(name="insights.check_books")
 def check_books(**_: object) -> None:
     books.check(clock.now())
+
+
+@shared_task(name="insights.watch_critical_share")
+def watch_critical_share(**_: object) -> None:
+    critical_share.watch(clock.now())
+
+
+@shared_task(name="insights.count_fatigue")
+def count_fatigue(**_: object) -> None:
+    fatigue.count(clock.now())

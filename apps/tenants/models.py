@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
-from django.core.validators import MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
 from apps.core import ids
@@ -26,6 +26,11 @@ class Tenant(models.Model):
     rate_per_second = models.PositiveIntegerField(default=2_000, validators=[MinValueValidator(1)])
     rate_burst = models.PositiveIntegerField(default=10_000, validators=[MinValueValidator(1)])
     retention_days = models.PositiveSmallIntegerField(default=90, validators=[MinValueValidator(1)])
+    critical_share_most = models.PositiveSmallIntegerField(
+        default=20,
+        validators=[MaxValueValidator(100)],
+        help_text="Percent of an hour's notifications that may be critical before an alert is raised.",
+    )
     tracked_categories: "ArrayField[Any, list[str]]" = ArrayField(
         models.CharField(max_length=16, choices=[(c.value, c.value) for c in Category if c != Category.CRITICAL]),
         default=list,

@@ -130,6 +130,12 @@ def _tenant(row: tuple[Any, ...]) -> Tenant:
     return Tenant(*values)
 
 
+def critical_share_limits() -> dict[UUID, tuple[str, int]]:
+    """By tenant: its slug, and how many percent of an hour's notifications may be critical before an alert is raised."""
+    rows = models.Tenant.objects.values_list("id", "slug", "critical_share_most")
+    return {id_: (slug, most) for id_, slug, most in rows}
+
+
 def key_id_by_prefix(tenant: Tenant, prefix: str) -> UUID | None:
     return models.ApiKey.objects.of(tenant).filter(prefix=prefix).values_list("id", flat=True).first()
 

@@ -58,6 +58,14 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "critical_share_most",
+                    models.PositiveSmallIntegerField(
+                        default=20,
+                        help_text="Percent of an hour's notifications that may be critical before an alert is raised.",
+                        validators=[django.core.validators.MaxValueValidator(100)],
+                    ),
+                ),
+                (
                     "tracked_categories",
                     django.contrib.postgres.fields.ArrayField(
                         base_field=models.CharField(
