@@ -28,9 +28,6 @@ class WebhookEndpoint(TenantTable):
     is_proven = models.BooleanField(default=False, editable=False)
     failing_since = models.DateTimeField(null=True, editable=False)
 
-    class Meta:
-        indexes = [models.Index(fields=["tenant", "id"], name="webhook_endpoint_tenant")]
-
     def __str__(self) -> str:
         return self.url
 

@@ -4,12 +4,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.test import override_settings
 from standardwebhooks import Webhook
 
 from apps.channels import transport
 from apps.channels.models import Alert
-from apps.core import clock, ids
+from apps.core import clock, crypto, ids, sealed
 from apps.core.problems import Problem
 from apps.webhooks.models import WebhookAttempt, WebhookEvent
 from apps.webhooks.services import rotate_secret, update_endpoint
@@ -92,6 +93,28 @@ def _verifies(secret: str, body: bytes, headers: dict[str, str]) -> bool:
         assert type(error).__name__ == "WebhookVerificationError"
         return False
     return True
+
+
+def test_a_secret_outlives_the_key_that_sealed_it_if_it_is_sealed_anew(caplog: pytest.LogCaptureFixture) -> None:
+    key = b"9" * 32
+    with receiver() as server:
+        _, secret = endpoint(server.url, "message.sent")
+        become(deliveries(), "sent")
+        crypto._cipher.cache_clear()
+        with override_settings(ENCRYPTION_KEYS={"k9": key}):
+            send_due()
+        assert attempts() == [(1, False, None, "secret_lost")] and not server.requests
+        with override_settings(ENCRYPTION_KEYS={"k9": key, **settings.ENCRYPTION_KEYS}):
+            (column,) = [one for one in sealed.registered() if one.model == "webhooks.WebhookEndpoint"]
+            assert list(sealed.reseal(column)) == [(1, 0)]
+        crypto._cipher.cache_clear()
+        with override_settings(ENCRYPTION_KEYS={"k9": key}):
+            due_now()
+            send_due()
+    assert _verifies(secret, server.requests[0].body, server.requests[0].headers)
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == [
+        "webhook secret cannot be opened"
+    ]
 
 
 def test_a_failed_call_is_tried_again_on_the_schedule_with_the_same_id_and_words() -> None:
