@@ -4,6 +4,7 @@ Pure: the time is an argument (seconds; whose clock does not matter). health.lua
 share one record; this is used while Redis is away, and tests/integration/test_channels_health.py runs both through the same cases.
 """
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import floor, log2
@@ -20,8 +21,7 @@ PROBE_LEASE = 15.0
 PROBE_EVERY = 1.0
 # a request that carries many messages counts as many calls, but no more than this
 MOST_PER_REQUEST = 5
-CALM_SECONDS = 60.0
-CODES_SECONDS = 600.0
+CALM_SECONDS, CODES_SECONDS = 60.0, 600.0
 # the pace after trouble: it doubles every DOUBLING seconds up to half of what went before, then grows by a share of that
 DOUBLING, KNEE, GROWTH, UNBOUND = 3.0, 0.5, 0.05, 4.0
 LEAST_AFTER_TROUBLE = 10.0
@@ -94,8 +94,8 @@ class Record(msgspec.Struct):
     `state` 0: closed, 1: open, since `since`; open until `till`, from when on it may be probed; the next probe's `turn`, the latest
     one `asked` for; `good` probes in a row; `trips` in a row. `pause`: told to wait until then (429). `cap`: messages a second at
     `cap_at` after throttling or trouble, growing towards `base` and beyond; `cut_at`: when throttling last lowered it. `doubted`:
-    until then it is trusted with little.
-    `reported`: the provider's own word on its rate. `slots`: calls, errors, messages, first tries, retries by tenth of the window.
+    until then it is trusted with little. `reported`: the provider's own word on its rate. `slots`: calls, errors, messages, first
+    tries, retries by tenth of the window.
     """
 
     state: float = 0
@@ -160,16 +160,13 @@ class Tally:
     codes: Mapping[str, int] = field(default_factory=dict)
 
     def __add__(self, other: "Tally") -> "Tally":
-        codes = dict(self.codes)
-        for code, count in other.codes.items():
-            codes[code] = codes.get(code, 0) + count
         return Tally(
             self.calls + other.calls,
             self.errors + other.errors,
             self.messages + other.messages,
             self.firsts + other.firsts,
             max(self.throttled, other.throttled),
-            codes,
+            dict(Counter(self.codes) + Counter(other.codes)),
         )
 
 
@@ -186,11 +183,8 @@ def tally(
             calls += weight
             errors += weight if wrong * 2 > len(request) or _is_slow(request, slow_seconds) else 0
     throttled = [o.retry_after or 1.0 for o in outcomes if o.kind == OutcomeKind.THROTTLED and o.code not in alone]
-    codes: dict[str, int] = {}
-    for outcome in outcomes:
-        if (outcome.kind in _ERRORS or outcome.kind in _SILENT) and outcome.code not in _OURS:
-            code = outcome.code or outcome.kind.value
-            codes[code] = codes.get(code, 0) + 1
+    noted = [o for o in outcomes if (o.kind in _ERRORS or o.kind in _SILENT) and o.code not in _OURS]
+    codes = dict(Counter(o.code or o.kind.value for o in noted))
     taken = len(outcomes) - len(throttled)
     return Tally(calls, errors, taken, firsts, max(throttled, default=0.0), codes)
 
