@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from apps.core.enums import CapPeriod, Category, Channel
 from apps.core.locales import zone as zone_named
 from apps.core.types import Cap
+from apps.preferences.topics import ANY, speaks_of
 from apps.routing.quiet_hours import DISTURBING, first_valid
-from apps.routing.topics import ANY, speaks_of
 
 
 def counting(caps: Iterable[Cap], event_type: str, category: Category, channel: Channel) -> tuple[Cap, ...]:

@@ -7,10 +7,10 @@ from uuid import UUID
 
 from apps.core.enums import Channel, EndpointKind, Priority, Reason
 from apps.core.types import Endpoint, Mute, Switch
+from apps.preferences.topics import ANY, speaks_of
 from apps.routing.decisions import Bundle, Decision, Hold, Skip
 from apps.routing.facts import Case, Stage
 from apps.routing.rules import usable
-from apps.routing.topics import ANY, speaks_of
 
 CHANNEL_WORDS = {Channel.PUSH: "push", Channel.EMAIL: "email", Channel.SMS: "SMS", Channel.IN_APP: "the feed"}
 _PLACES = {Channel.PUSH: "a device", Channel.EMAIL: "an email address", Channel.SMS: "a phone number"}

@@ -8,11 +8,11 @@ import pytest
 
 from apps.core.enums import Category, Channel, EndpointKind, KeyMode, Priority, Reason, SuppressionReason
 from apps.core.types import Choices, Endpoint, Recipient, Switch, Veto
+from apps.preferences.topics import deciding
 from apps.routing.deciding import decide
 from apps.routing.decisions import Send, Skip
 from apps.routing.facts import Case, Person, Wish
 from apps.routing.rules import BYPASSED, RULES, switched_off
-from apps.routing.topics import deciding
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 VETO = Veto(SuppressionReason.COMPLAINT, datetime(2026, 11, 3, 9, 0, tzinfo=UTC), "sandbox-email")
