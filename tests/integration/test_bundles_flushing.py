@@ -121,6 +121,7 @@ def test_each_item_is_judged_again(rung: list[str]) -> None:
         cancelled: ("cancelled", "cancelled", None),
         read: ("skipped", "seen_elsewhere", None),
     }
+    assert (told().total, [i.actor_id for i in told().items]) == (2, ["a0", "a1"])
 
 
 def test_nothing_wanted_is_no_summary(rung: list[str]) -> None:
