@@ -1,11 +1,12 @@
 """The paths are those that preferences/links.py writes into messages."""
 
-from django.urls import path
+from django.urls import path, re_path
 
-from apps.pages import histories, own_data, unsubscribing, viewing, views
+from apps.pages import histories, own_data, showing, unsubscribing, viewing, views
 
 urlpatterns = [
     path("preferences/", views.entrance, name="recipient-entrance"),
+    re_path(r"^preferences/brand/(?P<color>[0-9a-f]{6})\.css$", showing.brand_colors, name="brand-colors"),
     path("preferences/<str:key>/", views.settings, name="recipient-settings"),
     path("preferences/<str:key>/change", views.change, name="recipient-change"),
     path("preferences/<str:key>/messages/", histories.messages, name="recipient-messages"),

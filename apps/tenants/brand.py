@@ -23,10 +23,11 @@ _LOGO = re.compile(r"data:image/(?:png|jpeg|gif|webp|svg\+xml);base64,([A-Za-z0-
 
 @dataclass(frozen=True, slots=True)
 class Brand:
-    """`accent` carries `on_accent`, and is readable on paper; `night_accent` carries `on_night`, and is readable by night."""
+    """`chosen`: the tenant's colour, six digits. `accent` carries `on_accent`, and is readable on paper; `night_accent` carries `on_night`, and is readable by night."""
 
     name: str
     logo: str
+    chosen: str
     accent: str
     on_accent: str
     night_accent: str
@@ -54,7 +55,7 @@ def check_logo(text: str) -> None:
 def brand_of(name: str, color: str, logo: str) -> Brand:
     chosen = color if _COLOR.fullmatch(color) else DEFAULT_COLOR
     day, night = readable(chosen, PAPER), readable(chosen, NIGHT)
-    return Brand(name, logo, day, ink_on(day), night, ink_on(night))
+    return Brand(name, logo, chosen[1:].lower(), day, ink_on(day), night, ink_on(night))
 
 
 def readable(color: str, ground: str) -> str:

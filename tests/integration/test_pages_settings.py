@@ -188,8 +188,11 @@ def test_the_tenants_own_rules_are_shown(rosa: Browser) -> None:
         tenant_id=owner, topic="order.paid", channel="email", is_on=True, is_locked=True, reason="The law asks for it."
     )
     html = rosa.get().content.decode()
-    assert "The law asks for it." in html and "22:00" in html and "--accent: #5b3df5" in html
+    assert "The law asks for it." in html and "22:00" in html and "/preferences/brand/5b3df5.css" in html
     assert 'src="data:image/png;base64,iVBORw0KGgo="' in html
+    css = rosa.client.get("/preferences/brand/5b3df5.css")
+    assert css["Content-Type"] == "text/css" and css.content.startswith(b":root{--accent:#5b3df5;--on-accent:#ffffff}")
+    assert rosa.client.get("/preferences/brand/5b3df5;x.css").status_code == 404
     rosa.cells(order__paid="email=off")
     assert switches(rosa) == []
 
