@@ -11,8 +11,8 @@ from functools import partial
 from uuid import UUID
 
 from apps.core import grounds, ids
-from apps.core.enums import Channel, DedupBy, KeyMode, Priority, WorkKind
-from apps.core.types import Cap, EventType, NotificationFacts, Work
+from apps.core.enums import Channel, DedupBy, KeyMode, Priority
+from apps.core.types import Cap, EventType, NotificationFacts
 from apps.dispatch import merging
 from apps.dispatch.facts import Facts, load
 from apps.ledger.peeking import BundleKey, holders, open_bundles
@@ -79,7 +79,7 @@ def explain_channels(question: Question) -> tuple[OnChannel, ...]:
     """A fixed number of queries, whatever the number of channels."""
     n = _notification(question)
     facts = load([n])
-    facts = merging.with_fuller(facts, [(_work(n, question.at), n)])
+    facts = merging.with_fuller(facts, [(question.at, n)])
     copies = _copies(n, question, facts)
     world = _world(n, question.at, facts)
     return tuple(_each(n, question.at, facts, copies, world))
@@ -124,26 +124,6 @@ def _notification(question: Question) -> NotificationFacts:
         actor_id=question.actor_id,
         object_id=question.object_id,
         ordering_key="",
-    )
-
-
-def _work(n: NotificationFacts, at: datetime) -> Work:
-    return Work(
-        id=n.id,
-        kind=WorkKind.ROUTE,
-        queue=f"route.{n.category}",
-        lane=n.category,
-        channel=None,
-        tenant_id=n.tenant_id,
-        notification_id=n.id,
-        lease_token=0,
-        tries=0,
-        calls=0,
-        expiries=0,
-        priority=1,
-        expires_at=None,
-        ordering_key="",
-        order_at=at,
     )
 
 

@@ -5,7 +5,7 @@ What has no object is about nothing in particular: it neither waits nor takes an
 """
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -57,17 +57,21 @@ def note_fuller(ours: Ours, facts: Facts, deciding: Deciding) -> frozenset[UUID]
     return frozenset(id_ for id_, _ in noted.values())
 
 
-def with_fuller(facts: Facts, ours: Ours, fresh: frozenset[UUID] = frozenset()) -> Facts:
-    """`fresh`: whose deliveries are not written yet. One statement; none when no event type among them waits for another."""
-    asked: dict[UUID, tuple[bytes, datetime]] = {}
-    for work, n in ours:
+def with_fuller(
+    facts: Facts, asked: Iterable[tuple[datetime, NotificationFacts]], fresh: Collection[UUID] = ()
+) -> Facts:
+    """`asked`: since when each was due, and it.
+
+    `fresh`: whose deliveries are not written yet. One statement; none when no event type among them waits for another."""
+    sought: dict[UUID, tuple[bytes, datetime]] = {}
+    for due_at, n in asked:
         kind = facts.event_type(n)
         if kind is not None and kind.waits_for and n.object_id:
             # a mark lives for the wait and KEPT: one that was noted a wait before this was due lives until then
-            asked[n.id] = (_object_key(n, kind), work.order_at + KEPT)
-    found = marks([key for key, _ in asked.values()], fresh)
+            sought[n.id] = (_object_key(n, kind), due_at + KEPT)
+    found = marks([key for key, _ in sought.values()], fresh)
     fuller = {
-        id_: found[key].ref_id for id_, (key, since) in asked.items() if key in found and found[key].until >= since
+        id_: found[key].ref_id for id_, (key, since) in sought.items() if key in found and found[key].until >= since
     }
     return replace(facts, fuller=fuller) if fuller else facts
 

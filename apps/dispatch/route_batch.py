@@ -38,7 +38,7 @@ def route_batch(works: Sequence[Work], ends: float = 0.0) -> None:
         copies = {id_ for id_, _ in duplicates}
         judged |= {work.id: list(_decisions(work, n, facts, now, duplicates)) for work, n in ours if n.id in copies}
         fuller = merging.note_fuller(ours, facts, lambda work, _: judged[work.id])
-        facts = merging.with_fuller(facts, ours, fuller)
+        facts = merging.with_fuller(facts, [(work.order_at, n) for work, n in ours], fuller)
         judged |= {
             work.id: list(_decisions(work, n, facts, now, duplicates)) for work, n in ours if n.id in facts.fuller
         }

@@ -39,7 +39,7 @@ def send_batch(works: Sequence[Work], ends: float) -> None:
     notifications = ledger.notifications(list({w.notification_id for w in works}))
     gated = ledger.gated([w.id for w in works])
     facts = load(notifications.values(), works[0].channel)
-    known = [(w, notifications[w.notification_id]) for w in works if w.notification_id in notifications]
+    known = [(w.order_at, notifications[w.notification_id]) for w in works if w.notification_id in notifications]
     facts = merging.with_fuller(facts, known)
     passed, settled = pass_gate(works, notifications, gated, facts, now)
     found = [prepare(one, facts, now) for one in passed]
