@@ -1,6 +1,6 @@
 """Who is told, what, what is still to be told, and how each attempt went."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -43,7 +43,7 @@ class WebhookEvent(models.Model):
     body = models.TextField()
     is_test = models.BooleanField(default=False)
 
-    objects = TenantManager()
+    objects: ClassVar[Any] = TenantManager()
 
     class Meta:
         indexes = [
@@ -65,7 +65,7 @@ class WebhookCall(models.Model):
     lease_until = models.DateTimeField(null=True)
     token = models.PositiveIntegerField(db_default=0)
 
-    objects = TenantManager()
+    objects: ClassVar[Any] = TenantManager()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["endpoint", "event"], name="webhook_call_once")]
@@ -95,7 +95,7 @@ class WebhookAttempt(models.Model):
     answer = models.CharField(max_length=300, blank=True)
     next_at = models.DateTimeField(null=True)
 
-    objects = TenantManager()
+    objects: ClassVar[Any] = TenantManager()
 
     class Meta:
         indexes = [models.Index(fields=["endpoint", "id"], name="webhook_attempt_endpoint")]

@@ -27,7 +27,7 @@ class Sender:
     def __init__(self) -> None:
         self.idle_seconds = 10.0
         self._news = Condition()
-        self._is_running = False
+        self._runner: object | None = None
         self._is_knocked = False
         self._under_way = {True: 0, False: 0}
         self._results: list[Result] = []
@@ -36,11 +36,12 @@ class Sender:
     def run(self, *, ends: float) -> None:
         """Collects, claims and starts what is due, until nothing is left that could start now, or until `ends` (monotonic seconds).
         When another thread of this process is at it, that one looks once more, and this one returns at once."""
+        me = object()
         with self._news:
-            if self._is_running:
+            if self._runner is not None:
                 self._is_knocked = True
                 return
-            self._is_running = True
+            self._runner = me
         try:
             while self._turn():
                 if monotonic() > ends:
@@ -50,12 +51,9 @@ class Sender:
             log.warning("database away while sending webhooks", extra={"error": type(error).__name__})
         finally:
             with self._news:
-                self._is_running = False
-
-    def drain(self, seconds: float) -> bool:
-        """For tests: whether every call that was started is over and written down within the time."""
-        with self._news:
-            return self._news.wait_for(lambda: not (any(self._under_way.values()) or self._results), seconds)
+                # another one may be at it by now
+                if self._runner is me:
+                    self._runner = None
 
     def _turn(self) -> bool:
         """Whether there may be more to do now."""
@@ -69,7 +67,7 @@ class Sender:
                 self._news.wait(0.05)
                 return True
             if not (collected or started or self._is_knocked):
-                self._is_running = False
+                self._runner = None
                 return False
         return True
 
@@ -110,7 +108,7 @@ class Sender:
             with self._news:
                 del self._results[: len(results)]
                 self._is_knocked = True
-                is_left_alone = not self._is_running
+                is_left_alone = self._runner is None
                 self._news.notify_all()
             if is_left_alone:
                 self._ring_for_what_is_left()

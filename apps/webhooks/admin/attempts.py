@@ -50,7 +50,8 @@ class WebhookAttemptAdmin(ReadOnly, FeedAdmin):
     readonly_fields = fields
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return WebhookAttempt.objects.all_tenants()
+        rows: QuerySet[Any] = WebhookAttempt.objects.all_tenants()
+        return rows
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("webhooks.change_webhookendpoint")
