@@ -19,7 +19,7 @@ from apps.core.rows import atomic
 from apps.core.types import Cap, NotificationFacts, Work
 from apps.ledger.spent import Spent, not_to_be_sent, on_their_way, sent_units
 from apps.preferences import choosing, counting, reserving
-from apps.preferences.counting import RESERVED, UNKNOWN, Counter, Unit
+from apps.preferences.counting import RESERVED, UNKNOWN, Shape, Unit
 from apps.routing import caps
 
 log = logging.getLogger(__name__)
@@ -102,7 +102,7 @@ def _in_redis(asked: Sequence[Asked], now: datetime) -> Refused:
         told = [place for place in unknown if asked[place].notification.recipient_id not in doubtful]
         if told:
             known = _known([asked[place] for place in told], [units[place] for place in told], now)
-            _, answers = counting.reserve([units[place] for place in told], known=known)
+            _, answers = counting.reserve([units[place] for place in told], known=known, told=since)
             for place, verdict in zip(told, answers, strict=True):
                 verdicts[place] = verdict
         waits = {asked[place].work.id for place in unknown if verdicts[place] == UNKNOWN}
@@ -116,18 +116,19 @@ def _in_redis(asked: Sequence[Asked], now: datetime) -> Refused:
 
 def _units(asked: Sequence[Asked], now: datetime) -> list[Unit]:
     """What caps and zones say about this moment is looked up once: there are few of them, and many people."""
-    periods: dict[tuple[UUID, str], tuple[str, datetime, float, float]] = {}
-
-    def counter(one: Asked, cap: Cap) -> Counter:
-        if (found := periods.get((cap.id, one.zone))) is None:
-            window, keeps = cap.window.total_seconds(), caps.longest(cap).total_seconds()
-            found = caps.label(cap, one.zone, now), caps.begins(cap, one.zone, now), window, keeps
-            periods[cap.id, one.zone] = found
-        label, begins, window, keeps = found
-        name = counting.counter_name(cap.id, one.notification.recipient_id, label, is_test=one.is_test)
-        return Counter(name, cap.limit, window, begins, keeps)
-
-    return [Unit(one.member, tuple([counter(one, cap) for cap in one.caps]), one.is_forced) for one in asked]
+    periods: dict[tuple[UUID, str], tuple[str, str, Shape]] = {}
+    found = []
+    for one in asked:
+        recipient, counters = one.notification.recipient_id.hex, []
+        for cap in one.caps:
+            if (period := periods.get((cap.id, one.zone))) is None:
+                window, keeps = cap.window.total_seconds(), caps.longest(cap).total_seconds()
+                shape = Shape(cap.limit, window, caps.begins(cap, one.zone, now), keeps)
+                period = periods[cap.id, one.zone] = cap.id.hex, caps.label(cap, one.zone, now), shape
+            id_, label, shape = period
+            counters.append((counting.counter_name(id_, recipient, label, one.is_test), shape))
+        found.append(Unit(one.member, counters, one.is_forced))
+    return found
 
 
 def _doubtful(asked: Sequence[Asked], since: datetime) -> set[UUID]:
@@ -141,13 +142,13 @@ def _known(asked: Sequence[Asked], units: Sequence[Unit], now: datetime) -> coun
     """What the counters of these units should hold, by the ledger and by PostgreSQL's own count."""
     taken = _taken(asked, now)
     return {
-        counter.name: [
+        name: [
             (counting.member(t.notification_id, t.channel), t.at)
             for t in taken.get((one.notification.recipient_id, one.is_test), ())
             if caps.counting((cap,), t.event_type, t.category, t.channel)
         ]
         for one, unit in zip(asked, units, strict=True)
-        for cap, counter in zip(one.caps, unit.counters, strict=True)
+        for cap, (name, _) in zip(one.caps, unit.counters, strict=True)
     }
 
 
@@ -213,7 +214,7 @@ def give_back(deliveries: Collection[UUID], tenant_ids: Iterable[UUID]) -> None:
         return
     now = clock.now()
     names = [
-        (counting.counter_name(cap.id, recipient_id, label, is_test=is_test), counting.member(n, channel))
+        (counting.counter_name(cap.id.hex, recipient_id.hex, label, is_test), counting.member(n, channel))
         for tenant_id, recipient_id, n, channel, is_test in unsent
         for cap in rules[tenant_id]
         for label in caps.labels_around(cap, now)

@@ -1,9 +1,10 @@
 -- Reserves a place under every cap for each unit of a batch, or none for it. Times are this server's, in milliseconds.
 -- KEYS[1]: since when is counted here, "<run id>:<since>"; KEYS[2..]: what one recipient got under one cap, member -> when.
 -- ARGV[1], JSON: recount: count from now on, whatever is here
---   keys: [window or 0, where the period begins when it is none, limit, time to live] for each of KEYS[2..]
+--   shapes: [window or 0, where the period begins when it is none, limit, time to live]
+--   keys: for each of KEYS[2..] the place of its shape
 --   units: [member, 1 when it is never refused, places of its keys...]
---   known: {"place of a key": [[member, when]...]}, what the ledger says of the time before
+--   known: {"place of a key": [[member, when]...]}, what the ledger says of the time before; told: the `since` it was read after
 -- Answer: since, then for each unit 0 (reserved), n (its nth key is full), -1 (what was before is not known)
 local asked = cjson.decode(ARGV[1])
 local clock = redis.call('TIME')
@@ -19,30 +20,38 @@ end
 local states = {}
 local function look(place)
     if states[place] then return states[place] end
-    local key, window, begins, limit = KEYS[place + 1], unpack(asked.keys[place])
-    if window > 0 then
-        begins = now - window
-        redis.call('ZREMRANGEBYSCORE', key, '-inf', string.format('(%.0f', begins))
+    local window, begins, limit, keeps = unpack(asked.shapes[asked.keys[place]])
+    if window > 0 then begins = now - window end
+    local key = KEYS[place + 1]
+    local state = {key = key, limit = limit, size = redis.call('ZCARD', key), keeps = keeps, is_rolling = window > 0}
+    -- what is past is of no interest before the counter looks full
+    if window > 0 and state.size >= limit then
+        state.size = state.size - redis.call('ZREMRANGEBYSCORE', key, '-inf', string.format('(%.0f', begins))
     end
-    local state = {key = key, limit = limit, size = redis.call('ZCARD', key), is_whole = begins >= since}
-    local mark = tonumber(redis.call('ZSCORE', key, '@') or nil)
-    if mark then state.size = state.size - 1 end
-    if not state.is_whole and mark == since then state.is_whole = true end
-    local known = asked.known[tostring(place)]
-    if not state.is_whole and known then
-        for _, one in ipairs(known) do
-            if one[2] >= begins then
-                state.size = state.size + redis.call('ZADD', key, 'NX', string.format('%.0f', one[2]), one[1])
+    state.is_whole = begins > since
+    if not state.is_whole then
+        local mark = tonumber(redis.call('ZSCORE', key, '@') or nil)
+        if mark then state.size = state.size - 1 end
+        -- what was read before this counting began may lack what was lost since
+        local known = asked.told == since and asked.known[tostring(place)]
+        if mark == since then
+            state.is_whole = true
+        elseif known then
+            for _, one in ipairs(known) do
+                if one[2] >= begins then
+                    state.size = state.size + redis.call('ZADD', key, 'NX', string.format('%.0f', one[2]), one[1])
+                end
             end
+            redis.call('ZADD', key, string.format('%.0f', since), '@')
+            redis.call('PEXPIRE', key, keeps)
+            state.is_whole = true
         end
-        redis.call('ZADD', key, string.format('%.0f', since), '@')
-        redis.call('PEXPIRE', key, asked.keys[place][4])
-        state.is_whole = true
     end
     states[place] = state
     return state
 end
 
+local moment = string.format('%.0f', now)
 local answer = {string.format('%.0f', since)}
 for number, unit in ipairs(asked.units) do
     local member, is_forced, verdict = unit[1], unit[2] == 1, 0
@@ -62,8 +71,9 @@ for number, unit in ipairs(asked.units) do
     if verdict == 0 then
         for nth = 3, #unit do
             local state = look(unit[nth])
-            state.size = state.size + redis.call('ZADD', state.key, string.format('%.0f', now), member)
-            redis.call('PEXPIRE', state.key, asked.keys[unit[nth]][4])
+            local is_new = state.size == 0
+            state.size = state.size + redis.call('ZADD', state.key, moment, member)
+            if is_new or state.is_rolling then redis.call('PEXPIRE', state.key, state.keeps) end
         end
     end
     answer[number + 1] = verdict

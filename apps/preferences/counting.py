@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -21,23 +21,21 @@ SINCE = "caps:since"
 
 
 @dataclass(frozen=True, slots=True)
-class Counter:
-    """Of one recipient under one cap. `window`: seconds of a rolling one, else 0, and then what `begins` when counts. `keeps`: seconds
+class Shape:
+    """Of a cap's counters at this moment. `window`: seconds of a rolling one, else 0, and then what `begins` when counts. `keeps`: seconds
     after which it may be forgotten."""
 
-    name: str
     limit: int
     window: float
     begins: datetime
     keeps: float
 
 
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """`is_forced`: counts, but is never refused."""
+class Unit(NamedTuple):
+    """`counters`: (name, shape) of what it counts under. `is_forced`: counts, but is never refused."""
 
     member: str
-    counters: tuple[Counter, ...]
+    counters: Sequence[tuple[str, Shape]]
     is_forced: bool = False
 
 
@@ -46,26 +44,36 @@ Known = Mapping[str, Sequence[tuple[str, datetime]]]
 NOTHING: Known = {}
 
 
-def counter_name(cap_id: UUID, recipient_id: UUID, label: str, *, is_test: bool) -> str:
-    """What test keys send counts by itself."""
-    return f"cap:{'t' if is_test else 'r'}:{cap_id.hex}:{recipient_id.hex}:{label}"
+def counter_name(cap: str, recipient: str, label: str, is_test: bool) -> str:
+    """`cap`, `recipient`: their ids in hexadecimal digits. What test keys send counts by itself."""
+    return f"cap:{'t' if is_test else 'r'}:{cap}:{recipient}:{label}"
 
 
 def member(notification_id: UUID, channel: str) -> str:
     return f"{notification_id.hex}:{channel}"
 
 
-def reserve(units: Sequence[Unit], *, known: Known = NOTHING, recount: bool = False) -> tuple[datetime, list[int]]:
-    """Since when Redis has counted without a gap; and for each unit RESERVED, UNKNOWN, or n: its nth counter is full. `recount`: what
-    happened until now was counted elsewhere. One step. Raises RedisError."""
-    counters = list({counter.name: counter for unit in units for counter in unit.counters}.values())
-    places = {counter.name: place for place, counter in enumerate(counters, 1)}
+def reserve(
+    units: Sequence[Unit], *, known: Known = NOTHING, told: datetime | None = None, recount: bool = False
+) -> tuple[datetime, list[int]]:
+    """Since when Redis has counted without a gap; and for each unit RESERVED, UNKNOWN, or n: its nth counter is full. `known` was read
+    after the answer `told`: it holds for no other. `recount`: what happened until now was counted elsewhere. One step.
+
+    Raises RedisError.
+    """
+    counters = {name: shape for unit in units for name, shape in unit.counters}
+    places = {name: place for place, name in enumerate(counters, 1)}
+    shapes = {id(shape): shape for shape in counters.values()}
+    numbers = {each: number for number, each in enumerate(shapes, 1)}
     asked = {
         "recount": recount,
-        "keys": [
-            (_milliseconds(c.window), _moment(c.begins), c.limit, max(1_000, _milliseconds(c.keeps))) for c in counters
+        "told": _moment(told) if told else 0,
+        "shapes": [
+            (_milliseconds(s.window), _moment(s.begins), s.limit, max(1_000, _milliseconds(s.keeps)))
+            for s in shapes.values()
         ],
-        "units": [(u.member, int(u.is_forced), *(places[c.name] for c in u.counters)) for u in units],
+        "keys": [numbers[id(shape)] for shape in counters.values()],
+        "units": [(u.member, int(u.is_forced), *[places[name] for name, _ in u.counters]) for u in units],
         "known": {
             str(places[name]): [(taken, _moment(at)) for taken, at in each]
             for name, each in known.items()
@@ -89,7 +97,7 @@ def _milliseconds(seconds: float) -> int:
 
 
 def _moment(at: datetime) -> int:
-    return int(at.timestamp() * 1000)
+    return round(at.timestamp() * 1000)
 
 
 @cache

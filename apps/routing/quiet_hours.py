@@ -4,6 +4,7 @@ The clock on the wall decides, minute by minute: an hour that comes twice is qui
 """
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from apps.core.enums import Category, Channel, Reason
@@ -40,7 +41,7 @@ def _binds(quiet: QuietHours, category: Category, channel: Channel) -> bool:
 def open_from(quiet: tuple[QuietHours, ...], zone: str, now: datetime) -> datetime:
     """The first instant at or after `now` that none of them covers. `now` itself: it is open. Ranges that together leave no gap bind
     nobody."""
-    if leaves_no_gap(quiet):
+    if not _minutes_until_open(quiet, _minute(zone, now)) or leaves_no_gap(quiet):
         return now
     place, at = zone_named(zone), now
     for _ in range(_MOST_TURNS):
@@ -54,6 +55,13 @@ def open_from(quiet: tuple[QuietHours, ...], zone: str, now: datetime) -> dateti
         # the clock is set meanwhile: nothing of what was counted holds after that moment, which may itself be open
         at = _clock_is_set(place, at, then)
     return now
+
+
+@lru_cache(maxsize=1_024)
+def _minute(zone: str, now: datetime) -> int:
+    """Of the day. A whole batch is judged at one moment, in a handful of zones."""
+    wall = now.astimezone(zone_named(zone))
+    return wall.hour * 60 + wall.minute
 
 
 def leaves_no_gap(quiet: tuple[QuietHours, ...]) -> bool:
