@@ -59,7 +59,7 @@ def matrix(types: Sequence[EventType], choices: Choices, rules: TenantRules, see
     by_category: dict[Category, list[EventType]] = {category: [] for category in ORDER}
     for kind in sorted(types, key=lambda kind: kind.name.casefold()):
         by_category[kind.category].append(kind)
-    used = {channel for kind in types for channel in _channels(kind)}
+    used = {channel for kind in types for channel in channels_of(kind)}
     channels = tuple(channel for channel in Channel if channel in used or not used)
     shown = [c for c in ORDER if by_category[c] or c in set(seen) or not types]
     return Matrix(channels, tuple(_group(c, by_category[c], channels, choices, rules) for c in shown))
@@ -107,7 +107,7 @@ def _row(
     rules: TenantRules,
 ) -> Row:
     topic = event_type or f"category:{category}"
-    sent_by = _channels(kind) if kind else frozenset(Channel)
+    sent_by = channels_of(kind) if kind else frozenset(Channel)
     cells = tuple(
         Cell(
             topic,
@@ -137,7 +137,7 @@ def _over(whole: Row, rows: Sequence[Row]) -> Row:
     return Row(whole.topic, whole.category, None, tuple(cells))
 
 
-def _channels(kind: EventType) -> frozenset[Channel]:
+def channels_of(kind: EventType) -> frozenset[Channel]:
     """Empty wishes: whatever there is content for, which may be any."""
     return frozenset((*kind.channels, *kind.fallback)) or frozenset(Channel)
 

@@ -20,7 +20,7 @@ from apps.ledger import journal
 from apps.ledger.engagement import NewEngagement, record_engagements
 from apps.pages import showing, visitors, wishes, wording
 from apps.pages.facts import Kept, kept
-from apps.pages.matrix import names_of, state_of
+from apps.pages.matrix import channels_of, names_of, state_of
 from apps.pages.models import Farewell, Why
 from apps.pages.undoing import Done, read, token_of
 from apps.pages.visitors import Visitor
@@ -177,14 +177,17 @@ def _page(request: HttpRequest, leaving: Leaving) -> HttpResponse:
 
 
 def _still(known: Kept) -> list[str]:
-    """Categories of which something still comes by any channel."""
+    """Categories of which something still comes, with the channels where it is not all of them."""
     found = []
     for category in Category:
         kinds = [kind for kind in known.types if kind.category == category]
-        keys = [kind.key for kind in kinds] or [""]
-        states = {state_of(key, category, channel, known.choices, known.rules) for key in keys for channel in _ALL}
-        if category == Category.CRITICAL or states != {"off"}:
-            found.append(wording.category_name(category))
+        pairs = {(kind.key, channel) for kind in kinds for channel in channels_of(kind)} or {("", c) for c in _ALL}
+        used = [channel for channel in _ALL if channel in {channel for _key, channel in pairs}]
+        on = {c for key, c in pairs if state_of(key, category, c, known.choices, known.rules) != "off"}
+        names = ", ".join(wording.channel_name(channel) for channel in used if channel in on)
+        name = wording.category_name(category)
+        if on:
+            found.append(name if len(on) == len(used) else f"{name} ({names})")
     return found
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apps.core.enums import Category, Channel, DigestFrequency
@@ -130,6 +130,7 @@ _CHOICES = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(
     _CHOICES,
     st.dictionaries(st.sampled_from(sorted(shown())), st.sampled_from([*STATES, MIXED])),
@@ -149,6 +150,7 @@ def test_whatever_is_changed_can_be_taken_back(
     assert replace(back, version=0) == before
 
 
+@settings(deadline=None)
 @given(_CHOICES, st.sampled_from(sorted(shown())), st.sampled_from(STATES))
 def test_what_a_person_chooses_is_what_the_page_then_shows(before: Choices, field: str, state: str) -> None:
     change = cells_changed({field: state}, matrix(KINDS, before, FREE), before, FREE)

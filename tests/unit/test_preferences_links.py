@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apps.core import short_tokens
@@ -47,6 +47,7 @@ def test_a_token_is_never_the_same_for_two_people() -> None:
     assert len(tokens | {links.settings_token(who) for who in (ROSA, OTTO)}) == 4
 
 
+@settings(deadline=None)
 @given(place=st.integers(0, 120), letter=st.sampled_from("ABCXYZabcxyz0189-_"))
 def test_no_letter_of_it_can_be_changed(place: int, letter: str) -> None:
     token = links.unsubscribe_token(ROSA, DELIVERY, TOPIC, "email")
@@ -55,6 +56,7 @@ def test_no_letter_of_it_can_be_changed(place: int, letter: str) -> None:
     assert (links.unsubscribing(changed) is None) == (changed != token)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200))
 def test_no_text_is_a_token(text: str) -> None:
     assert links.settings_recipient(text) is links.unsubscribing(text) is links.viewed_delivery(text) is None
