@@ -16,7 +16,6 @@ _SOURCES = {
     "receipt": "reported by the provider",
     "settings": "from the settings page",
     "settings_page": "from the settings page",
-    "settings_page": "from the settings page",
     "tenant": "the default",
     "unsubscribe": "from the page for unsubscribing",
     "unsubscribe_page": "from the page for unsubscribing",

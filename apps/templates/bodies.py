@@ -40,7 +40,8 @@ class TemplateBody(Body, frozen=True):
     sample: Annotated[
         Data,
         Meta(
-            description="The `data` it is proven with when it is published. `$recipient`: attributes of the sample person; `$digest`: what a summary tells.",
+            description="The `data` it is proven with when it is published. "
+            "`$recipient`: attributes of the sample person; `$digest`: what a summary tells.",
             examples=[{"order_id": "A-1029", "$recipient": {"first_name": "Rosa"}}],
         ),
     ] = {}

@@ -57,7 +57,8 @@ class DraftForm(forms.Form):
         label="Sample data",
         required=False,
         widget=UnfoldAdminTextareaWidget({**_CODE, "rows": 8}),
-        help_text="JSON. Publishing renders every variant with it; $recipient has the attributes of the sample person, $digest what a summary tells.",
+        help_text="JSON. Publishing renders every variant with it; $recipient has the attributes of the sample person, "
+        "$digest what a summary tells.",
     )
 
     def __init__(self, *args: Any, layouts: Sequence[str], is_layout: bool, **kwargs: Any) -> None:

@@ -36,7 +36,10 @@ class TenantAdmin(ModelAdmin):
     ordering = ("slug",)
     fieldsets = (
         (None, {"fields": ("name", "slug", "locale", "timezone", "email_from")}),
-        ("Limits", {"fields": (("rate_per_second", "rate_burst"), ("weight", "retention_days"), "critical_share_most")}),
+        (
+            "Limits",
+            {"fields": (("rate_per_second", "rate_burst"), ("weight", "retention_days"), "critical_share_most")},
+        ),
         ("Tracking", {"fields": ("tracked_categories",)}),
         ("Looks of its people's pages", {"fields": ("brand_color", "logo")}),
     )

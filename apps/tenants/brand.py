@@ -23,7 +23,8 @@ _LOGO = re.compile(r"data:image/(?:png|jpeg|gif|webp|svg\+xml);base64,([A-Za-z0-
 
 @dataclass(frozen=True, slots=True)
 class Brand:
-    """`chosen`: the tenant's colour, six digits. `accent` carries `on_accent`, and is readable on paper; `night_accent` carries `on_night`, and is readable by night."""
+    """`chosen`: the tenant's colour, six digits. `accent` carries `on_accent`, and is readable on paper; `night_accent` and
+    `on_night` are the same by night."""
 
     name: str
     logo: str

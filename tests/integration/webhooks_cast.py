@@ -139,7 +139,9 @@ def due_now() -> None:
 def waits() -> list[float]:
     """Seconds until each open call is due."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT extract(epoch FROM due_at - statement_timestamp())::float FROM webhooks_webhookcall ORDER BY due_at")
+        cursor.execute(
+            "SELECT extract(epoch FROM due_at - statement_timestamp())::float FROM webhooks_webhookcall ORDER BY due_at"
+        )
         return [row[0] for row in cursor.fetchall()]
 
 
