@@ -8,7 +8,9 @@ from notifier.pools import LANES, POOLS, QUEUES, SHARES, lane_queues, resized
 
 
 def test_every_queue_has_exactly_one_pool() -> None:
-    assert sorted(QUEUES) == sorted({*(q for lane in LANES for q in lane_queues(lane)), "receipts", "webhooks", "system"})
+    assert sorted(QUEUES) == sorted(
+        {*(q for lane in LANES for q in lane_queues(lane)), "receipts", "webhooks", "system"}
+    )
 
 
 def test_critical_work_shares_no_worker_with_other_work() -> None:
