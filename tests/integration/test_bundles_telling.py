@@ -250,3 +250,28 @@ def test_other_groups_are_left_alone(rosa: UUID) -> None:
     deliver(channel=Channel.IN_APP)
     assert feed(rosa) == ["Hello", "Likes: Actor 0 and 1 other", "Likes: Actor 0 and 1 other"]
     assert Notification.objects.of(tenant()).count() == 7
+
+
+def test_what_was_read_between_the_flush_and_the_feed_stays(rosa: UUID) -> None:
+    like()
+    in_feed(rosa, count=2)
+    wait_and_flush(rosa, 2, first=2, channels=[Channel.IN_APP])
+    mark_all(tenant_id=tenant(), recipient_id=rosa, now=clock.now())
+    deliver(channel=Channel.IN_APP)
+    assert feed(rosa) == ["Likes: Actor 0 and 3 others", "Likes: Actor 0 and 1 other"]
+
+
+def test_a_second_summary_is_no_copy_of_the_first(rosa: UUID, carrier: Carrier) -> None:
+    like(dedup_window_seconds=600, dedup_by="object")
+    for first in (0, 2):
+        liked(rosa, 2, first=first)
+        route("social")
+        make_due()
+        flush()
+        assert deliver() == 1
+    assert [
+        d.status for d in Delivery.objects.of(tenant()).filter(notification_id__in=[s.id for s in summaries()])
+    ] == [
+        "sent",
+        "sent",
+    ]
