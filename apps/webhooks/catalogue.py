@@ -21,6 +21,7 @@ class WebhookType(Worded):
     MESSAGE_EXPIRED = "message.expired", "The message's time was over before it could be sent."
     MESSAGE_CANCELLED = "message.cancelled", "The message was cancelled before it was sent."
     MESSAGE_UNKNOWN = "message.unknown", "A provider may or may not have taken the message."
+    MESSAGE_MERGED = "message.merged", "The message became part of a summary, which is a message of its own."
     MESSAGE_OPENED = "message.opened", "The recipient opened the message."
     MESSAGE_CLICKED = "message.clicked", "The recipient followed a link in the message."
     RECIPIENT_UNSUBSCRIBED = (
@@ -40,6 +41,7 @@ SOURCES: Mapping[WebhookType, str] = {
     WebhookType.MESSAGE_EXPIRED: STATUS + DeliveryStatus.EXPIRED,
     WebhookType.MESSAGE_CANCELLED: STATUS + DeliveryStatus.CANCELLED,
     WebhookType.MESSAGE_UNKNOWN: STATUS + DeliveryStatus.UNKNOWN,
+    WebhookType.MESSAGE_MERGED: STATUS + DeliveryStatus.MERGED,
     WebhookType.MESSAGE_OPENED: EVENT + EventKind.OPENED,
     WebhookType.MESSAGE_CLICKED: EVENT + EventKind.CLICKED,
     WebhookType.RECIPIENT_UNSUBSCRIBED: EVENT + EventKind.OPTED_OUT,

@@ -8,7 +8,6 @@ from django.db.models.functions import Now
 
 from apps.core import ids
 from apps.core.tables import TenantManager, TenantTable
-from apps.webhooks.catalogue import WebhookType
 
 
 class WebhookEndpoint(TenantTable):
@@ -18,9 +17,7 @@ class WebhookEndpoint(TenantTable):
     tenant = models.ForeignKey("tenants.Tenant", on_delete=models.CASCADE, related_name="+")
     url = models.CharField(max_length=2000)
     description = models.CharField(max_length=200, blank=True)
-    events: "ArrayField[Any, list[str]]" = ArrayField(
-        models.CharField(max_length=32, choices=[(t.value, t.value) for t in WebhookType])
-    )
+    events: "ArrayField[Any, list[str]]" = ArrayField(models.CharField(max_length=32))
     sealed = models.BinaryField(editable=False)
     previous_until = models.DateTimeField(null=True, editable=False)
     is_on = models.BooleanField(default=True)

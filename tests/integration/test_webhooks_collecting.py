@@ -85,7 +85,18 @@ def test_it_keeps_what_changed_and_only_the_kinds_that_somebody_wants() -> None:
 def test_every_status_and_event_of_the_catalogue_is_told() -> None:
     endpoint(PLACE, *WebhookType)
     found = deliveries()
-    for status in ("held", "unknown", "sent", "delivered", "bounced", "failed", "expired", "cancelled", "skipped"):
+    for status in (
+        "held",
+        "unknown",
+        "sent",
+        "delivered",
+        "bounced",
+        "failed",
+        "expired",
+        "cancelled",
+        "merged",
+        "skipped",
+    ):
         become(found, status)
     for kind in ("opened", "clicked", "opted_out", "complained", "seen"):
         happened(found[0], kind)

@@ -11,8 +11,9 @@ import pytest
 from django.test import override_settings
 from standardwebhooks import Webhook
 
-from apps.core.enums import Reason
+from apps.core.enums import DeliveryStatus, Reason
 from apps.core.problems import Problem
+from apps.ledger.lifecycle import FINAL
 from apps.webhooks import guard, pacing, signing
 from apps.webhooks.catalogue import DEFAULT, SOURCES, TYPES, WebhookType
 from apps.webhooks.payloads import example_body
@@ -43,6 +44,11 @@ def test_the_page_shows_no_other_event_and_the_schedule_of_the_code() -> None:
 def test_every_type_has_one_source_and_acceptance_is_told_on_request_only() -> None:
     assert set(SOURCES) == set(WebhookType) == set(TYPES.values())
     assert set(WebhookType) - set(DEFAULT) == {WebhookType.NOTIFICATION_ACCEPTED}
+
+
+def test_every_end_that_a_message_can_have_is_told() -> None:
+    ends = FINAL | {DeliveryStatus.SENT, DeliveryStatus.UNKNOWN}
+    assert {f"status.{status}" for status in ends} == {source for source in TYPES if source.startswith("status.")}
 
 
 def test_a_reason_comes_with_its_sentence() -> None:
