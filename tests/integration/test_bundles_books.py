@@ -68,11 +68,11 @@ def test_the_books_balance_while_it_waits_and_after(rung: list[str]) -> None:
 
 def test_a_bundle_without_its_flush_is_an_alarm(rung: list[str]) -> None:
     like()
-    rosa = person()
-    endpoint(rosa)
+    rosa, otto = people(2)
     liked(rosa, 3)
+    liked(otto, 2)
     route("social")
-    WorkItem.objects.of(tenant()).all().delete()
+    WorkItem.objects.of(tenant()).filter(id=Bundle.objects.of(tenant()).get(recipient_id=rosa).id).delete()
     assert [(t.code, len(t.ids)) for t in troubles(now=clock.now() + timedelta(minutes=5))] == [("without_work", 3)]
 
 
