@@ -119,7 +119,8 @@ def _notification(question: Question) -> NotificationFacts:
         channels=question.channels,
         priority=question.priority,
         data={},
-        content={},
+        # without a template its messages bring their own words
+        content={} if kind.template_key else {"body": ""},
         expires_at=None,
         actor_id=question.actor_id,
         object_id=question.object_id,

@@ -6,7 +6,7 @@ from apps.core.enums import Channel, Reason
 from apps.routing.choosing import may_refuse_critical
 from apps.routing.decisions import NOTHING, Because, Bundle, Decision, Hold, Send, Skip
 from apps.routing.facts import Case
-from apps.routing.rules import BYPASSED, OWN_WORD, RULES, Rule, addressed
+from apps.routing.rules import BYPASSED, OWN_WORD, RULES, UNTOLD, Rule, addressed
 
 
 def decide(case: Case) -> Decision:
@@ -18,7 +18,7 @@ def decide(case: Case) -> Decision:
         if objection is None:
             continue
         if case.is_critical and _is_bypassed(rule, case) and not isinstance(objection, Send):
-            if bypassed is None:
+            if bypassed is None and rule not in UNTOLD:
                 bypassed, because = objection.reason, _named(rule, objection, case)
             continue
         return objection if isinstance(objection, Send) else replace(objection, because=_named(rule, objection, case))

@@ -155,7 +155,8 @@ RULES: tuple[Rule, ...] = (
 BYPASSED: frozenset[Rule] = frozenset(
     {switched_off, muted, channel_not_allowed, awaiting_fuller, in_quiet_hours, capped, digested, grouped}
 )
-"""What critical messages are not bound by; the override of a Skip is recorded."""
+"""What critical messages are not bound by; the override is recorded, unless it is one of the event type's own rules (UNTOLD)."""
+UNTOLD: frozenset[Rule] = frozenset({awaiting_fuller, grouped})
 OWN_WORD: frozenset[Rule] = frozenset({switched_off, muted})
 """Of these, what binds critical messages where the tenant lets people opt out of them."""
 

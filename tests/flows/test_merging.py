@@ -58,6 +58,12 @@ def test_it_is_explained_what_stands_in_the_way(world: World) -> None:
     world.call("PUT", "/v1/users/flow_asked", {"email": "flow_asked@simulator.test"}, 201)
     where = "/v1/explain?user_id=flow_asked&event_type=flow.door&channels=email,sms&object_id=back"
     before = {one["channel"]: one for one in world.call("GET", where)["channels"]}
-    # the service has no template for it: its messages come with their own words
-    assert {one["rule"] for one in before.values()} == {"no_content"}
-    assert [change["code"] for change in before["sms"]["changes"]] == ["publish_template", "add_address"]
+    assert (before["email"]["decision"], before["email"]["rule"]) == ("send", None)
+    assert (before["sms"]["decision"], before["sms"]["rule"]) == ("skip", "no_endpoint")
+    assert [change["code"] for change in before["sms"]["changes"]] == ["add_address"]
+    assert world.wait(told(world, "flow_asked", "flow.door", "back"))["status"] == "delivered"
+    after = {one["channel"]: one for one in world.call("GET", where)["channels"]}
+    assert (after["email"]["rule"], after["email"]["text"]) == (
+        "duplicate",
+        "Email would be withheld: The same content was sent to this recipient a moment ago.",
+    )

@@ -6,8 +6,8 @@ from uuid import UUID
 
 import pytest
 
-from apps.core.enums import Category, Channel, EndpointKind, KeyMode, Priority, Reason, SuppressionReason
-from apps.core.types import Choices, Endpoint, Recipient, Switch, Veto
+from apps.core.enums import Category, Channel, EndpointKind, GroupBy, KeyMode, Priority, Reason, SuppressionReason
+from apps.core.types import Choices, Endpoint, Grouping, Recipient, Switch, Veto
 from apps.preferences.topics import deciding
 from apps.routing.deciding import decide
 from apps.routing.decisions import Send, Skip
@@ -190,3 +190,9 @@ def test_a_preference_for_another_channel_or_topic_says_nothing() -> None:
     )
     assert deciding(others, "post.liked", "social", Channel.EMAIL) is None
     assert switched_off(case(person=person(switches=others))) is None
+
+
+def test_critical_tells_only_of_wishes_that_it_overrode() -> None:
+    rule = Grouping(GroupBy.TYPE, timedelta(minutes=5))
+    urgent = case(category=Category.CRITICAL, grouping=rule, waits=timedelta(minutes=2), asked_at=NOW)
+    assert decide(urgent) == Send((MAIL.id,), None)
