@@ -33,11 +33,16 @@ app.conf.beat_schedule = {
     "rates": {"task": "channels.ask_rates", "schedule": 900.0, "options": {"queue": "system"}},
     # receipts that were stored but whose bell was lost
     "receipts": {"task": "receipts.sweep", "schedule": 5.0, "options": {"queue": "system"}},
+    # schedules whose time has come, or comes within the second
+    "schedules": {"task": "schedules.fire", "schedule": 1.0, "options": {"queue": "schedules"}},
+    "old_schedules": {"task": "schedules.forget_old", "schedule": 3600.0, "options": {"queue": "system"}},
     # what tenants are to be told: changes to collect, calls that are due
     "webhooks": {"task": "webhooks.send", "schedule": 1.0, "options": {"queue": "webhooks"}},
     "old_webhooks": {"task": "webhooks.forget_old", "schedule": 3600.0, "options": {"queue": "system"}},
     # counts of soft bounces that nobody will ask for any more
     "soft_bounces": {"task": "receipts.forget_soft_bounces", "schedule": 3600.0, "options": {"queue": "system"}},
+    # places under frequency caps that PostgreSQL gave out, and that no cap counts any more
+    "places": {"task": "dispatch.forget_places", "schedule": 3600.0, "options": {"queue": "system"}},
     # providers that take messages and say nothing more: learnt delays against what is missing now
     "silence": {"task": "insights.watch_receipts", "schedule": 25.0, "options": {"queue": "system"}},
     "receipt_norms": {"task": "insights.learn_receipts", "schedule": 600.0, "options": {"queue": "system"}},

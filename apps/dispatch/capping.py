@@ -204,12 +204,13 @@ def _full(one: Asked, theirs: Iterable[Spent | reserving.Taken], now: datetime) 
     return None
 
 
-def give_back(deliveries: Collection[UUID], tenant_ids: Iterable[UUID]) -> None:
-    """The places of deliveries that ended, or wait again, without having been sent. Nothing where no tenant has caps."""
+def give_back(deliveries: Collection[UUID], tenant_ids: Iterable[UUID], notifications: Collection[UUID] = ()) -> None:
+    """The places of deliveries that ended, or wait again, without having been sent; and of all of those notifications. Nothing where no
+    tenant has caps."""
     rules = {id_: found.caps for id_, found in choosing.rules_of(tenant_ids).items() if found.caps}
-    if not rules or not deliveries:
+    if not rules:
         return
-    unsent = [unit for unit in not_to_be_sent(deliveries) if unit[0] in rules]
+    unsent = [unit for unit in not_to_be_sent(deliveries, notifications) if unit[0] in rules]
     if not unsent:
         return
     now = clock.now()

@@ -6,9 +6,11 @@ from celery import shared_task
 from celery.signals import celeryd_after_setup
 from django.conf import settings
 
+from apps.core import clock
 from apps.dispatch import bells, draining, polling, signs_of_life
 from apps.dispatch import rescue as rescuing
 from apps.ledger import work
+from apps.preferences import reserving
 
 
 @shared_task(name="dispatch.drain")
@@ -28,6 +30,11 @@ def tick(**_: object) -> None:
 @shared_task(name="dispatch.rescue")
 def rescue(**_: object) -> None:
     rescuing.rescue()
+
+
+@shared_task(name="dispatch.forget_places")
+def forget_places(**_: object) -> None:
+    reserving.sweep(clock.now())
 
 
 @celeryd_after_setup.connect

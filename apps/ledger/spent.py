@@ -63,15 +63,17 @@ def on_their_way(works: Sequence[Work], recipient_ids: Collection[UUID], claimed
     return {id_ for (id_,) in rows}
 
 
-def not_to_be_sent(deliveries: Collection[UUID]) -> list[tuple[UUID, UUID, UUID, Channel, bool]]:
-    """Of deliveries that ended or wait: (tenant, recipient, notification, channel, is test) of those whose unit was not sent through
-    another delivery, and is not about to be. One query."""
+def not_to_be_sent(
+    deliveries: Collection[UUID], notifications: Collection[UUID] = ()
+) -> list[tuple[UUID, UUID, UUID, Channel, bool]]:
+    """Of deliveries that ended or wait, and of all of those notifications: (tenant, recipient, notification, channel, is test) of those
+    whose unit was not sent through another delivery, and is not about to be. One query."""
     rows = fetch(
         """SELECT DISTINCT d.tenant_id, d.recipient_id, d.notification_id, d.channel, d.mode = 'test' FROM ledger_delivery d
-        WHERE d.id = ANY(%(ids)s) AND NOT EXISTS (
+        WHERE (d.id = ANY(%(ids)s) OR d.notification_id = ANY(%(notifications)s)) AND NOT EXISTS (
             SELECT FROM ledger_delivery o WHERE o.notification_id = d.notification_id AND o.channel = d.channel
                 AND (o.sent_at IS NOT NULL OR o.status = 'unknown' OR (o.id <> d.id AND o.status IN ('queued', 'sending'))))""",
-        {"ids": list(deliveries)},
+        {"ids": list(deliveries), "notifications": list(notifications)},
     )
     return [(tenant, recipient, n, Channel(channel), is_test) for tenant, recipient, n, channel, is_test in rows]
 

@@ -26,6 +26,7 @@ from tests.integration.dispatch_cast import (
     route,
     send,
     states,
+    tenant,
 )
 from tests.integration.dispatch_cast import carrier as carrier  # fixtures
 from tests.integration.dispatch_cast import rung as rung
@@ -202,3 +203,21 @@ def test_a_batch_takes_one_trip(monkeypatch: pytest.MonkeyPatch) -> None:
     route()
     send()
     assert (trips, sent()) == ([9], {"email": 5})
+
+
+def test_what_is_cancelled_while_it_waits_for_another_try_gives_its_place_back(carrier: Carrier) -> None:
+    from apps.dispatch import capping
+    from apps.ledger.services import cancel_notification
+
+    cap(1)
+    who = rosa()
+    carrier.says = [Outcome(OutcomeKind.TRANSIENT, "500"), Outcome(OutcomeKind.ACCEPTED)]
+    (n,) = notify([who])
+    route()
+    send()
+    assert cancel_notification(tenant_id=tenant(), notification_id=n, by="test")
+    capping.give_back((), [tenant()], [n])
+    notify([who])
+    route()
+    send()
+    assert sent() == {"email": 1}

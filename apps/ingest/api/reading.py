@@ -17,6 +17,7 @@ from apps.core.pagination import next_cursor, page_request
 from apps.core.problem_codes import Code
 from apps.core.problems import Problem, ProblemBody
 from apps.core.types import Caller
+from apps.dispatch import capping
 from apps.events import selectors as events
 from apps.ingest.answers import DeliveryView, NotificationPage, NotificationView, Timeline, TimelineEntry
 from apps.ledger import selectors as ledger
@@ -57,6 +58,7 @@ class NotificationDoor(APIView):
             raise Problem(Code.ALREADY_FINAL) from None
         if not is_known:
             raise Problem(Code.NOT_FOUND)
+        capping.give_back((), [caller.tenant.id], [id_])
         view = view_of(caller, id_)
         event_type = events.event_type(caller.tenant.id, view.event_type) if view.event_type else None
         if event_type is not None and event_type.sensitive_keys:
