@@ -111,6 +111,8 @@ def replay(*, dead_letter_ids: Sequence[UUID], by: str) -> list[str]:
 
 def erase_recipient(tenant_id: UUID, recipient_id: UUID) -> None:
     """Forgets what was said to a person and stops what is waiting; the numbers stay."""
+    # before the deliveries, as a flush locks them
+    forget_bundles(recipient_id)
     notifications = Notification.objects.of(tenant_id).filter(recipient_id=recipient_id)
     open_ones = list(notifications.values_list("id", "category"))
     deliveries = list(
@@ -127,7 +129,6 @@ def erase_recipient(tenant_id: UUID, recipient_id: UUID) -> None:
     Delivery.objects.of(tenant_id).filter(id__in=deliveries, status__in=list(WAITING)).update(
         status=DeliveryStatus.SKIPPED, reason=Reason.UNKNOWN_RECIPIENT, ended_at=clock.now()
     )
-    forget_bundles(recipient_id)
     notifications.update(sealed=None)
 
 

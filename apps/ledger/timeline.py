@@ -8,6 +8,7 @@ from uuid import UUID
 
 from apps.core import grounds, ids
 from apps.core.enums import Channel, DeliveryStatus, DoubtMove, EventKind, OutcomeKind, Reason, WorkKind
+from apps.core.types.work import SUMMARY
 from apps.ledger.bundles import Waits, waits_of
 from apps.ledger.fallbacks import chain_id
 from apps.ledger.models import Attempt, DeadLetter, Delivery, DeliveryEvent, Notification, WorkItem
@@ -66,7 +67,10 @@ def _accepted(n: Notification) -> Iterator[Entry]:
         else "inline message"
     )
     detail = {"request_id": n.request_id, "source": n.source, "mode": n.mode, "event_id": n.event_id}
-    yield Entry(n.created_at, "accepted", f"Accepted: {what}, {n.category}, {n.mode} key.", detail=detail)
+    text = f"Accepted: {what}, {n.category}, {n.mode} key."
+    if n.source == SUMMARY:
+        text = f"Made to sum up other messages: {n.event_type or 'of several kinds'}, {n.category}, {n.mode} mode."
+    yield Entry(n.created_at, "accepted", text, detail=detail)
     if n.due_at is not None:
         yield Entry(
             n.created_at, "scheduled", f"Scheduled for {n.due_at:%Y-%m-%d %H:%M:%S} UTC.", detail={"due_at": n.due_at}

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from django.test import Client
 
-from apps.audience.models import Recipient
+from apps.audience.models import Endpoint, Recipient
 from apps.channels.selectors import forget_cached
 from apps.core import clock
 from apps.core.enums import Channel
@@ -18,6 +18,7 @@ from apps.inbox import pokes
 from apps.inbox.selectors import counts, feed_page
 from apps.inbox.services import mark_all
 from apps.ledger.models import Bundle, Delivery, Notification
+from apps.ledger.timeline import timeline
 from apps.preferences.links import view_url
 from apps.preferences.models import Mute, Preference, Profile
 from apps.templates.proving import Source
@@ -275,3 +276,19 @@ def test_a_second_summary_is_no_copy_of_the_first(rosa: UUID, carrier: Carrier) 
         "sent",
         "sent",
     ]
+
+
+def test_a_summary_falls_back_as_its_event_type_does(rosa: UUID, carrier: Carrier) -> None:
+    device = endpoint(rosa, Channel.PUSH, "token", platform="ios")
+    like(fallback=["push", "email"])
+    wait_and_flush(rosa, channels=[Channel.PUSH])
+    Endpoint.objects.of(tenant()).filter(id=device).update(retired_at=clock.now())
+    assert mail(carrier)["subject"] == "Likes: Actor 0 and 2 others"
+    (summary,) = summaries()
+    found = Delivery.objects.of(tenant()).filter(notification_id=summary.id).order_by("channel")
+    assert [(d.channel, d.status, d.reason) for d in found] == [
+        ("email", "sent", ""),
+        ("push", "skipped", "endpoint_retired"),
+    ]
+    first = timeline(tenant_id=tenant(), notification_id=summary.id)[0]
+    assert first.text == "Made to sum up other messages: post.liked, social, test mode."
