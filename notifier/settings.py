@@ -122,6 +122,7 @@ INSTALLED_APPS = [
     "apps.ingest",
     "apps.receipts",
     "apps.pages",
+    "apps.schedules",
     "apps.insights",
     "apps.webhooks",
 ]

@@ -21,5 +21,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("v1/", include("apps.templates.urls")),
     path("", include("apps.receipts.urls")),
     path("", include("apps.pages.urls")),
+    path("v1/", include("apps.schedules.urls")),
     path("v1/", include("apps.webhooks.urls")),
 ]

@@ -25,6 +25,8 @@ DEAD_LETTER = "dead"
 REQUEST = "req"
 WEBHOOK_ENDPOINT = "whk"
 WEBHOOK_EVENT = "evt"
+SCHEDULE = "sch"
+SCHEDULE_RUN = "run"
 
 
 def new() -> UUID:

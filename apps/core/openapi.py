@@ -39,6 +39,7 @@ _TAGS = {
     "Templates": "What messages say, per channel and locale, in versions.",
     "Inbox": "The in-app feed, for a browser with a recipient token.",
     "Suppressions": "Addresses that must not be used.",
+    "Schedules": "What is sent later, once or again, on one clock or on everybody's own; what became of each time.",
     "Webhooks": "Who else wants to know: your endpoints, what they were told and what they answered.",
     "Operations": "What was set aside, for those on call.",
 }

@@ -207,6 +207,24 @@ class Code(StrEnum):
         "`schedule_at` is too far away.",
         "Schedule at most 366 days ahead.",
     )
+    INVALID_RULE = (
+        "invalid_rule",
+        400,
+        "The recurrence rule is not valid.",
+        "Send a rule of RFC 5545, e.g. FREQ=WEEKLY;BYDAY=MO,FR.",
+    )
+    UNSUPPORTED_RULE = (
+        "unsupported_rule",
+        400,
+        "A part of the recurrence rule is not supported.",
+        "Leave out what `detail` names; a schedule fires at most once a minute.",
+    )
+    RULE_NEVER_FIRES = (
+        "rule_never_fires",
+        400,
+        "This never fires.",
+        "Check the rule and its exceptions: no day or time meets all of them.",
+    )
     IDEMPOTENCY_KEY_REQUIRED = (
         "idempotency_key_required",
         400,

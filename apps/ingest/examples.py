@@ -1,10 +1,6 @@
 """Examples for the schema; tests send them as they stand."""
 
-from datetime import timedelta
-
 from drf_spectacular.utils import OpenApiExample
-
-from apps.core import clock
 
 _SHOWN = "nt_06d3kx2v9xv1x0m4w2q8zj5rtc"
 _ACCEPTED = {
@@ -12,9 +8,6 @@ _ACCEPTED = {
     "status": "queued",
     "timeline_url": f"http://127.0.0.1:8000/v1/notifications/{_SHOWN}/timeline",
 }
-
-# a date that is written down lies in the past one day: 8:00 of a day one to two months away
-_DUE = (clock.now().replace(day=1) + timedelta(days=62)).replace(day=1, hour=8, minute=0, second=0, microsecond=0)
 
 SEND = [
     OpenApiExample(
@@ -57,21 +50,6 @@ SEND = [
         },
     ),
     OpenApiExample("Accepted", response_only=True, status_codes=["202"], value=_ACCEPTED),
-]
-
-SCHEDULE = [
-    OpenApiExample(
-        "At its time",
-        request_only=True,
-        value={
-            "user_id": "u_rider",
-            "category": "transactional",
-            "message": {"title": "Your ride is booked", "body": "Mara will pick you up at 8:00."},
-            "schedule_at": _DUE.isoformat(),
-            "expiry_at": (_DUE + timedelta(hours=1)).isoformat(),
-        },
-    ),
-    OpenApiExample("Accepted", response_only=True, status_codes=["202"], value=_ACCEPTED | {"status": "scheduled"}),
 ]
 
 BATCH = [

@@ -7,7 +7,6 @@ from apps.ingest.api import doubts, explaining, operating, reading, sending
 urlpatterns = [
     path("notifications", sending.NotificationsView.as_view(), name="notifications"),
     path("notifications/batch", sending.NotificationBatchView.as_view(), name="notification-batch"),
-    path("scheduled-notifications", sending.ScheduledNotificationsView.as_view(), name="scheduled-notifications"),
     path("notifications/<str:shown>", reading.NotificationDoor.as_view(), name="notification"),
     path("notifications/<str:shown>/timeline", reading.TimelineView.as_view(), name="notification-timeline"),
     path("notifications/<str:shown>/retry", operating.RetryView.as_view(), name="notification-retry"),

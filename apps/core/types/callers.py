@@ -25,10 +25,10 @@ class Tenant:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls: what an API key authenticates to. `request.user` of the API."""
+    """Who calls: what an API key authenticates to. `request.user` of the API. `key_id`: None for a schedule that an operator made."""
 
     tenant: Tenant
-    key_id: UUID
+    key_id: UUID | None
     key_name: str
     mode: KeyMode
     scopes: frozenset[Scope]

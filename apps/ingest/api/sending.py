@@ -24,6 +24,7 @@ from apps.ingest import examples, idempotency, services
 from apps.ingest.answers import Accepted, BatchAccepted, BatchResult, Refusal, SeveralAccepted
 from apps.ingest.bodies import BatchBody, BatchSchema, NotificationBody, NotificationItem
 from apps.ingest.planning import Draft, Planned, draft, plan
+from apps.ingest.several import plan_all
 from apps.tenants.authentication import caller_of
 from apps.tenants.throttles import charge
 
@@ -55,7 +56,7 @@ class NotificationsView(APIView):
         form = "single" if body.recipients is None else "several"
         try:
             with _people_only_if_new(body.recipient is not None) as conclude:
-                planned = _plan_all(caller, body)
+                planned = plan_all(caller, body, clock.now())
                 answered = conclude(services.accept(caller, ticket, form, list(enumerate(planned)), []))
         except Problem as problem:
             if (earlier := services.replayed(ticket)) is None:
@@ -65,28 +66,6 @@ class NotificationsView(APIView):
 
     def decoded(self, raw: bytes) -> NotificationBody:
         return decode_bytes(raw, NotificationBody)
-
-
-class ScheduledNotificationsView(NotificationsView):
-    """The same with `schedule_at` required."""
-
-    @extend_schema(
-        operation_id="schedule_notification",
-        summary="Schedule a notification",
-        description="The same as sending one, with `schedule_at` required.",
-        request=NotificationBody,
-        responses={202: Accepted | SeveralAccepted, 404: ProblemBody, 409: ProblemBody, 422: ProblemBody},
-        tags=TAGS,
-        examples=examples.SCHEDULE,
-    )
-    def post(self, request: Request) -> Response:
-        return super().post(request)
-
-    def decoded(self, raw: bytes) -> NotificationBody:
-        body = super().decoded(raw)
-        if body.schedule_at is None:
-            raise Problem(Code.MISSING_FIELD, "`schedule_at` is required here.", pointer="/schedule_at")
-        return body
 
 
 class NotificationBatchView(APIView):
@@ -147,62 +126,6 @@ def _ticket(request: Request, caller: Caller, raw: bytes, in_body: str | None) -
         request_id=request.META["notifier.request_id"],
     )
     return ticket, key
-
-
-def _items(body: NotificationBody) -> list[tuple[str, NotificationItem]]:
-    """The body as one item per recipient, each with its pointer."""
-    if body.recipients is None:
-        return [("", body)]
-    if body.user_id is not None or body.recipient is not None:
-        where = "/user_id" if body.user_id is not None else "/recipient"
-        raise Problem(Code.CONTRADICTION, "Send `recipients`, or one recipient, not both.", pointer=where)
-    if len({item.user_id for item in body.recipients}) < len(body.recipients):
-        raise Problem(Code.CONTRADICTION, "A recipient is named twice.", pointer="/recipients")
-    return [
-        (
-            f"/recipients/{place}",
-            msgspec.structs.replace(
-                body,
-                user_id=item.user_id,
-                channels=item.channels or body.channels,
-                template_id=item.template_id or body.template_id,
-                data=body.data | item.data if item.data else body.data,
-            ),
-        )
-        for place, item in enumerate(body.recipients)
-    ]
-
-
-def _plan_all(caller: Caller, body: NotificationBody) -> list[Planned]:
-    """All of them, or Problem."""
-    now = clock.now()
-    try:
-        drafts = [draft(caller, item, now, pointer) for pointer, item in _items(body)]
-    except Problem as problem:
-        raise _where_it_was_said(body, problem) from None
-    planned, problems = plan(caller, drafts)
-    found = [problem for problem in problems if problem]
-    if len(found) == 1:
-        raise found[0]
-    if found:
-        errors = [error for problem in found for error in problem.errors]
-        raise Problem(found[0].code, f"{len(found)} recipients are not known.", errors=errors)
-    return [p for p in planned if p]
-
-
-def _where_it_was_said(body: NotificationBody, problem: Problem) -> Problem:
-    """What one of several recipients took from the request is shown where the request says it."""
-
-    def pointer(of: str) -> str:
-        match of.split("/", 4):
-            case ["", "recipients", place, name, *_] if (
-                getattr((body.recipients or [])[int(place)], name, None) is None
-            ):
-                return of.removeprefix(f"/recipients/{place}")
-        return of
-
-    errors = [msgspec.structs.replace(error, pointer=pointer(error.pointer)) for error in problem.errors]
-    return Problem(problem.code, problem.detail, errors=errors, headers=problem.headers)
 
 
 def _draft_each(caller: Caller, raws: list[msgspec.Raw]) -> tuple[list[tuple[int, Draft]], dict[int, Problem]]:
