@@ -45,7 +45,7 @@ class World:
     def call(self, method: str, where: str, body: Any = None, status: int = 200) -> Any:
         answer = self._http.request(method, f"{self.web}{where}", json=body, timeout=15)
         assert answer.status_code == status, answer.text
-        return answer.json()
+        return answer.json() if answer.content else None
 
     def send(self, user: str, channel: str, category: str = "transactional", **fields: Any) -> str:
         """The id of a new notification with its own words on one channel."""
