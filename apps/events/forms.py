@@ -15,6 +15,7 @@ from apps.core.admin_bases import ModelForm
 from apps.core.enums import Category, Channel, DedupBy, GroupBy, ResendInDoubt
 from apps.events import models
 from apps.events.bodies import LONGEST_WINDOW, MOST_GROUPED
+from apps.events.selectors import waits_for_itself
 
 _KEY = re.compile(r"[a-z0-9_]+([.-][a-z0-9_]+)*")
 _MOST_SECONDS = 30 * 24 * 3600
@@ -154,8 +155,9 @@ class EventTypeForm(ModelForm):
         cleaned: dict[str, Any] = super().clean() or {}
         self._check_grouping(cleaned)
         fuller, seconds = cleaned.get("waits_for"), cleaned.get("waits_seconds")
-        if fuller and cleaned.get("key", self.instance.key) in fuller:
-            self.add_error("waits_for", "An event type cannot wait for itself.")
+        tenant_id = getattr(cleaned.get("tenant"), "id", self.instance.tenant_id)
+        if fuller and tenant_id and waits_for_itself(tenant_id, cleaned.get("key", self.instance.key), fuller):
+            self.add_error("waits_for", "They would wait for each other.")
         if cleaned.get("category") == Category.CRITICAL:
             for name in ("critical_reason", "owner"):
                 if not (cleaned.get(name) or "").strip():

@@ -133,3 +133,10 @@ def test_the_clockwork_is_shown(mira: Client) -> None:
         assert mira.get(reverse(f"admin:django_celery_beat_{model}_change", args=[id_])).status_code == 200
     for model in ("intervalschedule", "crontabschedule", "clockedschedule", "solarschedule"):
         assert mira.get(reverse(f"admin:django_celery_beat_{model}_add")).status_code == 200
+
+
+def test_the_form_refuses_a_circle_of_waiting(acme: Tenant, mira: Client) -> None:
+    mira.post(ADD, typed(acme, key="a", waits_for="b", waits_seconds="5"))
+    answer = mira.post(ADD, typed(acme, key="b", waits_for="a", waits_seconds="5"))
+    assert list(answer.context_data["adminform"].form.errors) == ["waits_for"]
+    assert [kind.key for kind in EventType.objects.all()] == ["a"]

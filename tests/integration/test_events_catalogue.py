@@ -237,3 +237,11 @@ def test_it_refuses_to_sum_up_what_is_critical(acme: Tenant) -> None:
     answer = call(acme, "PUT", "/login.code", body)
     assert (answer.status_code, answer.json()["code"]) == (400, "contradiction")
     assert not models.EventType.objects.of(acme).exists()
+
+
+def test_event_types_cannot_wait_for_each_other(acme: Tenant) -> None:
+    for key, fuller in (("a", "b"), ("b", "c")):
+        assert call(acme, "PUT", f"/{key}", {**SHIPPED, "waits_for": [fuller], "waits_seconds": 5}).status_code == 201
+    refused = call(acme, "PUT", "/c", {**SHIPPED, "waits_for": ["a"], "waits_seconds": 5})
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (400, "/waits_for")
+    assert not models.EventType.objects.of(acme).filter(key="c").exists()
