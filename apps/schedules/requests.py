@@ -17,6 +17,8 @@ Json = dict[str, Any]
 def content_of(body: ScheduledBody) -> Json:
     """What is kept once: fields that say nothing are left out."""
     said: Json = msgspec.to_builtins(body)
+    if said["message"] is not None:
+        said["message"] = {name: value for name, value in said["message"].items() if value}
     return {name: value for name, value in said.items() if name not in _APART and value not in (None, {})}
 
 
