@@ -5,6 +5,7 @@ Links are made when they are asked for: most messages name none.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from html import escape
 from uuid import UUID
 
@@ -62,11 +63,10 @@ def one_click(n: NotificationFacts, delivery_id: UUID, channel: Channel) -> Mapp
 
 def with_footer(rendered: Rendered, links: Links, *, category: Category, locale: str) -> Rendered:
     """Of a mail without a template, in the reader's language."""
-    with override(locale or "en"):
-        lines = [(gettext("Choose what you get"), links["preferences_url"])]
-        if category == Category.MARKETING:
-            lines.append((gettext("Unsubscribe"), links["unsubscribe_url"]))
-        direction = "rtl" if get_language_bidi() else "ltr"
+    settings, unsubscribe, direction = _footer_words(locale or "en")
+    lines = [(settings, links["preferences_url"])]
+    if category == Category.MARKETING:
+        lines.append((unsubscribe, links["unsubscribe_url"]))
     anchors = " &middot; ".join(f'<a href="{escape(url)}" style="color:#5a6a64">{escape(t)}</a>' for t, url in lines)
     html = f'<p dir="{direction}" style="margin:32px 0 0;font-size:13px;line-height:20px;color:#5a6a64">{anchors}</p>'
     text = "\n".join(f"{words}: {url}" for words, url in lines)
@@ -76,3 +76,9 @@ def with_footer(rendered: Rendered, links: Links, *, category: Category, locale:
         "text": f"{rendered.content.get('text', '').rstrip()}\n\n-- \n{text}\n",
     }
     return replace(rendered, content=content, size=size_of(content))
+
+
+@lru_cache(256)
+def _footer_words(locale: str) -> tuple[str, str, str]:
+    with override(locale):
+        return gettext("Choose what you get"), gettext("Unsubscribe"), "rtl" if get_language_bidi() else "ltr"

@@ -1,7 +1,9 @@
 """A person's settings: one page that shows all, one door for its forms. Without JavaScript a form leads back to the page (303)."""
 
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo, available_timezones
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -21,6 +23,15 @@ from apps.pages.wishes import EVERYTHING, MARKETING
 HALF_HOURS = tuple(f"{minute // 60:02}:{minute % 60:02}" for minute in range(0, 1440, 30))
 USUAL = QuietHours(22 * 60, 7 * 60)
 _PLACES = ("Africa/", "America/", "Antarctica/", "Asia/", "Atlantic/", "Australia/", "Europe/", "Indian/", "Pacific/")
+
+
+class Words(NamedTuple):
+    """What is said in many cells."""
+
+    channels: Mapping[str, str]
+    states: Mapping[str, str]
+    all_of_it: str
+
 
 entrance = require_safe(visitors.enter)
 
@@ -51,7 +62,7 @@ def change(request: HttpRequest, visitor: Visitor) -> HttpResponse:
 def _page(request: HttpRequest, visitor: Visitor, done: Done | None, status: int = 200) -> HttpResponse:
     found, now = shown(visitor), clock.now()
     choices, rules = found.kept.choices, found.kept.rules
-    names = names_of(found.kept.types)
+    names, words = names_of(found.kept.types), Words(wording.channel_names(), wording.state_names(), _("All of it"))
     pause = next((m for m in choices.mutes if (m.topic, m.channel) == EVERYTHING and m.until > now), None)
     return page(
         request,
@@ -72,7 +83,7 @@ def _page(request: HttpRequest, visitor: Visitor, done: Done | None, status: int
                 "category": group.category,
                 "name": wording.category_name(group.category),
                 "words": wording.category_words(group.category),
-                "rows": [_row(row, found, visitor) for row in group.rows],
+                "rows": [_row(row, found, visitor, words) for row in group.rows],
             }
             for group in found.matrix.groups
         ],
@@ -106,8 +117,8 @@ def _isolated(text: str) -> str:
     return f"\u2068{text}\u2069"
 
 
-def _row(row: Row, found: Shown, visitor: Visitor) -> dict[str, Any]:
-    name = row.event_type.name if row.event_type else _("All of it")
+def _row(row: Row, found: Shown, visitor: Visitor, words: Words) -> dict[str, Any]:
+    name = row.event_type.name if row.event_type else words.all_of_it
     key = (row.event_type.key if row.event_type else "", row.category.value)
     locks = list(dict.fromkeys(cell.lock for cell in row.cells if cell and cell.lock))
     is_locked = all(cell.lock is not None for cell in row.cells if cell)
@@ -119,12 +130,12 @@ def _row(row: Row, found: Shown, visitor: Visitor) -> dict[str, Any]:
         "volume": wording.volume(found.volumes.get(key), visitor.zone) if is_known else "",
         "lock": " ".join(wording.lock(lock) for lock in locks),
         "is_locked": is_locked,
-        "cells": [_cell(cell, channel) for cell, channel in zip(row.cells, found.matrix.channels, strict=True)],
+        "cells": [_cell(cell, channel, words) for cell, channel in zip(row.cells, found.matrix.channels, strict=True)],
     }
 
 
-def _cell(cell: Cell | None, channel: str) -> dict[str, Any]:
-    name = wording.channel_name(channel)
+def _cell(cell: Cell | None, channel: str, words: Words) -> dict[str, Any]:
+    name = words.channels[channel]
     if cell is None:
         return {"channel": name, "is_sent": False}
     states = (*((MIXED,) if cell.state == MIXED else ()), *STATES)
@@ -134,9 +145,9 @@ def _cell(cell: Cell | None, channel: str) -> dict[str, Any]:
         "field": cell.field,
         "id": f"c-{cell.field.replace('|', '-').replace(':', '-').replace('.', '_')}",
         "state": cell.state or "mixed",
-        "said": wording.state_name(cell.state),
+        "said": words.states[cell.state],
         "is_locked": cell.lock is not None,
-        "options": [(state, wording.state_name(state), state == cell.state) for state in states],
+        "options": [(state, words.states[state], state == cell.state) for state in states],
     }
 
 
@@ -184,4 +195,10 @@ def _address(endpoint: Endpoint, veto: Veto | None) -> dict[str, Any]:
 
 
 def _zones(current: str) -> list[str]:
-    return sorted({name for name in available_timezones() if name.startswith(_PLACES)} | {"UTC", current})
+    return sorted({*_places(), current})
+
+
+@cache
+def _places() -> frozenset[str]:
+    """The database of zones is a walk through many files."""
+    return frozenset({name for name in available_timezones() if name.startswith(_PLACES)} | {"UTC"})

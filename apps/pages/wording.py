@@ -16,13 +16,18 @@ WEEKS = 4
 CHANNELS = tuple(Channel)
 
 
-def channel_name(channel: str) -> str:
+def channel_names() -> Mapping[str, str]:
+    """Asked for once a page: each word is looked up."""
     return {
-        Channel.PUSH: _("Push"),
-        Channel.EMAIL: _("Email"),
-        Channel.SMS: _("SMS"),
-        Channel.IN_APP: _("In the app"),
-    }.get(Channel(channel), "")
+        Channel.PUSH.value: _("Push"),
+        Channel.EMAIL.value: _("Email"),
+        Channel.SMS.value: _("SMS"),
+        Channel.IN_APP.value: _("In the app"),
+    }
+
+
+def channel_name(channel: str) -> str:
+    return channel_names()[channel]
 
 
 def category_name(category: str) -> str:
@@ -43,15 +48,15 @@ def category_words(category: str) -> str:
     }[Category(category)]
 
 
-def state_name(state: str) -> str:
+def state_names() -> Mapping[str, str]:
     return {
         "on": _("On"),
         "off": _("Off"),
-        DigestFrequency.HOURLY: _("Hourly"),
-        DigestFrequency.DAILY: _("Daily"),
-        DigestFrequency.WEEKLY: _("Weekly"),
+        DigestFrequency.HOURLY.value: _("Hourly"),
+        DigestFrequency.DAILY.value: _("Daily"),
+        DigestFrequency.WEEKLY.value: _("Weekly"),
         "": _("Mixed"),
-    }[state]
+    }
 
 
 def topic_name(topic: str, names: Mapping[str, str]) -> str:
