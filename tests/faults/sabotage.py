@@ -32,6 +32,8 @@ POINTS = (
     "after_flush_locks",
     "before_flush_commit",
     "after_flush_commit",
+    "before_fire_commit",
+    "after_fire_commit",
 )
 MUTANTS = (
     "intents_without_fence",
@@ -95,6 +97,7 @@ def _arm(point: str, what: str, number: str) -> None:
     from apps.dispatch import bells, draining, flushing, recording, route_batch, send_batch
     from apps.ledger import accepting, work
     from apps.ledger import flushing as flushes
+    from apps.schedules import firing
 
     def fire() -> None:
         if next(_hits) == int(number):
@@ -134,6 +137,10 @@ def _arm(point: str, what: str, number: str) -> None:
             _wrap(flushes, "close_bundles", after=fire)
         case "after_flush_commit":
             _wrap(flushing, "_flush", after=fire, only=bool)
+        case "before_fire_commit":
+            _wrap(firing, "_save", after=fire)
+        case "after_fire_commit":
+            _wrap(firing, "fire_next", after=fire, only=bool)
         case _:
             raise ValueError(point)
     assert draining
