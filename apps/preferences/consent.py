@@ -120,6 +120,8 @@ def read(records: Any) -> Iterator[tuple[UUID, Entry, bytes, bytes]]:
 
 def network_address(text: str) -> str | None:
     """In one spelling, however PostgreSQL shows it; None: not an address. An IPv4 address stays one inside IPv6."""
+    if not text:
+        return None
     try:
         found = ip_address(text.partition("%")[0])
     except ValueError:
