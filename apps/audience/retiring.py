@@ -44,3 +44,10 @@ def take_back(*, tenant_id: UUID, recipient_id: UUID, endpoint_id: UUID, now: da
     """Undoes `put_aside`, and nothing else."""
     rows = Endpoint.objects.of(tenant_id).filter(recipient_id=recipient_id, id=endpoint_id, retired_reason=OWN_WISH)
     return rows.update(retired_at=None, retired_reason="", updated_at=now) == 1
+
+
+def verify(*, recipient_id: UUID, endpoint_id: UUID, now: datetime) -> bool:
+    """Who has the address has said so. True also when it was verified before; False when it is gone or no longer in use."""
+    rows = Endpoint.objects.all_tenants().filter(recipient_id=recipient_id, id=endpoint_id, retired_at=None)
+    rows.filter(verified_at=None).update(verified_at=now, updated_at=now)
+    return rows.exists()

@@ -9,6 +9,7 @@ from apps.audience import selectors as audience
 from apps.audience.addresses import place_of
 from apps.audience.countries import country_of
 from apps.channels import selectors as channels
+from apps.core import ids
 from apps.core.enums import Channel, KeyMode
 from apps.core.locales import zone
 from apps.core.types import Choices, Endpoint, EventType, NotificationFacts, Recipient, TenantRules
@@ -118,6 +119,7 @@ class Facts:
             grouping=event_type.grouping if event_type else None,
             overflows=event_type.overflows if event_type else False,
             waits=event_type.waits if event_type and event_type.waits_for and n.object_id else NO_TIME,
+            verifies=ids.read(ids.ENDPOINT, n.object_id) if n.is_verification else None,
         )
 
 

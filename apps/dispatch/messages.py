@@ -47,7 +47,8 @@ def render_content(
     tenant, recipient, links = tenants.tenant_by_id(n.tenant_id), person.recipient, Links(n, delivery_id, channel)
     if n.content:
         rendered = rendering.render_inline(n.content, channel=channel)
-        if channel != Channel.EMAIL:
+        if channel != Channel.EMAIL or n.is_verification:
+            # who has an address that is not verified may be somebody else, and gets no key to the person's settings
             return rendered
         locale = (recipient.locale if recipient else "") or (tenant.locale if tenant else "")
         return with_footer(rendered, links, category=n.category, locale=locale)

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from django.http import QueryDict
 from django.utils.translation import gettext as _
 
+from apps.audience import selectors as addresses
 from apps.audience import services as audience
 from apps.audience.retiring import put_aside, take_back
 from apps.core import clock, ids
@@ -19,6 +20,7 @@ from apps.pages import wishes
 from apps.pages.facts import Kept, kept
 from apps.pages.matrix import OFF, matrix
 from apps.pages.undoing import Done, read
+from apps.pages.verifying import CHANNELS, send_link
 from apps.pages.visitors import Visitor
 from apps.pages.wording import moment
 from apps.preferences.changing import change_choices
@@ -118,6 +120,16 @@ def _removed(visitor: Visitor, asked: QueryDict) -> Done:
     return Done(visitor.recipient.id, _("Nothing is sent there any more."), endpoint_id=endpoint_id)
 
 
+def _verifying(visitor: Visitor, asked: QueryDict) -> Done:
+    mine, endpoint_id = visitor.recipient.id, ids.read(ids.ENDPOINT, asked.get("address", ""))
+    known = {e.id: e for e in addresses.endpoints_of([mine], list(CHANNELS)).get(mine, ()) if not e.is_retired}
+    if endpoint_id not in known or known[endpoint_id].is_verified:
+        raise Unclear(_("Nothing was changed."))
+    if not send_link(visitor, known[endpoint_id]):
+        raise Unclear(_("A link was sent a moment ago. Look for it there."))
+    return Done(mine, _("A link is on its way there. Open it to confirm the address."))
+
+
 def _undone(visitor: Visitor, asked: QueryDict) -> Done:
     done = read(asked.get("done", ""), visitor.recipient.id)
     if done is None or not done.can_be_undone:
@@ -142,6 +154,7 @@ _ACTS: Mapping[str, Act] = {
     "digest": _digest,
     "unblock": _unblocked,
     "remove": _removed,
+    "verify": _verifying,
     "undo": _undone,
 }
 

@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from apps.pages import histories, own_data, showing, unsubscribing, viewing, views
+from apps.pages import histories, own_data, showing, unsubscribing, verifying, viewing, views
 
 urlpatterns = [
     path("preferences/", views.entrance, name="recipient-entrance"),
@@ -14,5 +14,6 @@ urlpatterns = [
     path("preferences/<str:key>/data.json", own_data.export, name="recipient-data"),
     path("preferences/<str:key>/delete", own_data.delete, name="recipient-delete"),
     path("unsubscribe/<str:token>", unsubscribing.unsubscribe, name="unsubscribe"),
+    path("verify/<str:token>", verifying.page, name="verify-address"),
     path("view/<str:token>", viewing.view, name="view-in-browser"),
 ]

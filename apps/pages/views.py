@@ -17,6 +17,7 @@ from apps.pages.facts import Shown, shown
 from apps.pages.matrix import MIXED, STATES, Cell, Row, names_of
 from apps.pages.showing import page
 from apps.pages.undoing import Done, read, token_of
+from apps.pages.verifying import CHANNELS
 from apps.pages.visitors import Visitor, opened
 from apps.pages.wishes import EVERYTHING, MARKETING
 
@@ -190,6 +191,7 @@ def _address(endpoint: Endpoint, veto: Veto | None) -> dict[str, Any]:
         "channel": wording.channel_name(endpoint.channel),
         "masked": endpoint.masked,
         "is_verified": endpoint.is_verified,
+        "can_be_verified": not endpoint.is_verified and endpoint.channel in CHANNELS,
         "veto": _(veto.reason.sentence) if veto else "",
     }
 

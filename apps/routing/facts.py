@@ -21,7 +21,7 @@ class Stage(Enum):
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What was asked for. `grouping`, `overflows`, `waits`: of its event type. `is_summary`: it sums up others, of the event types
-    `parts`."""
+    `parts`. `verifies`: it asks whether this endpoint is the person's, and goes there only."""
 
     category: Category
     event_type: str
@@ -35,6 +35,7 @@ class Wish:
     waits: timedelta = timedelta(0)
     is_summary: bool = False
     parts: tuple[str, ...] = ()
+    verifies: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)

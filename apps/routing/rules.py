@@ -162,8 +162,10 @@ OWN_WORD: frozenset[Rule] = frozenset({switched_off, muted})
 
 
 def usable(case: Case) -> list[Endpoint]:
-    """The channel's verified, active endpoints, newest first."""
-    found = [e for e in case.person.endpoints if e.channel == case.channel and e.is_verified and not e.is_retired]
+    """The channel's verified, active endpoints, newest first; of a message that is to verify one, that one."""
+    here = [e for e in case.person.endpoints if e.channel == case.channel and not e.is_retired]
+    verifies = case.wish.verifies
+    found = [e for e in here if (e.is_verified if verifies is None else e.id == verifies)]
     return sorted(found, key=lambda e: e.id, reverse=True)
 
 

@@ -10,6 +10,8 @@ from apps.core.enums import Category, Channel, EventKind, KeyMode, Priority, Wor
 
 SUMMARY = "summary"
 """The source of notifications that sum up others: made here, asked for by nobody."""
+VERIFICATION = "verification"
+"""The source of those that ask whether an address is the person's; their object is the endpoint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,10 @@ class NotificationFacts:
     @property
     def is_summary(self) -> bool:
         return self.source == SUMMARY
+
+    @property
+    def is_verification(self) -> bool:
+        return self.source == VERIFICATION
 
 
 @dataclass(frozen=True, slots=True)
