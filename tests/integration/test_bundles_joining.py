@@ -1,19 +1,32 @@
 """Deliveries that wait together: one open bundle for a key, with one flush."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db.models import F
 
+from apps.audience.models import Recipient
 from apps.channels.selectors import forget_cached
-from apps.core import rows as sql
+from apps.core import clock
 from apps.core.enums import Channel, Priority
 from apps.events.models import EventType
 from apps.events.selectors import forget_cached as forget_event_types
 from apps.ledger.models import Bundle, BundleItem, Delivery, WorkItem
-from apps.preferences.models import Preference
-from tests.integration.dispatch_cast import endpoint, left, notify, people, person, route, states, tenant
+from apps.preferences.models import Preference, Profile
+from tests.integration.bundles_cast import flush, statements, summaries
+from tests.integration.dispatch_cast import (
+    endpoint,
+    left,
+    make_due,
+    notify,
+    people,
+    person,
+    route,
+    soon,
+    states,
+    tenant,
+)
 from tests.integration.dispatch_cast import rung as rung  # a fixture
 
 pytestmark = pytest.mark.django_db
@@ -137,17 +150,46 @@ def test_it_costs_nothing_where_nothing_is_bundled(monkeypatch: pytest.MonkeyPat
     assert not [text for text in seen if "ledger_bundle" in text]
 
 
-@contextmanager
-def statements(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """By hand, with server-side binding."""
-    seen: list[str] = []
-    real = sql.Cursor
+def wants_it_at(recipient: Any, hour: int) -> None:
+    Preference.objects.get_or_create(
+        tenant_id=tenant(), recipient_id=recipient, topic="*", channel="email", is_on=True, digest="daily"
+    )
+    Profile.objects.update_or_create(tenant_id=tenant(), recipient_id=recipient, defaults={"digest_hour": hour})
+    Recipient.objects.of(tenant()).filter(id=recipient).update(preferences_version=F("preferences_version") + 1)
 
-    class Watching(real):  # type: ignore[valid-type, misc]
-        def execute(self, query: Any, *args: Any, **kwargs: Any) -> Any:
-            seen.append(query)
-            return super().execute(query, *args, **kwargs)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(sql, "Cursor", Watching)
-        yield seen
+def test_an_earlier_hour_counts_from_the_next_that_joins() -> None:
+    rosa = person()
+    endpoint(rosa)
+    this = clock.now().hour
+    wants_it_at(rosa, (this + 5) % 24)
+    notify([rosa])
+    route()
+    planned = WorkItem.objects.of(tenant()).get().due_at
+    wants_it_at(rosa, (this + 3) % 24)
+    notify([rosa])
+    route()
+    assert WorkItem.objects.of(tenant()).get().due_at == planned - timedelta(hours=2)
+    assert Bundle.objects.of(tenant()).get().flush_at == planned - timedelta(hours=2)
+    wants_it_at(rosa, (this + 8) % 24)
+    notify([rosa])
+    route()
+    assert WorkItem.objects.of(tenant()).get().due_at == planned - timedelta(hours=2)
+    assert Bundle.objects.of(tenant()).get().count == 3
+
+
+def test_who_moves_west_while_it_waits_gets_it_at_the_new_hour() -> None:
+    rosa = person()
+    endpoint(rosa)
+    opened = clock.now() - timedelta(hours=20)
+    wants_it_at(rosa, clock.now().hour)
+    notify([rosa])
+    route()
+    Bundle.objects.of(tenant()).update(opened_at=opened, flush_at=soon(-1))
+    make_due()
+    Recipient.objects.of(tenant()).filter(id=rosa).update(timezone="Etc/GMT+3")
+    assert flush("transactional") == 1
+    assert summaries() == []
+    until = Bundle.objects.of(tenant()).get().flush_at
+    assert timedelta(hours=2) <= until - clock.now().replace(minute=0, second=0, microsecond=0) <= timedelta(hours=3)
+    assert WorkItem.objects.of(tenant()).get().due_at == until
