@@ -225,3 +225,20 @@ def test_what_was_never_held_costs_nothing(rosa: UUID, at: At, monkeypatch: pyte
     route()
     send()
     assert states() == [("email", "sent", "")]
+
+
+@pytest.mark.parametrize("skew", [timedelta(hours=-1), timedelta(hours=1)])
+def test_a_worker_whose_clock_is_wrong_neither_loses_nor_doubles(
+    rosa: UUID, at: At, carrier: Carrier, skew: timedelta
+) -> None:
+    """When work is due, and whose it is, the database's clock says."""
+    notify([rosa] * 3)
+    route()
+    at(MORNING + skew)
+    assert send() == 0
+    assert wake(at, MORNING + skew) == 3
+    assert len(carrier.messages) == (3 if skew > timedelta(0) else 0)
+    at(MORNING - skew)
+    assert send() == 0
+    wake(at, MORNING)
+    assert (states(), len(carrier.messages), left()) == ([("email", "sent", "")] * 3, 3, [])
