@@ -20,6 +20,7 @@ from apps.ledger.weighing import critical_shares
 from apps.tenants.selectors import critical_share_limits
 from apps.tenants.tenant_filter import TenantColumn, TenantFilter
 
+_MOST_COUNTED = 50_000
 _SILENT = {"yes": ("silent", Q(silent_since__isnull=False)), "no": ("reporting", Q(silent_since=None))}
 
 
@@ -135,7 +136,7 @@ def _per_thousand(count: int, sent: int) -> str:
 
 @panel("home", order=16, template="admin/insights/critical_share.html", permission="ledger.view_notification")
 def critical_share_of_an_hour(request: HttpRequest, subject: UUID | None) -> Mapping[str, Any] | None:
-    shares = critical_shares(clock.now() - WINDOW)
+    shares = critical_shares(clock.now() - WINDOW, _MOST_COUNTED)
     if not any(share.critical for share in shares):
         return None
     limits = critical_share_limits()

@@ -34,12 +34,14 @@ class Weight:
     opt_outs: int = 0
 
 
-def critical_shares(since: datetime) -> list[Share]:
-    """One query."""
+def critical_shares(since: datetime, most: int | None = None) -> list[Share]:
+    """Of the newest `most` notifications since then, all of them by default. One query."""
     rows = fetch(
-        """SELECT tenant_id, count(*) FILTER (WHERE category = 'critical'), count(*) FROM ledger_notification
-        WHERE id >= %(first)s AND mode <> 'test' AND source <> 'summary' GROUP BY tenant_id ORDER BY tenant_id""",
-        {"first": ids.bound(since)},
+        """SELECT tenant_id, count(*) FILTER (WHERE category = 'critical'), count(*) FROM (
+            SELECT tenant_id, category FROM ledger_notification
+            WHERE id >= %(first)s AND mode <> 'test' AND source <> 'summary' ORDER BY id DESC LIMIT %(most)s::bigint) newest
+        GROUP BY tenant_id ORDER BY tenant_id""",
+        {"first": ids.bound(since), "most": most},
     )
     return [Share(*row) for row in rows]
 

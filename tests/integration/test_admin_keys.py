@@ -167,6 +167,7 @@ class TestTenants:
             "rate_per_second": "10",
             "rate_burst": "20",
             "retention_days": "90",
+            "critical_share_most": "20",
         }
         return known | fields
 
