@@ -67,6 +67,8 @@ def navigation(request: HttpRequest) -> list[Item]:
             "items": [
                 _rows("Templates", "draft", "message_templates", "template"),
                 _rows("Event types", "bolt", "events", "eventtype"),
+                _rows("Schedules", "event_repeat", "schedules", "schedule"),
+                _rows("Schedule runs", "history", "schedules", "schedulerun"),
             ],
         },
         {

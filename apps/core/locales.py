@@ -19,6 +19,11 @@ def is_timezone(name: str) -> bool:
     return name in _zones()
 
 
+def timezone_names() -> list[str]:
+    """All of them, sorted."""
+    return sorted(_zones())
+
+
 @lru_cache(maxsize=2_048)
 def zone(*names: str) -> ZoneInfo:
     """The first of them that there is, else UTC: what is stored was a time zone once, and may be none any more."""

@@ -101,7 +101,7 @@ def _send(
     known: dict[Any, Recipient],
     now: datetime,
 ) -> Made:
-    caller = _caller(row)
+    caller = caller_of_row(row)
     content = requests.opened(bytes(row.sealed), row.id)
     said = [(known[p.recipient_id].user_id, requests.opened(bytes(p.sealed), p.id)) for p in people]
     planned, problems = _planned(caller, content, said, row, event_id_of(row, timing, fire), fire, now)
@@ -148,7 +148,7 @@ def _planned(
     return [p for p in planned if p], problems + [problem for problem in refused if problem]
 
 
-def _caller(row: Any) -> Caller:
+def caller_of_row(row: Any) -> Caller:
     """The schedule speaks for its tenant, with what its maker was allowed; it goes on when that key is revoked."""
     tenant = tenant_by_id(row.tenant_id)
     assert tenant is not None

@@ -1,4 +1,4 @@
-// Copy buttons (data-copy), and pages that must not be sent again on reload (data-replace-url).
+// Copy buttons (data-copy), times on the clock of whoever looks (data-local), and pages that must not be sent again on reload (data-replace-url).
 "use strict";
 
 document.addEventListener("click", async (event) => {
@@ -19,4 +19,9 @@ document.addEventListener("click", async (event) => {
 document.addEventListener("DOMContentLoaded", () => {
     const page = document.querySelector("[data-replace-url]");
     if (page) history.replaceState(null, "", page.dataset.replaceUrl);
+    const shape = { month: "short", day: "2-digit", hour: "2-digit", minute: "2-digit", timeZoneName: "short" };
+    document.querySelectorAll("time[data-local]").forEach((time) => {
+        time.title = time.textContent;
+        time.textContent = `(${new Date(time.dateTime).toLocaleString([], shape)})`;
+    });
 });
