@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from apps.core.enums import Category, Channel
-from apps.ingest.management.demo_mail import button, facts, figure, layout, small, title, words
+from apps.ingest.management.demo_mail import button, facts, figure, layout, leaving, small, title, words
 from apps.templates.services import Source
 
 LAYOUT_KEY = "demo_layout"
@@ -278,6 +278,7 @@ SPRING_SALE = Demo(
             title("Spring is better with the window down"),
             words("Every ride until {{ data.until | date: 'd MMMM' }} costs {{ data.percent }} % less."),
             button("{{ data.url | default: 'https://rides.example.com' }}", "Book a ride"),
+            leaving("No more offers", "Show in the browser"),
         ),
         _email(
             "de",
@@ -286,6 +287,7 @@ SPRING_SALE = Demo(
             title("Frühling ist mit offenem Fenster schöner"),
             words("Jede Fahrt bis {{ data.until | date: 'd. MMMM' }} kostet {{ data.percent }} % weniger."),
             button("{{ data.url | default: 'https://rides.example.com' }}", "Fahrt buchen"),
+            leaving("Keine Angebote mehr", "Im Browser zeigen"),
         ),
         _in_app("", "{{ data.percent }} % off your spring rides", "Until {{ data.until | date: 'd MMMM' }}.", "tag"),
         _in_app("de", "{{ data.percent }} % auf Fahrten im Frühling", "Bis {{ data.until | date: 'd. MMMM' }}.", "tag"),

@@ -77,6 +77,13 @@ def small(text: str) -> str:
     return f'<p class="soft" style="margin:16px 0 0;font-size:14px;line-height:21px;color:#5a6a64">{text}</p>\n'
 
 
+def leaving(stop: str, show: str) -> str:
+    """How to get no more of it, and the mail in the browser."""
+    unsubscribe = f'<a href="{{{{ vars.unsubscribe_url }}}}">{stop}</a>'
+    view = f'<a href="{{{{ vars.view_in_browser_url }}}}">{show}</a>'
+    return f"{{% if vars.unsubscribe_url %}}{small(f'{unsubscribe} &middot; {view}')}{{% endif %}}\n"
+
+
 def figure(text: str, label: str) -> str:
     """A large figure in a well."""
     return (
