@@ -12,7 +12,7 @@ from uuid import UUID
 import pytest
 from django.db import transaction
 from django.db.models import F
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
@@ -98,6 +98,21 @@ class Restraint(RuleBasedStateMachine):
         }
         content = {"title": "a", "body": "b"}
         self.asked += notify([self.rosa], channels=sorted(wish), content=content, **said)
+
+    @rule(
+        kind=st.sampled_from(list(KINDS)),
+        wish=st.sampled_from([PUSH, EMAIL, SMS]),
+        no=st.sampled_from(["off", "night"]),
+    )
+    def refuse_what_is_on_its_way(self, kind: str, wish: Channel, no: str) -> None:
+        """Routed, and then not wanted before it is sent."""
+        self.ask(kind, {wish}, "p3", "cem")
+        draining.drain(f"route.{KINDS[kind]['category']}")
+        if no == "off":
+            self.choose(kind, wish.value, "off")
+        else:
+            self.sleep(True)
+        self.work(1)
 
     @rule(wish=st.sampled_from([PUSH, EMAIL, SMS]))
     def ask_critical(self, wish: Channel) -> None:
@@ -222,6 +237,7 @@ def test_whatever_happens(carrier: Carrier, rung: list[str], monkeypatch: pytest
             deadline=None,
             derandomize=not RUNS,
             database=None,
+            phases=[Phase.generate],
             suppress_health_check=list(HealthCheck),
         ),
     )
