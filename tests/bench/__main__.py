@@ -15,6 +15,7 @@ NAMES = (
     "decide",
     "decide_all_rules",
     "listening",
+    "scheduling",
     "providers",
     "provider_memory",
     "end_to_end",
@@ -70,6 +71,7 @@ def _measured(made: World, only: list[str], quick: bool, sends: int) -> dict[str
         providers,
         receiving,
         ruling,
+        scheduling,
         sizes,
         urgent,
     )
@@ -83,6 +85,8 @@ def _measured(made: World, only: list[str], quick: bool, sends: int) -> dict[str
         _say("decide_all_rules", results, {"decide_all_rules": ruling.decisions(quick)})
     if "listening" in only:
         _say("listening", results, listening.listening(quick))
+    if "scheduling" in only:
+        _say("scheduling", results, scheduling.scheduling(quick))
     sent = [name for name in PROVIDERS if "providers" in only or f"send_{name}" in only]
     watched = [name for name in PROVIDERS if f"memory_{name}" in only]
     if "provider_memory" in only and not quick:
@@ -91,7 +95,15 @@ def _measured(made: World, only: list[str], quick: bool, sends: int) -> dict[str
         _say(name, results, providers.providers(made, [name], quick))
     for name in watched:
         _say(name, results, provider_memory.memory(made, [name], sends))
-    if not set(only) - {"decide", "decide_all_rules", "listening", "providers", "provider_memory", *_of_providers()}:
+    if not set(only) - {
+        "decide",
+        "decide_all_rules",
+        "listening",
+        "scheduling",
+        "providers",
+        "provider_memory",
+        *_of_providers(),
+    }:
         return results
     with made.running(*service(made)):
         if "end_to_end" in only:
