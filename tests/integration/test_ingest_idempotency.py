@@ -19,7 +19,7 @@ ONE = Written(1, 1, 1, 0)
 
 @pytest.fixture
 def caller(db: None) -> Caller:
-    return Caller(cast.acme(), Scope.NOTIFICATIONS_WRITE)
+    return Caller(cast.acme(), Scope.NOTIFICATIONS_WRITE, Scope.NOTIFICATIONS_CRITICAL)
 
 
 def is_replay(answer: Any, of: Any) -> bool:
