@@ -31,11 +31,14 @@ from apps.routing.retrying import Progress, Step, next_step
 log = logging.getLogger(__name__)
 DEADLINE = {"critical": 6.0}
 DEADLINE_DEFAULT = 15.0
+# what was judged longer ago is judged again before it is sent: a no does not wait for the end of a slow batch
+FRESH_SECONDS = 3.0
 
 
 def send_batch(works: Sequence[Work], ends: float) -> None:
-    """Sends claimed work of one queue. What does not fit before `ends` (monotonic seconds) is given back unharmed."""
-    now = clock.now()
+    """Sends claimed work of one queue. What does not fit before `ends` (monotonic seconds), or into FRESH_SECONDS, is given back
+    unharmed."""
+    now, judged_at = clock.now(), monotonic()
     notifications = ledger.notifications(list({w.notification_id for w in works}))
     gated = ledger.gated([w.id for w in works])
     facts = load(notifications.values(), works[0].channel)
@@ -52,18 +55,23 @@ def send_batch(works: Sequence[Work], ends: float) -> None:
         choices = choose([one.wanted for one in prepared])
         addressed = [address(one, choice, now) for one, choice in zip(prepared, choices, strict=True)]
         follow_ups.settle_and_follow(settled + [one for one in addressed if isinstance(one, Settlement)])
-        _send([one for one in addressed if isinstance(one, Ready)], ends)
+        _send([one for one in addressed if isinstance(one, Ready)], ends, judged_at + FRESH_SECONDS)
     follow_ups.erase_sensitive(notifications.values(), facts)
 
 
-def _send(ready: Sequence[Ready], ends: float) -> None:
+def _send(ready: Sequence[Ready], ends: float, stale: float) -> None:
+    """`stale`: when what was judged is not fresh any more, in monotonic seconds; one call is made all the same, or nothing ever would
+    where judging is slow."""
     messages = with_badges([(r.notification.recipient_id, r.message) for r in ready])
     pending = list(_calls([replace(r, message=message) for r, message in zip(ready, messages, strict=True)]))
     given_back: list[Work] = []
+    is_begun = False
     for account, call in pending:
-        if monotonic() > ends or not (call[0].is_probe or health.may_call(account)):
+        is_over = monotonic() > (min(ends, stale) if is_begun else ends)
+        if is_over or not (call[0].is_probe or health.may_call(account)):
             given_back += [r.work for r in call]
         else:
+            is_begun = True
             _call(account, call)
     if given_back:
         items.release(lane=given_back[0].lane.value, works=given_back)
