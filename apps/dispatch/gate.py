@@ -24,6 +24,9 @@ from apps.routing.decisions import Bundle, Decision, Hold, Send, Skip
 from apps.routing.facts import Case, Stage
 from apps.routing.quiet_hours import in_turn
 
+ALONE = frozenset({Reason.QUIET_HOURS, Reason.AWAITS_FULLER})
+"""Why a message waits by itself."""
+
 
 @dataclass(frozen=True, slots=True)
 class Passed:
@@ -58,7 +61,9 @@ def pass_gate(
         work.id: facts.case(notifications[work.notification_id], _channel(work), now, stage=Stage.GATE)
         for work in known
     }
-    cases |= {id_: replace(cases[id_], seen_elsewhere=True) for id_ in seen}
+    cases |= {
+        id_: replace(cases[id_], was_held=gated[id_].held_for in ALONE, seen_elsewhere=id_ in seen) for id_ in held
+    }
     judged = {id_: decide(case) for id_, case in cases.items()}
     refused = capping.reserve(_limited(known, notifications, cases, judged), now)
     judged |= {id_: decide(replace(cases[id_], over=cap)) for id_, cap in refused.over.items()}

@@ -91,16 +91,22 @@ def known_message_ids(ids: Collection[str]) -> frozenset[str]:
 
 
 class Gated(NamedTuple):
-    """A delivery at the gate: the endpoint that it was decided for (None where that is still open, or the channel needs none)."""
+    """A delivery at the gate: the endpoint that it was decided for (None where that is still open, or the channel needs none).
+    `held_for`: why it was held; empty: it was not."""
 
     endpoint_id: UUID | None
-    is_held: bool
+    held_for: str
+
+    @property
+    def is_held(self) -> bool:
+        return bool(self.held_for)
 
 
 def gated(ids: Sequence[UUID]) -> dict[UUID, Gated]:
     """By delivery. One query."""
     rows = fetch(
-        "SELECT id, endpoint_id, status = 'held' FROM ledger_delivery WHERE id = ANY(%(ids)s)", {"ids": list(ids)}
+        "SELECT id, endpoint_id, CASE WHEN status = 'held' THEN reason ELSE '' END FROM ledger_delivery WHERE id = ANY(%(ids)s)",
+        {"ids": list(ids)},
     )
     return {id_: Gated(*row) for id_, *row in rows}
 

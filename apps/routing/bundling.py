@@ -43,9 +43,10 @@ def overflowing(case: Case) -> Bundle:
 
 
 def grouped(case: Case) -> Bundle | None:
-    """The event type's rule, once: what was grouped, or held back, before is not grouped again."""
+    """The event type's rule, once: what was grouped before is not grouped again; what quiet hours held back is."""
     rule, wish = case.wish.grouping, case.wish
-    if rule is None or case.stage != Stage.ROUTE or wish.is_summary:
+    is_its_turn = case.stage == Stage.ROUTE or (case.stage == Stage.GATE and case.was_held)
+    if rule is None or not is_its_turn or wish.is_summary:
         return None
     if rule.low_only and wish.priority != Priority.LOW:
         return None

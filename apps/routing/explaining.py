@@ -76,7 +76,7 @@ def earliest(case: Case, world: World = ALONE) -> datetime | None:
             case Send():
                 return case.now
             case Hold(until):
-                case = replace(case, now=until, stage=Stage.GATE)
+                case = replace(case, now=until, stage=Stage.GATE, was_held=True)
             case Bundle(until=until):
                 case = _summed_up(case, until)
             case _:

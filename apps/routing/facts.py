@@ -56,7 +56,8 @@ class Person:
 class Case:
     """One channel to decide on, at `now`. `duplicate_of`: the notification with the same content that went to this person on this
     channel in the window. `asked_at`: when it was first due. `fuller`: the fuller message about the same thing
-    that has come. `seen_elsewhere`: the person has seen it on another channel. `over`: the frequency cap that has no room for it."""
+    that has come. `seen_elsewhere`: the person has seen it on another channel. `over`: the frequency cap that has no room for it.
+    `was_held`: at the gate: it has waited for a moment, not with others."""
 
     wish: Wish
     person: Person
@@ -71,6 +72,7 @@ class Case:
     fuller: UUID | None = None
     seen_elsewhere: bool = False
     over: Cap | None = None
+    was_held: bool = False
 
     @property
     def is_critical(self) -> bool:

@@ -11,9 +11,10 @@ from apps.audience.models import Endpoint, Recipient
 from apps.core import clock
 from apps.core.enums import Category, Channel
 from apps.dispatch import gate
-from apps.ledger.models import Delivery, WorkItem
+from apps.ledger.models import Delivery, Notification, WorkItem
 from apps.preferences import choosing
 from apps.preferences.models import Preference, QuietHoursRule
+from tests.integration.bundles_cast import flush, like, liked
 from tests.integration.dispatch_cast import (
     Carrier,
     delivery,
@@ -242,3 +243,30 @@ def test_a_worker_whose_clock_is_wrong_neither_loses_nor_doubles(
     assert send() == 0
     wake(at, MORNING)
     assert (states(), len(carrier.messages), left()) == ([("email", "sent", "")] * 3, 3, [])
+
+
+def test_what_the_night_held_back_is_grouped_in_the_morning(rosa: UUID, at: At, carrier: Carrier) -> None:
+    like()
+    liked(rosa, 3)
+    route("social")
+    assert states() == [("email", "held", "quiet_hours")] * 3
+    assert wake(at, queue="send.social.email") == 3
+    assert (states(), carrier.calls) == ([("email", "held", "grouped")] * 3, [])
+    WorkItem.objects.all_tenants().update(due_at=datetime(2020, 1, 1, tzinfo=UTC))
+    at(datetime.now(UTC))
+    assert flush() == 1
+    assert [(d.status, d.merged_into) for d in Delivery.objects.all_tenants()] == [
+        ("merged", Notification.objects.all_tenants().get(source="summary").id)
+    ] * 3
+
+
+def test_one_alone_is_held_back_and_grouped_once(rosa: UUID, at: At, carrier: Carrier) -> None:
+    like()
+    liked(rosa)
+    route("social")
+    wake(at, queue="send.social.email")
+    assert states() == [("email", "held", "grouped")]
+    WorkItem.objects.all_tenants().update(due_at=datetime(2020, 1, 1, tzinfo=UTC))
+    assert flush() == 1
+    assert wake(at, queue="send.social.email") == 1
+    assert (states(), len(carrier.messages)) == ([("email", "sent", "")], 1)
