@@ -61,7 +61,7 @@ class Experiment:
         assert self.outside
         books = self.outside.books(self.name)
         mistakes = books.mistakes()
-        missing = sum(id_ not in self.outside.accepted(self.name) for id_ in self.producer.book.ids)
+        missing = len(set(self.producer.book.ids) - self.outside.accepted(self.name))
         statuses = books.by_status()
         for status in set(statuses) - {"sent", "delivered"}:
             if statuses[status] > allowed.get(status, 0):

@@ -71,6 +71,10 @@ class Outside:
     def counts(self, key: str) -> dict[str, Any]:
         return dict(self._ask("GET", key, "/_counts").json())
 
+    def bodies(self, key: str, last: int) -> list[str]:
+        """Of the last requests."""
+        return list(self._ask("GET", key, f"/_bodies?last={last}").json())
+
     def lines(self, *keys: str) -> list[Line]:
         """What providers recorded, by their own account; all of them without keys."""
         return [line for key in keys or self.accounts for line in read(self._record(key)) if line.reference]

@@ -43,6 +43,7 @@ MUTANTS = (
     "answer_before_commit",
     "expiries_not_counted",
     "webhooks_to_anywhere",
+    "gate_believes_routing",
 )
 POISON = "poison"
 _hits = count(1)
@@ -201,9 +202,11 @@ def _poison() -> None:
 
 def _mutate(name: str) -> None:
     from apps.core import ids
+    from apps.dispatch import gate
     from apps.ingest import idempotency
     from apps.ingest import services as ingest
     from apps.ledger import accepting, routing_results, sending_results, work
+    from apps.routing.deciding import sending
     from apps.webhooks import calling
 
     match name:
@@ -224,6 +227,8 @@ def _mutate(name: str) -> None:
             _edit_sql(work, "expiries = w.expiries + 1", "expiries = w.expiries")
         case "webhooks_to_anywhere":
             calling.guard_of = lambda _: lambda _: True
+        case "gate_believes_routing":
+            gate.decide = sending
         case _:
             raise ValueError(name)
 

@@ -1,10 +1,12 @@
 """A suite that never fails proves nothing: one fence of the product is taken out at a time, and an experiment must notice."""
 
+import random
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from tests.faults.conftest import Experiment, made_whole
+from tests.faults.outside import Outside
 from tests.faults.sabotage import MUTANTS
 from tests.faults.system import System
 from tests.faults.test_bells import test_e28_every_bell_ten_times_and_routing_twice as e28
@@ -13,9 +15,17 @@ from tests.faults.test_crashes import test_e01_kill_in_the_window as e01
 from tests.faults.test_crashes import test_e03_poison_is_set_aside_and_its_neighbours_are_delivered as e03
 from tests.faults.test_doors import test_e09_kill_the_whole_web_server_at_any_time as e09
 from tests.faults.test_doors import test_e27_one_key_and_fifty_threads as e27
+from tests.faults.test_stop import run_campaign, slowed
 from tests.faults.test_webhooks import test_e25_webhooks_among_a_hundred_bad_endpoints as e25
 
 pytestmark = pytest.mark.faults
+
+
+def e30(experiment: Experiment) -> None:
+    with slowed(experiment):
+        run_campaign(experiment, random.Random(1), 2_000, 2)
+
+
 NOTICES: dict[str, tuple[str, Callable[[Experiment], None]]] = {
     "intents_without_fence": ("doubled", e11),
     "rescue_takes_calling": ("doubled", lambda experiment: e01(experiment, "after_call", 1)),
@@ -24,7 +34,9 @@ NOTICES: dict[str, tuple[str, Callable[[Experiment], None]]] = {
     "answer_before_commit": ("lost", lambda experiment: e09(experiment, 1)),
     "expiries_not_counted": ("left", e03),
     "webhooks_to_anywhere": ("called_inside", lambda experiment: e25(experiment, experiment.system)),
+    "gate_believes_routing": ("too_late", e30),
 }
+OUTSIDE = {"gate_believes_routing"}
 
 
 def test_every_mutant_has_its_experiment() -> None:
@@ -37,7 +49,11 @@ def mutated(whole_system: System, request: pytest.FixtureRequest) -> Iterator[Ex
     system = whole_system
     system.mutate(request.getfixturevalue("mutant"))
     made_whole(system)
-    experiment = Experiment(system, request.node.name.removeprefix("test_"))
+    outside: Outside | None = None
+    if request.getfixturevalue("mutant") in OUTSIDE:
+        outside = request.getfixturevalue("outside_world")
+        outside.reset()
+    experiment = Experiment(system, request.node.name.removeprefix("test_"), outside)
     experiment.patience = 30
     experiment.is_rehearsal = True
     try:

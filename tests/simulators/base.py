@@ -1,6 +1,7 @@
 """What all simulators do. One of them says `name`, `reply`, and if it has receipts `receipt`; the rest is here and in server.py.
 
-Doors besides the provider's own: GET /_taken (?reference=), GET /_counts, PUT /_control (behaviour.Control as JSON).
+Doors besides the provider's own: GET /_taken (?reference=), GET /_bodies (?last=, of requests), GET /_counts, PUT /_control
+(behaviour.Control as JSON).
 """
 
 from asyncio import AbstractEventLoop, Transport
@@ -203,6 +204,10 @@ class Simulator:
                 wanted = request.query.get("reference")
                 found = [one for one in self.taken if wanted is None or one.reference == wanted]
                 return _json([{"reference": t.reference, "delivery": t.delivery, "id": t.message_id} for t in found])
+            case "GET", "/_bodies":
+                return _json(
+                    [one.body.decode("latin-1") for one in self.requests[-int(request.query.get("last", "1")) :]]
+                )
             case "GET", "/_counts":
                 return _json(
                     {
