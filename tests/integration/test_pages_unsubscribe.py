@@ -174,7 +174,12 @@ def test_the_page_does_it_says_what_still_comes_and_takes_it_back(rosa: UUID, ca
     page = client.post(path, {"do": "topic"}, follow=True)
     assert page.redirect_chain[0][1] == 303
     assert page.context["is_off"] and "You are unsubscribed" in page.content.decode()
-    assert page.context["still"] == ["Security and safety", "Orders and account", "Other people", "Offers and news (Push)"]
+    assert page.context["still"] == [
+        "Security and safety",
+        "Orders and account",
+        "Other people",
+        "Offers and news (Push)",
+    ]
     assert switches(rosa) == [("category:marketing", "email", False, "unsubscribe_page")]
     page = client.post(path, {"do": "marketing"}, follow=True)
     assert page.context["still"] == ["Security and safety", "Orders and account", "Other people"]
