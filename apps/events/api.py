@@ -71,7 +71,7 @@ class EventTypeView(APIView):
         tags=["Event types"],
         parameters=[KEY],
         request=EventTypeBody,
-        responses={200: EventTypeAnswer, 201: EventTypeAnswer},
+        responses={200: EventTypeAnswer, 201: EventTypeAnswer, 422: ProblemBody},
         examples=[
             OpenApiExample(
                 "order shipped",
