@@ -157,7 +157,7 @@ def test_push_goes_to_every_device_and_a_dead_one_is_retired_on_the_first_proof(
     notify([rosa], channels=[Channel.PUSH])
     route()
     outcomes = {"token-dead": Outcome(OutcomeKind.INVALID_ADDRESS, "UNREGISTERED")}
-    carrier.send = lambda account, messages, *, deadline: [  # type: ignore[method-assign]
+    carrier.send = lambda account, messages, **_: [  # type: ignore[method-assign]
         outcomes.get(m.address, Outcome(OutcomeKind.ACCEPTED, provider_message_id="m1")) for m in messages
     ]
     send(PUSH)
@@ -172,7 +172,7 @@ def test_push_goes_to_every_device_and_a_dead_one_is_retired_on_the_first_proof(
 def _asked(carrier: Carrier) -> list[Any]:
     seen: list[Any] = []
 
-    def note(account: Any, messages: Any, *, deadline: float) -> list[Outcome]:
+    def note(account: Any, messages: Any, **_: Any) -> list[Outcome]:
         seen.extend(messages)
         return [Outcome(OutcomeKind.ACCEPTED, provider_message_id="m2")] * len(messages)
 
