@@ -10,15 +10,21 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from apps.core import clock
-from apps.core.enums import Category, Channel, DedupBy, KeyMode
+from apps.core.enums import Category, Channel, DedupBy, DigestFrequency, KeyMode
+from apps.core.types import Author
+from apps.core.types.changes import switched
 from apps.dispatch import merging
+from apps.dispatch.flushing import flush_bundles
+from apps.dispatch.route_batch import route_batch
 from apps.events import selectors as events
 from apps.events.services import put_event_type
-from apps.ledger.models import Delivery, SeenKey, WorkItem
+from apps.ledger.models import Bundle, Delivery, SeenKey, WorkItem
+from apps.preferences.changing import change_choices
 from apps.tenants import selectors as tenants
 from tests.integration.dispatch_cast import (
     Carrier,
     carrier,
+    claimed,
     endpoint,
     make_due,
     notify,
@@ -29,6 +35,7 @@ from tests.integration.dispatch_cast import (
     send,
     tenant,
 )
+from tests.integration.ingest_cast import statements
 
 __all__ = ["carrier", "rung"]
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("rung")]
@@ -205,3 +212,34 @@ def test_types_that_wait_for_nothing_cost_no_statement(count: int) -> None:
             route()
         seen.append([q["sql"] for q in queries if "seen_key" in q["sql"] or "waits_for <>" in q["sql"]])
     assert seen == [[], []]
+
+
+def test_what_waits_in_a_digest_is_superseded_too(carrier: Carrier) -> None:
+    rosa = payments()
+    digest = switched("payment.received", "*", True, DigestFrequency.DAILY)
+    change_choices(tenant_id=tenant(), recipient_id=rosa, change=digest, by=Author("test"))
+    poorer = said(rosa, "payment.received", "tx-9")
+    route()
+    make_due()
+    send()
+    assert told(poorer) == ("held", "in_digest", None)
+    fuller = said(rosa, "transaction.alert", "tx-9")
+    route()
+    send()
+    Bundle.objects.all_tenants().update(flush_at=clock.now(), opened_at=clock.now() - timedelta(days=2))
+    make_due()
+    flush_bundles(claimed("route.transactional"), float("inf"))
+    assert told(poorer) == ("skipped", "superseded", fuller)
+    assert [message.content["subject"] for message in carrier.messages] == ["transaction.alert"]
+
+
+@pytest.mark.parametrize("count", [1, 20])
+def test_a_batch_with_rules_takes_a_fixed_number_of_statements(count: int) -> None:
+    payments()
+    kind("payment.received", waits_for=["transaction.alert"], waits=WAIT, dedup_window=timedelta(minutes=5))
+    for who in people(count):
+        said(who, "payment.received")
+        said(who, "transaction.alert")
+    works = claimed("route.transactional")
+    with statements(14):
+        route_batch(works)
