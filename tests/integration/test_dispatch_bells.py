@@ -140,8 +140,11 @@ def test_the_clockwork() -> None:
         "silence": ("insights.watch_receipts", 25.0, {"queue": "system"}),
         "soft_bounces": ("receipts.forget_soft_bounces", 3600.0, {"queue": "system"}),
         "receipts": ("receipts.sweep", 5.0, {"queue": "system"}),
+        "places": ("dispatch.forget_places", 3600.0, {"queue": "system"}),
         "webhooks": ("webhooks.send", 1.0, {"queue": "webhooks"}),
         "old_webhooks": ("webhooks.forget_old", 3600.0, {"queue": "system"}),
+        "schedules": ("schedules.fire", 1.0, {"queue": "schedules"}),
+        "old_schedules": ("schedules.forget_old", 3600.0, {"queue": "system"}),
         "critical_share": ("insights.watch_critical_share", 300.0, {"queue": "system"}),
         "fatigue": ("insights.count_fatigue", 3600.0, {"queue": "system"}),
         "partitions": ("ledger.keep_partitions", 3600.0, {"queue": "system"}),
@@ -183,4 +186,4 @@ def test_how_celery_is_set(name: str, value: object) -> None:
 def test_every_queue_is_declared_and_none_else() -> None:
     assert {queue.name for queue in app.conf.task_queues} == set(settings.QUEUE_SHARES)
     assert len(settings.WORK_QUEUES) == 20
-    assert set(settings.QUEUE_SHARES) - set(settings.WORK_QUEUES) == {"receipts", "webhooks", "system"}
+    assert set(settings.QUEUE_SHARES) - set(settings.WORK_QUEUES) == {"receipts", "webhooks", "schedules", "system"}

@@ -1,6 +1,7 @@
 """Fires on clocks that are set: named days on which an hour is missing or comes twice, exceptions, and fires that were missed."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -73,7 +74,7 @@ def test_asking_after_each_fire_gives_the_same_as_asking_once(zone: str) -> None
         step.append(found.next_fire(at, zone))
         at = fire.at
     assert step == found.next_fires(utc("2027-01-01"), zone, 3_000)
-    assert all(a.at < b.at for a, b in zip(step, step[1:], strict=False) if a and b)
+    assert all(a.at < b.at for a, b in pairwise(step) if a and b)
 
 
 def test_exceptions_are_left_out_and_further_dates_join_in_order() -> None:
