@@ -202,7 +202,17 @@ def _save(row: Any, now: datetime) -> None:
 
 
 def _go_on_after_a_fault(schedule_id: UUID, now: datetime) -> None:
-    """That time is noted as failed: tried again it would fail again, every second."""
+    """That time is noted as failed: tried again it would fail again, every second. What cannot even be noted is paused."""
+    try:
+        _note_fault(schedule_id, now)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception as error:
+        log.error("schedule paused: its next time cannot be told", extra={"schedule": str(schedule_id)}, exc_info=error)
+        Schedule.objects.all_tenants().filter(id=schedule_id).update(status=Status.PAUSED, updated_at=now)
+
+
+def _note_fault(schedule_id: UUID, now: datetime) -> None:
     with transaction.atomic():
         rows = Schedule.objects.all_tenants().filter(id=schedule_id, status=Status.ACTIVE, next_fire_at__lte=now)
         row = rows.select_for_update(no_key=True, skip_locked=True).first()

@@ -1,6 +1,7 @@
 """What to do with fires whose time has come, late ones included, by the policy of the schedule. Pure.
 
-A fire is missed when it is later than GRACE: nobody was there to fire it. One that is in time always fires.
+A fire is missed when it is later than GRACE, or later than SLACK and another one has come since: nobody was there to fire it. One that is
+in time always fires; workers that are behind are no outage.
 """
 
 from collections import deque
@@ -11,7 +12,8 @@ from datetime import datetime, timedelta
 from apps.core.enums import Worded
 from apps.schedules.timing import Fire
 
-GRACE = timedelta(seconds=60)
+SLACK = timedelta(minutes=1)
+GRACE = timedelta(minutes=15)
 MOST_COUNTED = 10_000
 MOST_MADE_UP = 100
 
@@ -37,29 +39,50 @@ def judge(due: Iterable[Fire], now: datetime, policy: Missed, limit: int) -> Ver
 
     One fire at a time: whatever else is due comes with the next look. More than MOST_COUNTED: so many are left out, and the rest is looked
     at next time."""
-    keep = {Missed.SKIP: 0, Missed.ONCE: 1, Missed.ALL: limit}[policy]
-    tail: deque[Fire] = deque()
-    skipped, first, last = 0, None, None
-    in_time = None
+    late = _Late({Missed.SKIP: 0, Missed.ONCE: 1, Missed.ALL: limit}[policy])
+    latest: Fire | None = None
     for number, fire in enumerate(due):
         if fire.at > now:
             break
+        if latest is not None:
+            late.add(latest)
         if number == MOST_COUNTED:
-            return Verdict(None, skipped + len(tail), first or tail[0], tail[-1] if tail else last)
-        if fire.at >= now - GRACE:
-            in_time = fire
+            return Verdict(None, *late.none())
+        latest = fire
+        if fire.at >= now - SLACK:
             break
-        tail.append(fire)
-        if len(tail) > keep:
-            last = tail.popleft()
-            first = first or last
-            skipped += 1
-    if policy is Missed.ONCE and in_time is not None and tail:
+    if latest is not None and latest.at < now - GRACE:
+        late.add(latest)
+        latest = None
+    if policy is Missed.ONCE and latest is not None:
         # it speaks for those before it
-        last = tail.popleft()
-        first = first or last
-        skipped += 1
-    chosen = tail[0] if tail else in_time
-    if chosen is None and not skipped:
-        return None
-    return Verdict(chosen, skipped, first, last)
+        return Verdict(latest, *late.none())
+    if not late.kept:
+        return None if latest is None and not late.skipped else Verdict(latest, late.skipped, late.first, late.last)
+    return Verdict(late.kept[0], late.skipped, late.first, late.last)
+
+
+class _Late:
+    """Missed fires: the last `most` are kept, the others are left out."""
+
+    def __init__(self, most: int) -> None:
+        self.kept: deque[Fire] = deque()
+        self.skipped = 0
+        self.first: Fire | None = None
+        self.last: Fire | None = None
+        self._most = most
+
+    def add(self, fire: Fire) -> None:
+        self.kept.append(fire)
+        if len(self.kept) > self._most:
+            self._leave_out(self.kept.popleft())
+
+    def none(self) -> tuple[int, Fire | None, Fire | None]:
+        """All of them are left out."""
+        while self.kept:
+            self._leave_out(self.kept.popleft())
+        return self.skipped, self.first, self.last
+
+    def _leave_out(self, fire: Fire) -> None:
+        self.first, self.last = self.first or fire, fire
+        self.skipped += 1

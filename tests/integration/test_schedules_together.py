@@ -154,3 +154,11 @@ def test_who_is_due_within_the_second_is_waited_for(caller: Caller, monkeypatch:
     Clock(monkeypatch).until("2027-01-04T08:59:59.25")
     assert firing.fire_due(ends=monotonic() + 20) == 1
     assert (slept, sent()) == ([0.75], ["rosa"])
+
+
+def test_a_row_that_cannot_be_read_is_paused_and_stands_in_nobodys_way(caller: Caller, now: Clock) -> None:
+    broken, other = made(caller), made(caller, user_id="otto", start="2027-01-04T09:01")
+    Schedule.objects.all_tenants().filter(id=row_of(broken).id).update(rule="FREQ=SOMETIMES")
+    now.until("2027-01-04T09:01:00")
+    work()
+    assert (row_of(broken).status, row_of(other).fired_count, sent()) == ("paused", 1, ["otto"])

@@ -49,7 +49,10 @@ def tenant(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Tenant:
 @pytest.mark.timeout(170)
 def test_every_operation_answers_as_documented(schema: Any, tenant: Tenant) -> None:
     shown = Caller(tenant).send().json()["notification_id"]
+    timing = {"start": "2100-01-04T09:00", "zone": "recipient", "rule": "FREQ=DAILY"}
+    schedule = Caller(tenant).post(cast.SCHEDULED, {**cast.ROSA, "schedule": timing}).json()["id"]
     known = {"user_id": "rosa", "shown": shown, "key": "order_shipped_v3", "number": "1", "account": "sandbox-email"}
+    known["schedule_id"] = schedule
     key = create_api_key(
         tenant=tenant, name="fuzz", mode=KeyMode.TEST, scopes=list(Scope), rate_per_second=10**6, rate_burst=10**6
     )

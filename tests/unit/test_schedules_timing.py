@@ -134,6 +134,15 @@ def test_what_is_late_by_no_more_than_the_grace_was_not_missed() -> None:
     assert judge([fire], NOW, Missed.SKIP, 1) == Verdict(fire)
 
 
+def test_one_after_which_another_has_come_was_missed_sooner() -> None:
+    first, second = hourly(5 / 60, 4 / 60)
+    assert judge([first, second], NOW, Missed.SKIP, 1) == Verdict(second, 1, first, first)
+    assert judge([first, second], NOW, Missed.ONCE, 1) == Verdict(second, 1, first, first)
+    assert judge([first, second], NOW, Missed.ALL, 5) == Verdict(first)
+    third = hourly(1 / 60)[0]
+    assert judge([third, *hourly(0)], NOW, Missed.SKIP, 1) == Verdict(third)
+
+
 @pytest.mark.parametrize("policy", list(Missed))
 def test_it_counts_no_further_than_it_says(policy: Missed) -> None:
     found = timing("2020-01-01T00:00", "UTC", "FREQ=MINUTELY")
