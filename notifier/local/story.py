@@ -96,7 +96,9 @@ class Story:
             ("Send another one", ""),
             ("", self._curl("/v1/notifications", demo["test_key"], {"event_type": "ride.booked", **_request(demo)})),
         ]
-        if token := self._inbox_token():
+        if settings := self._made("preference-links", "url"):
+            lines.append(("The rider's page", f"{settings}    what to get, when, and why not"))
+        if token := self._made("inbox-tokens", "token"):
             lines += [("The rider's inbox", f"{url}/v1/inbox"), ("", self._curl("/v1/inbox", token))]
         self._console.plain("")
         for title, text in lines:
@@ -140,10 +142,11 @@ class Story:
             kind = self._console.paint(kind, colour)
         self._console.plain(f"  {after:>10}  {thread.user_id:<10} {entry['channel'] or '':<7} {kind} {entry['text']}")
 
-    def _inbox_token(self) -> str:
+    def _made(self, what: str, name: str) -> str:
+        """Of the rider's; empty when the API does not answer as it should."""
         try:
-            answer = self._http.post(f"{self._url}/v1/users/{self._demo['rider']}/inbox-tokens", json={}, timeout=10)
-            return str(answer.json()["token"]) if answer.ok else ""
+            answer = self._http.post(f"{self._url}/v1/users/{self._demo['rider']}/{what}", json={}, timeout=10)
+            return str(answer.json()[name]) if answer.ok else ""
         except (requests.RequestException, ValueError, KeyError):
             return ""
 

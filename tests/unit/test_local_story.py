@@ -135,11 +135,13 @@ def test_the_afterword_has_commands_that_work_when_pasted(api: responses.Request
     for user in CHANNELS:
         api.get(f"{URL}/timeline/{user}", json=timeline(user, "delivered"))
     api.post(f"{URL}/v1/users/u_rider/inbox-tokens", json={"token": "a-token"}, status=201)
+    api.post(f"{URL}/v1/users/u_rider/preference-links", json={"url": f"{URL}/preferences/x/"}, status=201)
     _, _, story, paper = tell()
     story.afterword()
     lines = [line.strip() for line in paper.getvalue().splitlines()]
     assert f"API reference     {URL}/docs    try it out: {URL}/docs/try" in lines
     assert f"Admin             {URL}/admin/    user admin, password pw" in lines
+    assert f"The rider's page  {URL}/preferences/x/    what to get, when, and why not" in lines
     curls = [line for line in lines if line.startswith("curl")]
     assert curls[0].startswith(
         f"curl -sS {URL}/v1/notifications -H 'Authorization: Bearer ntf_test_x' "
