@@ -61,8 +61,8 @@ SERVICE = textwrap.dedent(
 
         def do_POST(self):
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            if self.path.endswith("/inbox-tokens"):
-                return self.answer(201, {"token": "tok"})
+            if self.path.endswith(("/inbox-tokens", "/preference-links")):
+                return self.answer(201, {"token": "tok", "url": f"http://127.0.0.1:{port}/preferences/tok/"})
             url = f"http://127.0.0.1:{port}/timeline/"
             self.answer(202, {"notifications": [
                 {"user_id": r["user_id"], "timeline_url": url + r["user_id"]} for r in body["recipients"]
