@@ -143,7 +143,8 @@ def _earliest(row: Any) -> Wave:
 
 
 def _is_done(row: Any, zone: str, fire: Fire) -> bool:
-    return ScheduleRun.objects.of(row.tenant_id).filter(schedule=row, zone=zone, wall=shown(fire.wall)).exists()
+    runs = ScheduleRun.objects.of(row.tenant_id)
+    return bool(runs.filter(schedule=row, zone=zone, wall=shown(fire.wall)).exists())
 
 
 def _note_skipped(row: Any, zone: str, verdict: Verdict, now: datetime) -> None:

@@ -1,6 +1,6 @@
 """What is to be sent when, to whom, and what became of each time."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -85,7 +85,7 @@ class ScheduleRecipient(models.Model):
     zone = models.CharField(max_length=64, blank=True)
     sealed = models.BinaryField(default=b"", editable=False)
 
-    objects = TenantManager()
+    objects: ClassVar[Any] = TenantManager()
 
     class Meta:
         constraints = [
@@ -113,7 +113,7 @@ class ScheduleRun(models.Model):
     error = models.CharField(max_length=64, blank=True)
     detail = models.CharField(max_length=300, blank=True)
 
-    objects = TenantManager()
+    objects: ClassVar[Any] = TenantManager()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["schedule", "zone", "wall"], name="schedule_run_once")]
