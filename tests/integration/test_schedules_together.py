@@ -12,7 +12,7 @@ from django.db import connections
 
 from apps.core import clock
 from apps.dispatch.ringer import ringer
-from apps.ledger.models import Notification
+from apps.ledger.models import Notification, SeenKey
 from apps.schedules import firing, making
 from apps.schedules.models import Schedule, ScheduleRecipient, ScheduleRun
 from tests.integration import ingest_cast as cast
@@ -162,3 +162,13 @@ def test_a_row_that_cannot_be_read_is_paused_and_stands_in_nobodys_way(caller: C
     now.until("2027-01-04T09:01:00")
     work()
     assert (row_of(broken).status, row_of(other).fired_count, sent()) == ("paused", 1, ["otto"])
+
+
+def test_the_front_door_knows_a_wave_by_its_key_alone(caller: Caller, now: Clock) -> None:
+    schedule = made(caller)
+    now.until("2027-01-04T09:00:00")
+    work()
+    ScheduleRun.objects.all_tenants().delete()
+    assert SeenKey.objects.filter(fingerprint=None).delete()[0] == 1
+    Schedule.objects.all_tenants().update(waves={"UTC": "2027-01-04T09:00:00"}, next_fire_at=now.now)
+    assert (work(), sent(), runs_of(schedule)[0][5]) == (1, ["rosa"], 0)
