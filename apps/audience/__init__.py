@@ -3,5 +3,5 @@
 Must not know what is sent.
 
 Public: selectors, services, bodies (inline recipients), addresses (checks and hashes), forgetting (what else goes with a person),
-rehashing (who else keeps address hashes).
+rehashing (who else keeps address hashes), new_times (who else holds messages back until an hour).
 """

@@ -9,6 +9,7 @@ import msgspec
 from django.db import connection
 
 from apps.audience import models
+from apps.audience.new_times import report_new_times
 from apps.core import ids
 from apps.core.types import InlineRecipient
 
@@ -45,7 +46,8 @@ RETURNING r.user_id, r.id
 
 
 def write_people(tenant_id: UUID, inline: Sequence[InlineRecipient]) -> dict[str, Written]:
-    """By user_id. One query when nothing is new, two when something is, three when another request was first to it.
+    """By user_id. One query when nothing is new, two when something is, three when another request was first to it; and what those
+    ask who hold back messages of people whose time zone changed (new_times.py).
 
     The same user_id twice: what comes later wins, field by field.
     """
@@ -62,6 +64,10 @@ def write_people(tenant_id: UUID, inline: Sequence[InlineRecipient]) -> dict[str
     if changed or overtaken:
         touched = sorted((*changed, *overtaken), key=lambda person: person.user_id)
         written |= {user_id: Written(found, False) for user_id, found in _run(_UPDATE, tenant_id, touched)}
+    moved = [
+        stored[one.user_id]["id"] for one in changed if one.timezone not in (None, stored[one.user_id]["timezone"])
+    ]
+    report_new_times(quiet=moved, digests=moved)
     return written
 
 

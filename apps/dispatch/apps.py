@@ -5,7 +5,10 @@ class DispatchConfig(AppConfig):
     name = "apps.dispatch"
 
     def ready(self) -> None:
+        from apps.audience.new_times import on_new_times
         from apps.dispatch.engagement import note_engagement
+        from apps.dispatch.waking import wake
         from apps.inbox.engagement import on_engagement
 
         on_engagement(note_engagement)
+        on_new_times(wake)

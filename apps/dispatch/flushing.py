@@ -1,12 +1,13 @@
 """Flush bundles: judge what waited again, and let one summary speak for what is left. In one transaction, so that a worker that dies
 in the middle leaves everything as it was.
 
-A group of which only one is left is no group: that one goes out as it is. A digest waits on when its recipient's own hour has moved.
+A group of which only one is left is no group: that one goes out as it is. Of a digest goes out what is due by its recipient's own hour
+and choices; the rest waits on (digest_hours.py).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from time import monotonic
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from apps.core.enums import BundleKind, Channel, DeliveryStatus, DigestFrequency
 from apps.core.rows import atomic
 from apps.core.types import NotificationFacts, Work
 from apps.dispatch import bells, merging
+from apps.dispatch.digest_hours import own_hours
 from apps.dispatch.facts import Facts, load
 from apps.dispatch.fallback import GaveUp, fall_back
 from apps.inbox import selectors as inbox
@@ -25,7 +27,6 @@ from apps.ledger.flushing import Alone, Ended, Open, Summary, Waiting
 from apps.ledger.routing_results import Decided, write_deliveries
 from apps.ledger.sensitive import erase_where_over
 from apps.ledger.spent import seen_elsewhere
-from apps.routing.bundling import next_digest
 from apps.routing.chains import has_given_up
 from apps.routing.deciding import decide
 from apps.routing.decisions import Send, Skip
@@ -90,13 +91,14 @@ def _flush(works: Sequence[Work]) -> set[str]:
         facts = load(notifications.values(), works[0].channel)
         known = [(w.at, notifications[w.notification_id]) for w in waiting if w.notification_id in notifications]
         facts = merging.with_fuller(facts, known)
-        late = {b.id: at for b in bundles.values() if (at := _own_hour(b, facts, now)) > now}
-        waiting = [w for w in waiting if w.bundle_id not in late]
+        hours = own_hours(bundles.values(), waiting, notifications, facts, now)
+        late, waiting = hours.late, [w for w in waiting if w.delivery_id not in hours.staying]
         flush = Flush()
         survivors = _judge(waiting, bundles, notifications, facts, flush, now)
         before = _in_feeds(bundles, survivors)
-        for id_ in bundles.keys() - late.keys():
+        for id_ in (bundles.keys() - late.keys()) | survivors.keys():
             _sum_up(bundles[id_], survivors.get(id_, {}), before.get(id_, ()), notifications, facts, flush, now)
+        flush.closed = {id_: into for id_, into in flush.closed.items() if id_ not in late}
         ledger.postpone([(w, late[w.id]) for w in works if w.id in late])
         if over := [w for w in works if w.id in mine and w.id not in late]:
             items.remove(over)
@@ -108,15 +110,6 @@ def _flush(works: Sequence[Work]) -> set[str]:
         fall_back(flush.given_up)
         _erase(notifications, facts)
     return queues | {f"route.{s.bundle.category}" for s in flush.summaries}
-
-
-def _own_hour(bundle: Open, facts: Facts, now: datetime) -> datetime:
-    """When a digest is due by the clock and the choices that the recipient has now; anything else, and one that is full, is due."""
-    person = facts.people.get(bundle.recipient_id)
-    if bundle.kind == BundleKind.GROUP or bundle.count >= bundle.most or person is None:
-        return now
-    since = min(bundle.opened_at, bundle.flush_at - timedelta(microseconds=1))
-    return next_digest(DigestFrequency(bundle.key), person.choices, person.zone, since)
 
 
 def _judge(

@@ -60,6 +60,7 @@ CREATE INDEX ledger_delivery_notification ON ledger_delivery (notification_id);
 CREATE INDEX ledger_delivery_merged ON ledger_delivery (merged_into) WHERE merged_into IS NOT NULL;
 -- by reason, not by status: every delivery changes its status, and a column of an index costs those updates their place on the page
 CREATE INDEX ledger_delivery_in_doubt ON ledger_delivery (id) WHERE reason = 'in_doubt';
+CREATE INDEX ledger_delivery_quiet ON ledger_delivery (recipient_id) WHERE reason = 'quiet_hours';
 
 CREATE TABLE ledger_bundle (
     id uuid PRIMARY KEY,

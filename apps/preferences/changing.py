@@ -3,7 +3,8 @@
 1. lock the people's rows, so that writers come one after another
 2. read what they chose, work out what it becomes
 3. write what differs, one record for each difference, and the new version
-4. after the commit, write it through to the cache
+4. tell those who hold back messages of whom other hours hold now
+5. after the commit, write it through to the cache
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -14,13 +15,14 @@ from uuid import UUID
 
 from django.db import transaction
 
+from apps.audience.new_times import report_new_times
 from apps.audience.services import bump_preferences, lock_preferences
 from apps.core import clock
 from apps.core.problem_codes import Code
 from apps.core.problems import Problem
 from apps.core.types import Author, Change, Choices
 from apps.preferences import choosing, consent, storing
-from apps.preferences.differences import Difference, applied, differences
+from apps.preferences.differences import Difference, applied, differences, moves_digests
 
 MOST = 500
 Decide = Callable[[Choices], Change]
@@ -97,6 +99,10 @@ def _change(wanted: Mapping[UUID, Wanted], by: Author, at: datetime) -> dict[UUI
     if bumped := bump_preferences([id_ for id_, found in changed.items() if found]):
         after |= {id_: replace(after[id_], version=version) for id_, version in bumped.items()}
         transaction.on_commit(partial(choosing.keep, _only(after, bumped)))
+    report_new_times(
+        quiet=[id_ for id_, found in changed.items() if any(d.what == "quiet_hours" for d in found)],
+        digests=[id_ for id_, found in changed.items() if any(map(moves_digests, found))],
+    )
     return after
 
 

@@ -51,6 +51,14 @@ def differences(before: Choices, after: Choices) -> Iterator[Difference]:
         yield Difference("blocked_actors", sorted(before.blocked_actors), sorted(after.blocked_actors))
 
 
+def moves_digests(difference: Difference) -> bool:
+    """Whether what waits for a digest may be due at another time. A plain "on" may take the place of a vaguer digest."""
+    if difference.what == "digest_time":
+        return True
+    before, after = difference.before, difference.after
+    return difference.what == "preference" and (_frequency(before) != _frequency(after) or after == {"on": True})
+
+
 def quiet_hours_as_json(choices: Choices) -> list[Any] | None:
     if choices.quiet_hours is None:
         return None
@@ -90,6 +98,10 @@ def _by_cell(rows: Any, state: Any) -> dict[Cell, Stored]:
 
 def _switch(switch: Switch) -> Stored:
     return {"on": switch.is_on} | ({"digest": switch.digest.value} if switch.digest else {})
+
+
+def _frequency(state: Stored) -> str | None:
+    return state.get("digest") if isinstance(state, dict) else None
 
 
 def _mute(mute: Mute) -> Stored:
