@@ -54,7 +54,7 @@ def _due(
     facts: Facts,
     now: datetime,
 ) -> dict[UUID, datetime]:
-    """By delivery. What is no longer wanted in a digest is due."""
+    """By delivery. What is wanted at once now is due; what is switched off waits as planned, for it may be switched on again."""
     since = min(bundle.opened_at, bundle.flush_at - timedelta(microseconds=1))
     at: dict[DigestFrequency | None, datetime] = {None: now}
     due: dict[UUID, datetime] = {}
@@ -70,7 +70,10 @@ def _due(
 def _frequency(bundle: Open, n: NotificationFacts | None, facts: Facts, now: datetime) -> DigestFrequency | None:
     if n is None:
         return None
+    planned = DigestFrequency(bundle.key)
     if bundle.kind == BundleKind.OVERFLOW:
-        return DigestFrequency(bundle.key)
+        return planned
     choice = ruling(facts.case(n, bundle.channel, now, stage=Stage.FLUSH), n.event_type)
-    return choice.digest if choice else None
+    if choice is None:
+        return None
+    return choice.digest if choice.is_on else planned

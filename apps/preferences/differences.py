@@ -10,6 +10,8 @@ import msgspec
 from apps.core.types import Cell, Change, Choices, DigestTime, Mute, QuietHours, Switch
 
 Stored = dict[str, Any] | list[Any] | None
+_ON: Stored = {"on": True}
+_OFF: Stored = {"on": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +54,12 @@ def differences(before: Choices, after: Choices) -> Iterator[Difference]:
 
 
 def moves_digests(difference: Difference) -> bool:
-    """Whether what waits for a digest may be due at another time. A plain "on" may take the place of a vaguer digest."""
-    if difference.what == "digest_time":
-        return True
+    """Whether what waits for a digest may be due at another time. A plain "on" may take the place of a vaguer digest; "off" hurries
+    nothing to its end."""
     before, after = difference.before, difference.after
-    return difference.what == "preference" and (_frequency(before) != _frequency(after) or after == {"on": True})
+    if difference.what != "preference":
+        return difference.what == "digest_time"
+    return after == _ON or (after != _OFF and _frequency(before) != _frequency(after))
 
 
 def quiet_hours_as_json(choices: Choices) -> list[Any] | None:
