@@ -27,6 +27,10 @@ class Cell:
     def field(self) -> str:
         return f"{self.topic}|{self.channel}"
 
+    @property
+    def anchor(self) -> str:
+        return anchor_of(self.topic, self.channel)
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -140,6 +144,11 @@ def _over(whole: Row, rows: Sequence[Row]) -> Row:
 def channels_of(kind: EventType) -> frozenset[Channel]:
     """Empty wishes: whatever there is content for, which may be any."""
     return frozenset((*kind.channels, *kind.fallback)) or frozenset(Channel)
+
+
+def anchor_of(topic: str, channel: str) -> str:
+    """The id of a cell on the page."""
+    return f"c-{topic}-{channel}".replace(":", "-").replace(".", "_")
 
 
 def names_of(types: Iterable[EventType]) -> Mapping[str, str]:

@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from apps.pages import histories, own_data, showing, unsubscribing, verifying, viewing, views
+from apps.pages import histories, own_data, showing, unsubscribing, verifying, viewing, views, what_if
 
 urlpatterns = [
     path("preferences/", views.entrance, name="recipient-entrance"),
@@ -11,6 +11,7 @@ urlpatterns = [
     path("preferences/<str:key>/change", views.change, name="recipient-change"),
     path("preferences/<str:key>/messages/", histories.messages, name="recipient-messages"),
     path("preferences/<str:key>/messages/<str:message_id>", histories.message, name="recipient-message"),
+    path(f"preferences/<str:key>/{what_if.PATH}", what_if.would_i_get_it, name="recipient-what-if"),
     path("preferences/<str:key>/data.json", own_data.export, name="recipient-data"),
     path("preferences/<str:key>/delete", own_data.delete, name="recipient-delete"),
     path("unsubscribe/<str:token>", unsubscribing.unsubscribe, name="unsubscribe"),

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from apps.core import clock, ids
 from apps.core.types import Choices, Endpoint, Mute, QuietHours, TenantRules, Veto
-from apps.pages import acting, visitors, wording
+from apps.pages import acting, visitors, what_if, wording
 from apps.pages.facts import Shown, shown
 from apps.pages.matrix import MIXED, STATES, Cell, Row, names_of
 from apps.pages.showing import page
@@ -76,6 +76,7 @@ def _page(request: HttpRequest, visitor: Visitor, done: Done | None, status: int
         intro=_intro(found, visitor),
         columns=len(found.matrix.channels) + 1,
         messages_url=visitor.url("messages/"),
+        what_if_url=visitor.url(what_if.PATH),
         export_url=visitor.url("data.json"),
         delete_url=visitor.url("delete"),
         channels=[(channel, wording.channel_name(channel)) for channel in found.matrix.channels],
@@ -144,7 +145,7 @@ def _cell(cell: Cell | None, channel: str, words: Words) -> dict[str, Any]:
         "channel": name,
         "is_sent": True,
         "field": cell.field,
-        "id": f"c-{cell.field.replace('|', '-').replace(':', '-').replace('.', '_')}",
+        "id": cell.anchor,
         "state": cell.state or "mixed",
         "said": words.states[cell.state],
         "is_locked": cell.lock is not None,

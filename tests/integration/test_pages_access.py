@@ -16,7 +16,7 @@ from tests.integration.dispatch_cast import endpoint, person, tenant
 from tests.integration.pages_cast import Browser, catalogue
 
 pytestmark = pytest.mark.django_db
-PATHS = ("", "messages/", "data.json", "delete")
+PATHS = ("", "messages/", "would-i-get-it", "data.json", "delete")
 
 
 @pytest.fixture

@@ -59,10 +59,12 @@ def test_nothing_is_wrong_for_assistive_technology_and_nothing_is_too_wide(brows
         (320, True, "ar", settings_url),
         (320, False, "de", unsubscribe_url),
         (320, False, "de", f"{settings_url}messages/"),
+        (320, True, "ar", f"{settings_url}would-i-get-it?what=comment.new"),
+        (1280, False, "en", f"{settings_url}would-i-get-it?what=nothing"),
         (1280, True, "en", f"{settings_url[:-5]}/"),
     ):
         browser.size(width, 800, is_dark=is_dark)
-        browser.open(f"{url}?lang={language}")
+        browser.open(f"{url}{'&' if '?' in url else '?'}lang={language}")
         browser.evaluate(script)
         assert browser.evaluate(WRONG) == [], (url, width, language)
         assert browser.evaluate(WIDE) is False, (url, width, language)
