@@ -105,6 +105,9 @@ def test_hours_that_hold_for_everybody_are_not_theirs(rosa: Browser) -> None:
     assert (answer, at.replace("\u202f", " ")) == ("Later", "Nov 4, 2026 7:00 AM")
     assert said.replace("\u202f", " ") == "Wait until Nov 4, 2026 7:00 AM."
     assert (anchor, decides) == ("", "Acme decides this.")
+    QuietHoursRule.objects.update(is_locked=False)
+    choosing.forget_cached()
+    assert asked(rosa, "order.paid")["Email"][3][0][1:] == ("h-quiet", ""), "a rule that gives way to their own"
 
 
 def test_it_says_in_which_digest(rosa: Browser) -> None:
