@@ -10,11 +10,11 @@ from apps.core.enums import DigestFrequency
 from apps.core.types import DigestTime, OwnQuietHours, Switch
 from apps.ledger.balance import troubles
 from apps.ledger.models import Bundle, Delivery, WorkItem
-from tests.integration.bundles_cast import flush, summaries, told
+from tests.integration.bundles_cast import flush, like, liked, summaries, told
 from tests.integration.dispatch_cast import Carrier, left, notify, route, send, states
 from tests.integration.dispatch_cast import carrier as carrier  # fixtures
 from tests.integration.dispatch_cast import rung as rung
-from tests.integration.new_times_cast import NOON, At, change, dues, move_to, on
+from tests.integration.new_times_cast import NOON, At, change, dues, move_to, on, sleeper
 from tests.integration.new_times_cast import at as at
 from tests.integration.new_times_cast import rosa as rosa
 
@@ -30,7 +30,7 @@ def daily(rosa: UUID, hour: int = 18) -> Bundle:
     notify([rosa], event_type="news.weekly", content={"title": "News", "body": "b"})
     route()
     Bundle.objects.all_tenants().update(opened_at=NOON - timedelta(hours=2))
-    return Bundle.objects.all_tenants().get()
+    return Bundle.objects.all_tenants().get(recipient_id=rosa)
 
 
 SOONER = [
@@ -105,6 +105,26 @@ def test_what_was_switched_off_waits_in_its_digest_for_second_thoughts(rosa: UUI
     assert flush("transactional") == 1
     bundle.refresh_from_db()
     assert (states(), bundle.flush_at) == ([("email", "held", "in_digest")] * 2, NOON + timedelta(hours=5))
+
+
+def test_nobody_elses_digest_is_looked_at_nor_a_group(rosa: UUID, at: At) -> None:
+    at(NOON)
+    others = [sleeper("otto"), sleeper("rosa", "globex")]
+    for who, slug in zip(others, ("acme", "globex"), strict=True):
+        change(who, slug, quiet_hours=OwnQuietHours(()), **on("*", DAILY))
+        notify([who], slug=slug)
+    bundle = daily(rosa)
+    like()
+    change(rosa, **on("post.*"))
+    liked(rosa)
+    route("social")
+    assert flush("transactional") == 1
+    before = dues()
+    assert sorted(Bundle.objects.all_tenants().values_list("kind", flat=True)) == ["digest"] * 3 + ["group"]
+    change(rosa, digest_time=DigestTime(11, 0))
+    after = dues()
+    assert after.pop(bundle.id) < datetime.now(UTC) + timedelta(seconds=5) < before.pop(bundle.id)
+    assert (after, len(after)) == (before, 3)
 
 
 def test_another_clock_moves_a_digest(rosa: UUID, at: At) -> None:
