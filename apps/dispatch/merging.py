@@ -4,11 +4,12 @@ A fuller message counts once it goes to the person on any channel, now or later;
 What has no object is about nothing in particular: it neither waits nor takes another's place.
 """
 
-import json
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
+
+import msgspec
 
 from apps.core import crypto
 from apps.core.enums import Channel, DedupBy
@@ -78,9 +79,9 @@ def with_fuller(
 
 def content_key(n: NotificationFacts, channel: Channel, by: DedupBy) -> bytes:
     whole = [n.data, n.content] if by == DedupBy.CONTENT else []
-    content = json.dumps(whole, sort_keys=True, separators=(",", ":"))
-    parts = (n.mode, n.event_type, channel.value, n.actor_id, n.object_id, content)
-    return crypto.fingerprint(b"content", n.recipient_id.bytes, *(part.encode() for part in parts))
+    parts = (n.mode, n.event_type, channel.value, n.actor_id, n.object_id)
+    content = msgspec.json.encode(whole, order="sorted")
+    return crypto.fingerprint(b"content", n.recipient_id.bytes, *(part.encode() for part in parts), content)
 
 
 def _object_key(n: NotificationFacts, poorer: EventType) -> bytes:

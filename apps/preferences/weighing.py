@@ -41,14 +41,19 @@ class Holding:
 def ruling(
     switches: Sequence[Switch], defaults: Sequence[Default], event_type: str, category: Category, channel: str
 ) -> Ruling | None:
+    word = deciding_word(switches, defaults, event_type, category, channel)
+    if isinstance(word, Switch):
+        return Ruling(word.topic, word.channel, word.is_on, word.digest, True, source=word.source, since=word.since)
+    return None if word is None else _of_tenant(word)
+
+
+def deciding_word(
+    switches: Sequence[Switch], defaults: Sequence[Default], event_type: str, category: Category, channel: str
+) -> Switch | Default | None:
     locked = deciding([d for d in defaults if d.is_locked], event_type, category, channel)
-    if locked is not None:
-        return _of_tenant(locked)
-    own = deciding(switches, event_type, category, channel)
-    if own is not None:
-        return Ruling(own.topic, own.channel, own.is_on, own.digest, True, source=own.source, since=own.since)
-    default = deciding(defaults, event_type, category, channel)
-    return None if default is None else _of_tenant(default)
+    return (
+        locked or deciding(switches, event_type, category, channel) or deciding(defaults, event_type, category, channel)
+    )
 
 
 def may_refuse_critical(defaults: Sequence[Default], channel: str) -> bool:
@@ -63,7 +68,7 @@ def mutes(choices: Choices, event_types: Sequence[str], category: Category, chan
     found = [mute for mute in choices.mutes if mute.until > now]
     for kind in event_types if found else ():
         found = [mute for mute in found if speaks_of(mute, kind, category, channel)]
-    return sorted(found, key=lambda mute: mute.until, reverse=True)
+    return sorted(found, key=lambda mute: mute.until, reverse=True) if found else found
 
 
 def holding(

@@ -37,6 +37,15 @@ def ruling(case: Case, event_type: str) -> Choice | None:
     return Choice(found.topic, found.is_on, found.digest, found.is_theirs, _because(found)) if found else None
 
 
+def is_on(case: Case, event_type: str) -> bool:
+    """What nobody chose is. Nearly always so, and asked for every message: nothing is told of why."""
+    switches, defaults = case.person.choices.switches, case.rules.defaults
+    if not switches and not defaults:
+        return True
+    found = weighing.deciding_word(switches, defaults, event_type, case.wish.category, case.channel)
+    return found is None or found.is_on
+
+
 def mutes(case: Case) -> list[Muted]:
     """Those that hold now, the longest first. A summary is muted as its category is."""
     types = case.wish.parts or (case.wish.event_type,)

@@ -9,7 +9,7 @@ from apps.core.enums import Channel, KeyMode, Priority, Reason
 from apps.core.types import Endpoint
 from apps.routing import quiet_hours
 from apps.routing.bundling import digested, grouped, overflowing
-from apps.routing.choosing import mutes, ruling
+from apps.routing.choosing import is_on, mutes, ruling
 from apps.routing.decisions import Decision, Hold, Skip
 from apps.routing.facts import Case, Stage
 
@@ -60,7 +60,7 @@ def no_provider(case: Case) -> Decision | None:
 
 
 def suppressed(case: Case) -> Decision | None:
-    if case.channel == Channel.IN_APP or addressed(case):
+    if case.channel == Channel.IN_APP or not case.person.suppressed or addressed(case):
         return None
     vetoed = usable(case) if case.channel in EVERY_DEVICE else usable(case)[:1]
     veto = case.person.suppressed[vetoed[0].id]
@@ -74,10 +74,10 @@ def actor_blocked(case: Case) -> Decision | None:
 
 def switched_off(case: Case) -> Decision | None:
     """A summary is off when each of its parts is."""
-    found = [ruling(case, event_type) for event_type in case.wish.parts or (case.wish.event_type,)]
-    if any(choice is None or choice.is_on for choice in found):
+    kinds = case.wish.parts or (case.wish.event_type,)
+    if any(is_on(case, kind) for kind in kinds):
         return None
-    choice = found[0]
+    choice = ruling(case, kinds[0])
     assert choice is not None
     if not choice.is_theirs:
         return Skip(Reason.OFF_BY_DEFAULT, choice.because)
@@ -85,6 +85,8 @@ def switched_off(case: Case) -> Decision | None:
 
 
 def muted(case: Case) -> Decision | None:
+    if not case.person.choices.mutes:
+        return None
     found = mutes(case)
     return Skip(Reason.MUTED, found[0].because) if found else None
 
@@ -166,7 +168,9 @@ def usable(case: Case) -> list[Endpoint]:
     here = [e for e in case.person.endpoints if e.channel == case.channel and not e.is_retired]
     verifies = case.wish.verifies
     found = [e for e in here if (e.is_verified if verifies is None else e.id == verifies)]
-    return sorted(found, key=lambda e: e.id, reverse=True)
+    if len(found) > 1:
+        found.sort(key=lambda e: e.id, reverse=True)
+    return found
 
 
 def addressed(case: Case) -> list[Endpoint]:
