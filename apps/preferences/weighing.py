@@ -6,9 +6,10 @@ from datetime import datetime
 
 from apps.core.enums import Category, DigestFrequency
 from apps.core.types import Choices, Default, Mute, Switch
-from apps.preferences.topics import deciding, speaks_of
+from apps.preferences.topics import Rank, deciding, rank, speaks_of
 
 TENANT = "tenant"
+NOT_AT_ALL: Rank = (-1, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +51,19 @@ def ruling(
 def deciding_word(
     switches: Sequence[Switch], defaults: Sequence[Default], event_type: str, category: Category, channel: str
 ) -> Switch | Default | None:
-    locked = deciding([d for d in defaults if d.is_locked], event_type, category, channel)
-    return (
-        locked or deciding(switches, event_type, category, channel) or deciding(defaults, event_type, category, channel)
-    )
+    """Asked for every message: in one pass."""
+    locked: Default | None = None
+    default: Default | None = None
+    best_locked = best = NOT_AT_ALL
+    for each in defaults:
+        place = rank(each, event_type, category, channel)
+        if place is None:
+            continue
+        if each.is_locked and place > best_locked:
+            locked, best_locked = each, place
+        if place > best:
+            default, best = each, place
+    return locked or (deciding(switches, event_type, category, channel) if switches else None) or default
 
 
 def may_refuse_critical(defaults: Sequence[Default], channel: str) -> bool:
@@ -64,11 +74,13 @@ def may_refuse_critical(defaults: Sequence[Default], channel: str) -> bool:
 
 
 def mutes(choices: Choices, event_types: Sequence[str], category: Category, channel: str, now: datetime) -> list[Mute]:
-    """Those that hold now and speak of each of the event types, the longest first."""
-    found = [mute for mute in choices.mutes if mute.until > now]
-    for kind in event_types if found else ():
+    """Those that hold now and speak of each of the event types (at least one), the longest first."""
+    found = [mute for mute in choices.mutes if speaks_of(mute, event_types[0], category, channel) and mute.until > now]
+    if not found:
+        return found
+    for kind in event_types[1:]:
         found = [mute for mute in found if speaks_of(mute, kind, category, channel)]
-    return sorted(found, key=lambda mute: mute.until, reverse=True) if found else found
+    return sorted(found, key=lambda mute: mute.until, reverse=True)
 
 
 def holding(

@@ -50,7 +50,7 @@ def mutes(case: Case) -> list[Muted]:
     """Those that hold now, the longest first. A summary is muted as its category is."""
     types = case.wish.parts or (case.wish.event_type,)
     found = weighing.mutes(case.person.choices, types, case.wish.category, case.channel, case.now)
-    return [Muted(mute.until, _mute(mute)) for mute in found]
+    return [Muted(mute.until, _mute(mute)) for mute in found] if found else []
 
 
 def may_refuse_critical(case: Case) -> bool:
