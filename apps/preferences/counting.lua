@@ -1,8 +1,8 @@
 -- Reserves a place under every cap for each unit of a batch, or none for it. Times are this server's, in milliseconds.
--- KEYS[1]: since when is counted here, "<run id>:<since>"; KEYS[2..]: what one recipient got under one cap, member -> when.
+-- KEYS[1]: since when is counted here, "<run id>:<since>". The counters' names come in ARGV, for there are thousands of them.
 -- ARGV[1], JSON: recount: count from now on, whatever is here
 --   shapes: [window or 0, where the period begins when it is none, limit, time to live]
---   keys: for each of KEYS[2..] the place of its shape
+--   names: of counters, what one recipient got under one cap, member -> when; keys: the place of its shape for each
 --   units: [member, 1 when it is never refused, places of its keys...]
 --   known: {"place of a key": [[member, when]...]}, what the ledger says of the time before; told: the `since` it was read after
 -- Answer: since, then for each unit 0 (reserved), n (its nth key is full), -1 (what was before is not known)
@@ -22,7 +22,7 @@ local function look(place)
     if states[place] then return states[place] end
     local window, begins, limit, keeps = unpack(asked.shapes[asked.keys[place]])
     if window > 0 then begins = now - window end
-    local key = KEYS[place + 1]
+    local key = asked.names[place]
     local state = {key = key, limit = limit, size = redis.call('ZCARD', key), keeps = keeps, is_rolling = window > 0}
     -- what is past is of no interest before the counter looks full
     if window > 0 and state.size >= limit then

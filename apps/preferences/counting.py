@@ -72,6 +72,7 @@ def reserve(
             (_milliseconds(s.window), _moment(s.begins), s.limit, max(1_000, _milliseconds(s.keeps)))
             for s in shapes.values()
         ],
+        "names": list(places),
         "keys": [numbers[id(shape)] for shape in counters.values()],
         "units": [(u.member, int(u.is_forced), *[places[name] for name, _ in u.counters]) for u in units],
         "known": {
@@ -80,7 +81,7 @@ def reserve(
             if name in places
         },
     }
-    since, *verdicts = _script()(keys=[SINCE, *places], args=[msgspec.json.encode(asked)])
+    since, *verdicts = _script()(keys=[SINCE], args=[msgspec.json.encode(asked)])
     return datetime.fromtimestamp(int(since) / 1000, UTC), verdicts
 
 
