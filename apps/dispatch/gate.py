@@ -14,7 +14,7 @@ from apps.dispatch.bundled import joining
 from apps.dispatch.capping import Asked
 from apps.dispatch.facts import Facts
 from apps.ledger import bundles
-from apps.ledger.routing_results import Address, Decided, address_deliveries, write_deliveries
+from apps.ledger.routing_results import Address, Decided, address_deliveries, note_bypasses, write_deliveries
 from apps.ledger.selectors import Gated
 from apps.ledger.sending_results import Settlement
 from apps.ledger.spent import seen_elsewhere
@@ -72,8 +72,20 @@ def pass_gate(
     settled += [_after_a_moment(one.work) for one in each if one.work.id in refused.waits]
     each = [one for one in each if one.work.id not in refused.waits]
     _withdraw([one for one in each if isinstance(one.decision, Bundle)])
+    note_bypasses(
+        {
+            one.work.id: (one.decision.bypassed, one.decision.because)
+            for one in each
+            if isinstance(one.decision, Send) and one.decision.bypassed and not _is_noted(one.work, gated)
+        }
+    )
     settled += [s for one in each if (s := _withheld(one.work, one.decision, now))]
     return _addressed([one for one in each if isinstance(one.decision, Send)], gated, facts, settled), settled
+
+
+def _is_noted(work: Work, gated: Mapping[UUID, Gated]) -> bool:
+    """Routing overrode a "no" already, or the delivery is gone."""
+    return work.id not in gated or bool(gated[work.id].bypassed)
 
 
 def _limited(

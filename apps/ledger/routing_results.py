@@ -88,6 +88,18 @@ def address_deliveries(addresses: Sequence[Address]) -> None:
     )
 
 
+def note_bypasses(bypassed: Mapping[UUID, tuple[Reason, Mapping[str, Any]]]) -> None:
+    """By delivery: the "no" that was overridden just before sending, and what it rested on. One statement; none for none."""
+    if bypassed:
+        rows = [{"id": id_, "bypassed": reason, "because": because} for id_, (reason, because) in bypassed.items()]
+        execute(
+            """UPDATE ledger_delivery d SET bypassed = r.bypassed, because = r.because
+            FROM json_to_recordset(%(rows)s) AS r(id uuid, bypassed text, because jsonb)
+            WHERE d.id = ANY(%(ids)s) AND d.id = r.id AND d.bypassed = ''""",
+            {"rows": recordset(rows), "ids": list(bypassed)},
+        )
+
+
 def _row(d: Decided) -> dict[str, Any]:
     work = d.work
     return {

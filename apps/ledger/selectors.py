@@ -92,10 +92,11 @@ def known_message_ids(ids: Collection[str]) -> frozenset[str]:
 
 class Gated(NamedTuple):
     """A delivery at the gate: the endpoint that it was decided for (None where that is still open, or the channel needs none).
-    `held_for`: why it was held; empty: it was not."""
+    `held_for`: why it was held; empty: it was not. `bypassed`: the "no" that routing overrode."""
 
     endpoint_id: UUID | None
     held_for: str
+    bypassed: str = ""
 
     @property
     def is_held(self) -> bool:
@@ -105,7 +106,8 @@ class Gated(NamedTuple):
 def gated(ids: Sequence[UUID]) -> dict[UUID, Gated]:
     """By delivery. One query."""
     rows = fetch(
-        "SELECT id, endpoint_id, CASE WHEN status = 'held' THEN reason ELSE '' END FROM ledger_delivery WHERE id = ANY(%(ids)s)",
+        """SELECT id, endpoint_id, CASE WHEN status = 'held' THEN reason ELSE '' END, bypassed FROM ledger_delivery
+        WHERE id = ANY(%(ids)s)""",
         {"ids": list(ids)},
     )
     return {id_: Gated(*row) for id_, *row in rows}

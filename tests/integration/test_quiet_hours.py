@@ -199,6 +199,17 @@ def test_critical_is_never_held_and_it_is_written_down(rosa: UUID, carrier: Carr
     assert (delivery().status, delivery().bypassed) == ("sent", "quiet_hours")
 
 
+def test_what_critical_overrides_only_when_it_is_sent_is_written_down_too(rosa: UUID, at: At, carrier: Carrier) -> None:
+    at(MORNING)
+    notify([rosa], category=Category.CRITICAL)
+    route("critical")
+    assert delivery().bypassed == ""
+    opt_out(rosa)
+    send("send.critical.email")
+    one = delivery()
+    assert (one.status, one.bypassed, one.because["rule"]) == ("sent", "channel_off", "switched_off")
+
+
 def test_quiet_hours_of_a_country_bind_who_is_there_whatever_they_chose(rosa: UUID, at: At, carrier: Carrier) -> None:
     QuietHoursRule.objects.all_tenants().delete()
     night("de", 20, 23, country="DE", is_locked=True, channels=["email"])
