@@ -265,7 +265,9 @@ def test_many_pokes_become_few_events_and_the_last_one_is_true(connect, acme, ro
     while events[-1] != counts(300, 300):
         events.append(client.next())
     assert len(events) < 150
-    assert client.rest() in ([], [counts(300, 300)]), "a poke after the last count was read tells it once more, never another"
+    assert client.rest() in ([], [counts(300, 300)]), (
+        "a poke after the last count was read tells it once more, never another"
+    )
 
 
 def test_streams_survive_a_redis_that_dies_and_comes_back(connect, url, redis, acme, rosa):
