@@ -27,6 +27,11 @@ WEBHOOK_ENDPOINT = "whk"
 WEBHOOK_EVENT = "evt"
 SCHEDULE = "sch"
 SCHEDULE_RUN = "run"
+SEGMENT = "seg"
+IMPORT = "imp"
+CAMPAIGN = "cmp"
+VARIANT = "var"
+CAMPAIGN_RUN = "crn"
 
 
 def new() -> UUID:

@@ -1,5 +1,6 @@
 """Recipients and their endpoints."""
 
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 
 from apps.core.enums import Channel, EndpointKind
@@ -20,6 +21,10 @@ class Recipient(TenantTable):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["tenant", "user_id"], name="recipient_user_id_once")]
+        indexes = [
+            models.Index(fields=["tenant", "id"], name="recipient_by_tenant"),
+            GinIndex(fields=["attributes"], opclasses=["jsonb_path_ops"], name="recipient_attributes"),
+        ]
 
     def __str__(self) -> str:
         return self.user_id

@@ -1,0 +1,7 @@
+"""People and their addresses, the groups they are put into, and the files they come from."""
+
+from apps.audience.models.imports import Import, ImportFault, ImportRow
+from apps.audience.models.people import Endpoint, Recipient
+from apps.audience.models.segments import Segment, SegmentMember
+
+__all__ = ["Endpoint", "Import", "ImportFault", "ImportRow", "Recipient", "Segment", "SegmentMember"]
