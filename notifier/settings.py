@@ -125,6 +125,7 @@ INSTALLED_APPS = [
     "apps.schedules",
     "apps.insights",
     "apps.webhooks",
+    "apps.campaigns",
 ]
 
 MIDDLEWARE = [

@@ -116,6 +116,9 @@ class Reason(Worded):
 
     EXPIRED = "expired", "Its expiry time had passed."
     CANCELLED = "cancelled", "It was cancelled."
+    PAUSED = "paused", "Its campaign is paused."
+    OVER_BUDGET = "over_budget", "The budget of its campaign was used up."
+    SENT_BEFORE = "sent_before", "The recipient, or somebody else at the same address, had this message already."
     UNKNOWN_RECIPIENT = "unknown_recipient", "The recipient does not exist any more."
     RECIPIENT_BLOCKED = "recipient_blocked", "The recipient is blocked."
     NOT_ON_GUEST_LIST = (

@@ -11,3 +11,4 @@ class LedgerConfig(AppConfig):
 
         on_forget(erase_recipient)
         sealed.register("ledger.Notification", "sealed")
+        sealed.register("ledger.Broadcast", "sealed")

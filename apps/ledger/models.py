@@ -41,6 +41,8 @@ class Notification(LedgerTable):
     ordering_key = models.CharField(max_length=128)
     source = models.CharField(max_length=16)
     request_id = models.CharField(max_length=64)
+    broadcast_id = models.UUIDField(null=True)
+    variant = models.PositiveSmallIntegerField(null=True)
     created_at = models.DateTimeField()
 
     class Meta:
@@ -50,11 +52,25 @@ class Notification(LedgerTable):
         return ids.show(ids.NOTIFICATION, self.id)
 
 
+class Broadcast(LedgerTable):
+    """What the notifications of one campaign run share. `halt`: the reason why none of them goes out now. `contents`: by variant
+    {template_key, version_id}; `sealed`: their data."""
+
+    id = models.UUIDField(primary_key=True)
+    halt = models.CharField(max_length=32)
+    contents = models.JSONField()
+    sealed = models.BinaryField(null=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "ledger_broadcast"
+
+
 class Delivery(LedgerTable):
     """A notification on one channel to one endpoint. Its id is derived from these three. `bypassed`: the "no" that critical overrode.
     `because`: what the decision rested on, where it was not a plain yes. `merged_into`: the notification that speaks for this one.
-    `place`: where it goes as providers see it, a mail's domain or a number's country (`+49`). `duplicate_possible`: it was sent again
-    while an earlier attempt's fate was not known."""
+    `variant`: of its campaign; null without one. `place`: where it goes as providers see it, a mail's domain or a number's country
+    (`+49`). `duplicate_possible`: it was sent again while an earlier attempt's fate was not known."""
 
     id = models.UUIDField(primary_key=True)
     notification_id = models.UUIDField()
@@ -68,6 +84,7 @@ class Delivery(LedgerTable):
     bypassed = models.CharField(max_length=32)
     because = models.JSONField(null=True)
     merged_into = models.UUIDField(null=True)
+    variant = models.PositiveSmallIntegerField(null=True)
     place = models.CharField(max_length=100)
     account = models.CharField(max_length=63)
     provider_message_id = models.CharField(max_length=255)

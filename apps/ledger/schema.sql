@@ -18,6 +18,8 @@ CREATE TABLE ledger_notification (
     ordering_key text NOT NULL DEFAULT '',
     source text NOT NULL,
     request_id text NOT NULL DEFAULT '',
+    broadcast_id uuid,
+    variant smallint,
     created_at timestamptz NOT NULL DEFAULT now()
 ) PARTITION BY RANGE (id);
 CREATE INDEX ledger_notification_recipient ON ledger_notification (recipient_id, id DESC);
@@ -25,6 +27,16 @@ CREATE INDEX ledger_notification_recipient ON ledger_notification (recipient_id,
 CREATE INDEX ledger_notification_event ON ledger_notification (event_id) WHERE event_id <> '';
 CREATE INDEX ledger_notification_request ON ledger_notification (request_id)
     WHERE request_id <> '' AND request_id NOT LIKE 'req\_%';
+
+-- what the notifications of one campaign run share: their content and data, and whether they may go out
+CREATE TABLE ledger_broadcast (
+    id uuid PRIMARY KEY,
+    tenant_id uuid NOT NULL,
+    halt text NOT NULL DEFAULT '',
+    contents jsonb NOT NULL,
+    sealed bytea,
+    created_at timestamptz NOT NULL DEFAULT now()
+);
 
 CREATE TABLE ledger_delivery (
     id uuid PRIMARY KEY,
@@ -40,6 +52,7 @@ CREATE TABLE ledger_delivery (
     bypassed text NOT NULL DEFAULT '',
     because jsonb,
     merged_into uuid,
+    variant smallint,
     place text NOT NULL DEFAULT '',
     account text NOT NULL DEFAULT '',
     provider_message_id text NOT NULL DEFAULT '',

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from apps.core.enums import Category, Channel, EventKind, KeyMode, Priority, WorkKind
+from apps.core.enums import Category, Channel, EventKind, KeyMode, Priority, Reason, WorkKind
 
 SUMMARY = "summary"
 """The source of notifications that sum up others: made here, asked for by nobody."""
@@ -38,7 +38,8 @@ class NewNotification:
 @dataclass(frozen=True, slots=True)
 class NotificationFacts:
     """A notification as routing and sending need it, `data` and `content` in clear. A summary's `data` has `digest` and nothing else
-    (routing/digests.py)."""
+    (routing/digests.py). Of a campaign: `broadcast_id`, `variant`, its pinned `template_version_id`, and `halt`: why it is not to go out
+    now (PAUSED, CANCELLED)."""
 
     id: UUID
     tenant_id: UUID
@@ -56,6 +57,10 @@ class NotificationFacts:
     object_id: str
     ordering_key: str
     source: str = ""
+    broadcast_id: UUID | None = None
+    variant: int | None = None
+    template_version_id: UUID | None = None
+    halt: Reason | None = None
 
     @property
     def is_summary(self) -> bool:

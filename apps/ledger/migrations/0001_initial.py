@@ -29,7 +29,7 @@ def drop_triggers(apps, schema_editor):
 
 def drop_tables(apps, schema_editor):
     with schema_editor.connection.cursor() as cursor:
-        for table in (*TABLES, "ledger_bundle_item", "ledger_bundle", "ledger_work_item", "ledger_seen_key"):
+        for table in (*TABLES, "ledger_broadcast", "ledger_bundle_item", "ledger_bundle", "ledger_work_item", "ledger_seen_key"):
             cursor.execute(f"DROP TABLE {table} CASCADE")
 
 
@@ -42,6 +42,20 @@ class Migration(migrations.Migration):
         migrations.SeparateDatabaseAndState(
             database_operations=[migrations.RunPython(create_tables, drop_tables)],
             state_operations=[
+                migrations.CreateModel(
+                    name="Broadcast",
+                    fields=[
+                        ("tenant_id", models.UUIDField()),
+                        ("id", models.UUIDField(primary_key=True, serialize=False)),
+                        ("halt", models.CharField(max_length=32)),
+                        ("contents", models.JSONField()),
+                        ("sealed", models.BinaryField(null=True)),
+                        ("created_at", models.DateTimeField()),
+                    ],
+                    options={
+                        "db_table": "ledger_broadcast",
+                    },
+                ),
                 migrations.CreateModel(
                     name="BundleItem",
                     fields=[
@@ -119,6 +133,7 @@ class Migration(migrations.Migration):
                         ("bypassed", models.CharField(max_length=32)),
                         ("because", models.JSONField(null=True)),
                         ("merged_into", models.UUIDField(null=True)),
+                        ("variant", models.PositiveSmallIntegerField(null=True)),
                         ("place", models.CharField(max_length=100)),
                         ("account", models.CharField(max_length=63)),
                         ("provider_message_id", models.CharField(max_length=255)),
@@ -183,6 +198,8 @@ class Migration(migrations.Migration):
                         ("ordering_key", models.CharField(max_length=128)),
                         ("source", models.CharField(max_length=16)),
                         ("request_id", models.CharField(max_length=64)),
+                        ("broadcast_id", models.UUIDField(null=True)),
+                        ("variant", models.PositiveSmallIntegerField(null=True)),
                         ("created_at", models.DateTimeField()),
                     ],
                     options={
