@@ -156,7 +156,7 @@ def _withheld(work: Work, decision: Decision, now: datetime) -> Settlement | Non
         case Skip(Reason.EXPIRED, because):
             return Settlement(work, status=DeliveryStatus.EXPIRED, reason=Reason.EXPIRED, because=because)
         case Skip(reason, because, into):
-            status = DeliveryStatus.SKIPPED
+            status = DeliveryStatus.CANCELLED if reason == Reason.CANCELLED else DeliveryStatus.SKIPPED
             return Settlement(work, status=status, reason=reason, because=because, merged_into=into)
         case _:
             return None

@@ -21,6 +21,7 @@ from apps.routing.deciding import decide
 from apps.routing.decisions import Bundle, Decision, Hold, Send, Skip
 from apps.routing.quiet_hours import in_turn
 
+WITHHELD = {Reason.EXPIRED: DeliveryStatus.EXPIRED, Reason.CANCELLED: DeliveryStatus.CANCELLED}
 NO_DUPLICATES: Mapping[tuple[UUID, Channel], UUID] = {}
 
 
@@ -112,7 +113,7 @@ def _deliveries(
         case Bundle(reason=reason, because=because):
             yield Decided(work, n, channel, None, DeliveryStatus.HELD, reason, because=because, is_bundled=True)
         case Skip(reason, because, into):
-            status = DeliveryStatus.EXPIRED if reason == Reason.EXPIRED else DeliveryStatus.SKIPPED
+            status = WITHHELD.get(reason, DeliveryStatus.SKIPPED)
             yield Decided(work, n, channel, None, status, reason, because=because, merged_into=into)
 
 

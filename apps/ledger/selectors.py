@@ -21,6 +21,7 @@ from apps.core.enums import (
 )
 from apps.core.rows import fetch
 from apps.core.types import NotificationFacts
+from apps.ledger.broadcasts import Broadcast, broadcasts
 from apps.ledger.fallbacks import waiting_turns
 from apps.ledger.lifecycle import notification_status
 from apps.ledger.models import DeadLetter, Delivery, DeliveryEvent, Notification, WorkItem
@@ -28,16 +29,20 @@ from apps.ledger.models import DeadLetter, Delivery, DeliveryEvent, Notification
 PRIORITIES = tuple(Priority)
 
 _FACTS = """id, tenant_id, recipient_id, mode, category, event_type, template_key, channels, priority, sealed, expires_at,
-    actor_id, object_id, ordering_key, source"""
+    actor_id, object_id, ordering_key, source, broadcast_id, variant"""
+
+
+_BROADCAST = 15
 
 
 def notifications(ids: Sequence[UUID]) -> dict[UUID, NotificationFacts]:
-    """One query. `data` and `content` are empty where they were erased."""
+    """One query, and one more where there are some of campaigns. `data` and `content` are empty where they were erased."""
     rows = fetch(f"SELECT {_FACTS} FROM ledger_notification WHERE id = ANY(%(ids)s)", {"ids": list(ids)})
-    return {row[0]: _facts(row) for row in rows}
+    shared = broadcasts({row[_BROADCAST] for row in rows if row[_BROADCAST]})
+    return {row[0]: _facts(row, shared.get(row[_BROADCAST])) for row in rows}
 
 
-def _facts(row: tuple[Any, ...]) -> NotificationFacts:
+def _facts(row: tuple[Any, ...], broadcast: Broadcast | None) -> NotificationFacts:
     (
         id_,
         tenant,
@@ -54,8 +59,11 @@ def _facts(row: tuple[Any, ...]) -> NotificationFacts:
         object_,
         key,
         source,
+        broadcast_id,
+        number,
     ) = row
     inside = msgspec.json.decode(crypto.decrypt(sealed, bound_to=id_.bytes)) if sealed else {"data": {}, "content": {}}
+    said = broadcast.contents.get(number) if broadcast else None
     return NotificationFacts(
         id=id_,
         tenant_id=tenant,
@@ -66,13 +74,17 @@ def _facts(row: tuple[Any, ...]) -> NotificationFacts:
         template_key=template,
         channels=tuple(map(Channel, channels)),
         priority=PRIORITIES[priority],
-        data=inside["data"],
+        data=broadcast.data if broadcast else inside["data"],
         content=inside["content"],
         expires_at=expires,
         actor_id=actor,
         object_id=object_,
         ordering_key=key,
         source=source,
+        broadcast_id=broadcast_id,
+        variant=number,
+        template_version_id=said.version_id if said else None,
+        halt=broadcast.halt if broadcast else None,
     )
 
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from uuid import UUID
 
-from apps.core.enums import Category, Channel, KeyMode, Priority
+from apps.core.enums import Category, Channel, KeyMode, Priority, Reason
 from apps.core.types import Cap, Choices, Endpoint, Grouping, Recipient, TenantRules, Veto
 
 
@@ -21,7 +21,7 @@ class Stage(Enum):
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What was asked for. `grouping`, `overflows`, `waits`: of its event type. `is_summary`: it sums up others, of the event types
-    `parts`. `verifies`: it asks whether this endpoint is the person's, and goes there only."""
+    `parts`. `verifies`: it asks whether this endpoint is the person's, and goes there only. `halt`: its campaign is not to go on now."""
 
     category: Category
     event_type: str
@@ -36,6 +36,7 @@ class Wish:
     is_summary: bool = False
     parts: tuple[str, ...] = ()
     verifies: UUID | None = None
+    halt: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True)

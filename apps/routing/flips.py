@@ -40,6 +40,13 @@ def _expired(case: Case, _: Decision) -> Flip:
     return Flip("later_expiry", "Give it a later expiry time.", _wished(case, expires_at=None))
 
 
+def _halted(case: Case, decision: Decision) -> Flip:
+    going_on = _wished(case, halt=None)
+    if isinstance(decision, Hold):
+        return Flip("resume_campaign", "Somebody resumes its campaign.", going_on)
+    return Flip("another_campaign", "Nothing: its campaign was ended. Another campaign may say it.", going_on)
+
+
 def _unknown(_: Case, __: Decision) -> Flip:
     return Flip("create_recipient", "Create the recipient again.", None)
 
@@ -171,6 +178,7 @@ def _grouped(case: Case, _: Decision) -> Flip:
 
 _FLIPS: Mapping[str, Callable[[Case, Decision], Flip]] = {
     "expired": _expired,
+    "halted": _halted,
     "unknown_recipient": _unknown,
     "blocked_recipient": _blocked,
     "actor_blocked": _actor,

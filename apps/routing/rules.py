@@ -4,6 +4,7 @@ The first objection decides, so the order is part of the product. A rule in BYPA
 """
 
 from collections.abc import Callable
+from datetime import timedelta
 
 from apps.core.enums import Channel, KeyMode, Priority, Reason
 from apps.core.types import Endpoint
@@ -14,6 +15,7 @@ from apps.routing.decisions import Decision, Hold, Skip
 from apps.routing.facts import Case, Stage
 
 Rule = Callable[[Case], Decision | None]
+HALTED_FOR = timedelta(days=1)
 EVERY_DEVICE = frozenset({Channel.PUSH})
 
 
@@ -22,6 +24,17 @@ def expired(case: Case) -> Decision | None:
     if expires_at is None or expires_at > case.now:
         return None
     return Skip(Reason.EXPIRED, {"expires_at": expires_at})
+
+
+def halted(case: Case) -> Decision | None:
+    """By the people who run its campaign; looked at again after HALTED_FOR, should nobody say that it goes on."""
+    match case.wish.halt:
+        case None:
+            return None
+        case Reason.PAUSED:
+            return Hold(case.now + HALTED_FOR, Reason.PAUSED)
+        case reason:
+            return Skip(reason)
 
 
 def unknown_recipient(case: Case) -> Decision | None:
@@ -134,6 +147,7 @@ def capped(case: Case) -> Decision | None:
 
 RULES: tuple[Rule, ...] = (
     expired,
+    halted,
     unknown_recipient,
     blocked_recipient,
     actor_blocked,

@@ -1,0 +1,175 @@
+"""Pages of a campaign run, written at once: people, what was decided for them, and their work."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from apps.core import crypto, ids
+from apps.core.enums import Category, Channel, DeliveryStatus, KeyMode, Priority, Reason
+from apps.core.rows import fetch
+from apps.ledger.broadcasts import begin_of
+from apps.ledger.lifecycle import WAITING
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What the notifications of a page have in common."""
+
+    broadcast_id: UUID
+    stamp: int
+    tenant_id: UUID
+    api_key_id: UUID | None
+    mode: KeyMode
+    category: Category
+    event_type: str
+    channels: tuple[Channel, ...]
+    priority: Priority
+    expires_at: datetime | None
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """One delivery of a page: QUEUED or HELD until `due_at`, or withheld with its reason."""
+
+    channel: Channel
+    endpoint_id: UUID | None
+    status: DeliveryStatus
+    reason: Reason | None = None
+    place: str = ""
+    due_at: datetime | None = None
+    because: Mapping[str, Any] | None = None
+    bypassed: Reason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewMessage:
+    """For one person. `fates`: what was decided; None: routing is to decide."""
+
+    recipient_id: UUID
+    variant: int
+    template_key: str
+    fates: Sequence[Fate] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    notifications: int
+    deliveries: int
+    queues: frozenset[str]
+
+
+_WRITE = """
+WITH page AS MATERIALIZED (
+    SELECT * FROM unnest(%(ids)s::uuid[], %(recipients)s::uuid[], %(variants)s::smallint[], %(templates)s::text[],
+        %(undecided)s::boolean[]) AS p(id, recipient_id, variant, template_key, is_undecided)
+), fate AS MATERIALIZED (
+    SELECT * FROM unnest(%(d_ids)s::uuid[], %(d_pages)s::int[], %(d_channels)s::text[], %(d_endpoints)s::uuid[],
+        %(d_statuses)s::text[], %(d_reasons)s::text[], %(d_places)s::text[], %(d_dues)s::timestamptz[],
+        %(d_because)s::jsonb[], %(d_bypassed)s::text[], %(d_open)s::boolean[])
+        AS f(id, page, channel, endpoint_id, status, reason, place, due_at, because, bypassed, is_open)
+), notification AS (
+    INSERT INTO ledger_notification (
+        id, tenant_id, recipient_id, api_key_id, mode, category, event_type, template_key, channels, priority, expires_at,
+        source, request_id, broadcast_id, variant)
+    SELECT id, %(tenant)s, recipient_id, %(api_key)s, %(mode)s, %(category)s, %(event_type)s, template_key,
+        %(channels)s::text[], %(priority)s, %(expires_at)s, 'campaign', %(request_id)s, %(broadcast)s, variant
+    FROM page ON CONFLICT (id) DO NOTHING RETURNING id
+), delivery AS (
+    INSERT INTO ledger_delivery (
+        id, notification_id, tenant_id, recipient_id, channel, endpoint_id, category, mode, status, reason, bypassed, because,
+        variant, place, ended_at)
+    SELECT f.id, (%(ids)s::uuid[])[f.page], %(tenant)s, (%(recipients)s::uuid[])[f.page], f.channel, f.endpoint_id,
+        %(category)s, %(mode)s, f.status, f.reason, f.bypassed, f.because, (%(variants)s::smallint[])[f.page], f.place,
+        CASE WHEN NOT f.is_open THEN now() END
+    FROM fate f ON CONFLICT (id) DO NOTHING RETURNING id
+), sends AS (
+    INSERT INTO ledger_work_item (
+        id, lane, queue, kind, channel, tenant_id, notification_id, priority, due_at, expires_at, order_at)
+    SELECT f.id, %(category)s, 'send.' || %(category)s || '.' || f.channel, 'send', f.channel, %(tenant)s,
+        (%(ids)s::uuid[])[f.page], %(priority)s, coalesce(f.due_at, now()), %(expires_at)s, now()
+    FROM fate f WHERE f.is_open AND f.id IN (SELECT id FROM delivery)
+    ON CONFLICT DO NOTHING RETURNING queue
+), routes AS (
+    INSERT INTO ledger_work_item (id, lane, queue, kind, tenant_id, notification_id, priority, expires_at, order_at)
+    SELECT id, %(category)s, 'route.' || %(category)s, 'route', %(tenant)s, id, %(priority)s, %(expires_at)s, now()
+    FROM page WHERE is_undecided AND id IN (SELECT id FROM notification)
+    ON CONFLICT DO NOTHING RETURNING queue
+)
+SELECT (SELECT count(*) FROM notification), (SELECT count(*) FROM delivery),
+    ARRAY(SELECT DISTINCT queue FROM sends UNION SELECT DISTINCT queue FROM routes)
+"""
+
+
+def write_page(frame: Frame, messages: Sequence[NewMessage]) -> Written:
+    """One statement; in the transaction that moves the run's cursor. Whoever has their notification already gets no other."""
+    if not messages:
+        return Written(0, 0, frozenset())
+    begin, broadcast = begin_of(frame.stamp), frame.broadcast_id.hex
+    page = [ids.derived(begin, broadcast, m.recipient_id.hex) for m in messages]
+    fates = [
+        (ids.derived(id_, f.channel.value, f.endpoint_id or ""), place, f)
+        for place, (id_, m) in enumerate(zip(page, messages, strict=True), start=1)
+        for f in m.fates or ()
+    ]
+    rows = fetch(
+        _WRITE,
+        {
+            "ids": page,
+            "recipients": [m.recipient_id for m in messages],
+            "variants": [m.variant for m in messages],
+            "templates": [m.template_key for m in messages],
+            "undecided": [m.fates is None for m in messages],
+            "d_ids": [id_ for id_, _, _ in fates],
+            "d_pages": [place for _, place, _ in fates],
+            "d_channels": [f.channel.value for _, _, f in fates],
+            "d_endpoints": [f.endpoint_id for _, _, f in fates],
+            "d_statuses": [f.status.value for _, _, f in fates],
+            "d_reasons": [f.reason.value if f.reason else "" for _, _, f in fates],
+            "d_places": [f.place for _, _, f in fates],
+            "d_dues": [f.due_at for _, _, f in fates],
+            "d_because": [msgspec.json.encode(f.because).decode() if f.because else None for _, _, f in fates],
+            "d_bypassed": [f.bypassed.value if f.bypassed else "" for _, _, f in fates],
+            "d_open": [f.status in WAITING for _, _, f in fates],
+            "tenant": frame.tenant_id,
+            "api_key": frame.api_key_id,
+            "mode": frame.mode.value,
+            "category": frame.category.value,
+            "event_type": frame.event_type,
+            "channels": [channel.value for channel in frame.channels],
+            "priority": frame.priority.rank,
+            "expires_at": frame.expires_at,
+            "request_id": frame.request_id,
+            "broadcast": frame.broadcast_id,
+        },
+    )
+    notifications, deliveries, queues = rows[0]
+    return Written(notifications, deliveries, frozenset(queues))
+
+
+def claim_people(*, scope: bytes, recipient_ids: Sequence[UUID], ref_id: UUID, kept: timedelta) -> frozenset[UUID]:
+    """Those of them whom nobody else holds in that scope; they are held for `ref_id` from now on, and again for the same one."""
+    return frozenset(_claimed({crypto.fingerprint(scope, one.bytes): one for one in recipient_ids}, ref_id, kept))
+
+
+def claim_addresses(*, scope: bytes, hashes: Collection[bytes], ref_id: UUID, kept: timedelta) -> frozenset[bytes]:
+    """The same for addresses."""
+    return frozenset(_claimed({crypto.fingerprint(scope, one): one for one in hashes}, ref_id, kept))
+
+
+def _claimed(by_key: Mapping[bytes, Any], ref_id: UUID, kept: timedelta) -> list[Any]:
+    if not by_key:
+        return []
+    rows = fetch(
+        """INSERT INTO ledger_seen_key AS s (key, ref_id, expires_at)
+        SELECT key, %(ref)s, now() + %(kept)s FROM unnest(%(keys)s::bytea[]) AS k(key) ORDER BY key
+        ON CONFLICT (key) DO UPDATE SET ref_id = excluded.ref_id, expires_at = excluded.expires_at
+            WHERE s.expires_at < now() OR s.ref_id = excluded.ref_id
+        RETURNING key""",
+        {"keys": list(by_key), "ref": ref_id, "kept": kept},
+    )
+    return [by_key[bytes(key)] for (key,) in rows]
