@@ -76,13 +76,13 @@ def _look(around: Look, element: Element) -> Look:
     by = around.by
     if element.name in _BUTTON:
         text, ground = _BUTTON[element.name]
-        by = element.index
+        by = element.at
     is_mjml = element.name.startswith("mj-")
     if said := style.get("color") or (element.said("color") if is_mjml or element.name == "font" else ""):
-        text, by = colour_of(said), element.index
+        text, by = colour_of(said), element.at
     if said := _ground(style, element, is_mjml=is_mjml):
         ground = around.ground if said.lower() in ("transparent", "none") else colour_of(said)
-        by = element.index
+        by = element.at
     if "url(" in style.get("background-image", "") or element.said("background") or element.said("background-url"):
         ground = None
     weight = style.get("font-weight") or element.said("font-weight")

@@ -106,10 +106,10 @@ def _link_text(html: str, link: Element, words: str) -> Iterator[Finding]:
     said = " ".join(words.split())
     if not said and not link.said("aria-label") and not link.said("title"):
         text = "This link has no words: whoever listens to the mail hears only its address."
-        yield placed("empty_link", Severity.WARNING, text, field="html", source=html, index=link.index)
+        yield placed("empty_link", Severity.WARNING, text, field="html", source=html, index=link.at)
     elif said.lower().strip(".!…> ") in _VAGUE:
         text = f"“{said}” does not say where the link goes."
-        yield placed("vague_link", Severity.INFO, text, field="html", source=html, index=link.index)
+        yield placed("vague_link", Severity.INFO, text, field="html", source=html, index=link.at)
 
 
 def _pictures(html: str, parts: Sequence[Part]) -> Iterator[Finding]:
@@ -120,11 +120,11 @@ def _pictures(html: str, parts: Sequence[Part]) -> Iterator[Finding]:
             text = (
                 'This picture has no `alt`: many people see the words only. Write alt="" where it is mere decoration.'
             )
-            yield placed("image_without_alt", Severity.WARNING, text, field="html", source=html, index=part.index)
+            yield placed("image_without_alt", Severity.WARNING, text, field="html", source=html, index=part.at)
         src = part.said("src").strip()
         if src and not re.match(r"https://|data:image/|cid:|\{[{%]", src, re.IGNORECASE):
             text = f"`{src[:80]}` is not shown everywhere: pictures need an address with https://."
-            yield placed("image_not_https", Severity.WARNING, text, field="html", source=html, index=part.index)
+            yield placed("image_not_https", Severity.WARNING, text, field="html", source=html, index=part.at)
 
 
 def _small(html: str, parts: Sequence[Part]) -> Iterator[Finding]:
@@ -133,7 +133,7 @@ def _small(html: str, parts: Sequence[Part]) -> Iterator[Finding]:
         if look.size < SMALL and look.size not in told:
             told.add(look.size)
             said = f"{look.size:g} px is small on a phone: {SMALL:g} px are the least."
-            index = text.index + len(text.text) - len(text.text.lstrip())
+            index = text.at + len(text.text) - len(text.text.lstrip())
             yield placed("small_text", Severity.INFO, said, field="html", source=html, index=index)
 
 

@@ -18,10 +18,10 @@ _ATTRIBUTE = re.compile(r"""([^\s"'<>/=]++)(?:\s*+=\s*+("[^"]*+"|'[^']*+'|[^\s"'
 
 
 class Attribute(NamedTuple):
-    """`value`: as it is written, entities resolved, Liquid as it stands; `index`: where it is named."""
+    """`value`: as it is written, entities resolved, Liquid as it stands; `at`: where it is named."""
 
     value: str
-    index: int
+    at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Element:
     """An opening or closing tag."""
 
     name: str
-    index: int
+    at: int
     is_closing: bool = False
     is_alone: bool = False
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
@@ -44,7 +44,7 @@ class Text(NamedTuple):
     """What is read between tags; Liquid is a row of x, as long as it was."""
 
     text: str
-    index: int
+    at: int
 
 
 Part = Element | Text
