@@ -145,13 +145,13 @@ def _languages(html: str, parts: Sequence[Part], locale: str, layout: Mapping[st
         lang = root.said("lang").strip()
         if not lang:
             said = f'Without `lang` it is read aloud in the wrong voice: <html lang="{locale or "en"}" …>.'
-            yield placed("no_lang", Severity.WARNING, said, field="html", source=html, index=root.index)
+            yield placed("no_lang", Severity.WARNING, said, field="html", source=html, index=root.at)
         elif language and "{" not in lang and lang.partition("-")[0].lower() != language:
             said = f"It says lang=“{lang}”, and is the content for {locale}."
-            yield placed("wrong_lang", Severity.WARNING, said, field="html", source=html, index=root.index)
+            yield placed("wrong_lang", Severity.WARNING, said, field="html", source=html, index=root.at)
         if not root.said("dir") and language not in RIGHT_TO_LEFT:
             said = "Without `dir` some webmail takes the direction of its own page: dir=“ltr”."
-            yield placed("no_dir", Severity.INFO, said, field="html", source=html, index=root.index)
+            yield placed("no_dir", Severity.INFO, said, field="html", source=html, index=root.at)
     if language in RIGHT_TO_LEFT and not (_turns(parts) or _turns(walk((layout or {}).get("html", "")))):
         said = f'{locale} runs from right to left: nothing here says dir="rtl".'
         yield Finding("no_rtl", Severity.WARNING, said, "html", 1, 1)
