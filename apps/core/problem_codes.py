@@ -146,6 +146,31 @@ class Code(StrEnum):
         "Send kind and address as the schema says.",
     )
 
+    INVALID_RULE = (
+        "invalid_rule",
+        400,
+        "The rule is not one.",
+        "Read `detail`: it says what the rule at `pointer` may be. docs/segments.md has all of them.",
+    )
+    UNKNOWN_RULE_FIELD = (
+        "unknown_rule_field",
+        400,
+        "Rules cannot ask about that.",
+        "GET /v1/segments/fields lists what rules can ask about.",
+    )
+    UNKNOWN_SEGMENT = "unknown_segment", 400, "A rule names a segment or list that there is not.", "Create it first."
+    SEGMENT_ARCHIVED = (
+        "segment_archived",
+        400,
+        "A rule names a segment or list that was archived.",
+        "Name another one: what is archived is used no more.",
+    )
+    SEGMENT_CYCLE = (
+        "segment_cycle",
+        400,
+        "A segment would be made of itself.",
+        "Leave out the segment at `pointer`: following it leads back to where it began.",
+    )
     INVALID_TOPIC = (
         "invalid_topic",
         400,
@@ -338,6 +363,24 @@ class Code(StrEnum):
         "Ask for it first: PUT it with the category `critical`, a reason and an owner.",
     )
     NOTHING_TO_PUBLISH = "nothing_to_publish", 409, "There is no draft to publish.", "Save a draft first."
+    NOTHING_STAGED = (
+        "nothing_staged",
+        409,
+        "No version of this template is being rolled out.",
+        "Publish a draft with a `share` below 100 first.",
+    )
+    GATE_BREAKS = (
+        "gate_breaks",
+        422,
+        "This version breaks messages like those that were sent lately.",
+        "Read `errors`: each names a message, channel, locale, field, line and column. Correct the draft.",
+    )
+    CHANGES_NOT_SEEN = (
+        "changes_not_seen",
+        409,
+        "This version changes what messages say, and nobody has looked at it yet.",
+        "POST /v1/templates/{key}/check, look at the changes, and publish with the `seen` of its answer.",
+    )
     SIGNATURE_INVALID = (
         "signature_invalid",
         401,

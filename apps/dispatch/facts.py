@@ -30,22 +30,27 @@ NOBODY = Person(recipient=None, endpoints=(), choices=Choices(), suppressed={}, 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """About the notifications of one batch. `contents`: published templates by (tenant, key). `fuller`: by notification, the one
-    that takes its place (merging.py)."""
+    """About the notifications of one batch. `contents`: published templates by (tenant, key); `pinned`: versions by id. `fuller`: by
+    notification, the one that takes its place (merging.py)."""
 
     people: Mapping[UUID, Person]
     event_types: Mapping[tuple[UUID, str], EventType]
     contents: Mapping[tuple[UUID, str], rendering.Content]
     rules: Mapping[UUID, TenantRules]
     fuller: Mapping[UUID, UUID] = field(default_factory=dict)
+    pinned: Mapping[UUID, rendering.Content] = field(default_factory=dict)
 
     def event_type(self, n: NotificationFacts) -> EventType | None:
         return self.event_types.get((n.tenant_id, n.event_type)) if n.event_type else None
 
     def content(self, n: NotificationFacts) -> rendering.Content | None:
+        """The version that was pinned, whatever is current; else of its template the version that this person gets."""
+        if n.template_version_id is not None:
+            return self.pinned.get(n.template_version_id)
         event_type = self.event_type(n)
         key = n.template_key or (event_type.template_key if event_type else "")
-        return self.contents.get((n.tenant_id, key)) if key else None
+        found = self.contents.get((n.tenant_id, key)) if key else None
+        return found and found.for_person(n.recipient_id)
 
     def wished_channels(self, n: NotificationFacts) -> tuple[Channel, ...]:
         """The caller's wish, else the event type's, else whatever there is content for."""
@@ -120,6 +125,7 @@ class Facts:
             overflows=event_type.overflows if event_type else False,
             waits=event_type.waits if event_type and event_type.waits_for and n.object_id else NO_TIME,
             verifies=ids.read(ids.ENDPOINT, n.object_id) if n.is_verification else None,
+            halt=n.halt,
         )
 
 
@@ -131,7 +137,8 @@ def load(notifications: Collection[NotificationFacts], channel: Channel | None =
     keys = set(named.templates)
     keys |= {(e.tenant_id, e.template_key) for e in event_types.values() if e.template_key}
     rules = choosing.rules_of({n.tenant_id for n in notifications})
-    facts = Facts({}, event_types, rendering.published(keys), rules)
+    pinned = {n.template_version_id for n in notifications if n.template_version_id is not None}
+    facts = Facts({}, event_types, rendering.published(keys), rules, pinned=rendering.versions(pinned))
     wished = {channel} if channel else {c for n in notifications for c in (*facts.wished_channels(n), *facts.chain(n))}
     if any(quiet.country for each in rules.values() for quiet in each.quiet_hours):
         # a number tells a country, on whatever channel the message goes

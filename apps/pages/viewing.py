@@ -10,8 +10,7 @@ from apps.ledger import journal
 from apps.ledger import selectors as ledger
 from apps.pages import showing, visitors
 from apps.preferences.links import viewed_delivery
-from apps.templates.parsed import past
-from apps.templates.rendering import RenderError
+from apps.templates.rendering import RenderError, versions
 
 # links may open; nothing runs, nothing is sent. Pictures are the mail's own.
 _BOX = (
@@ -47,7 +46,8 @@ def _html(letter: journal.Letter) -> str | None:
     person = found.people.get(n.recipient_id)
     if person is None or person.recipient is None or found.is_erased(n):
         return None
-    content = past(letter.template_version_id) if letter.template_version_id else None
+    version_id = letter.template_version_id
+    content = versions([version_id]).get(version_id) if version_id else None
     try:
         if n.is_summary:
             rendered = render(n, found, person, Channel.EMAIL, letter.delivery_id, content)

@@ -18,7 +18,7 @@ _QUOTED = re.compile(r'"[^"]*"|\'[^\']*\'')
 _GAP = re.compile(r"\s{101}")
 _STYLE = re.compile(r"<(/?)(?:mj-)?style\b", re.IGNORECASE)
 _BLOCKS = frozenset({"if", "unless", "case", "for", "capture", "ifchanged", "comment"})
-_UNAVAILABLE = frozenset({"raw", "endraw", "doc", "enddoc", "include", "render", "tablerow", "liquid"})
+_UNAVAILABLE = frozenset({"raw", "endraw", "doc", "enddoc", "include", "tablerow", "liquid"})
 
 
 @dataclass(frozen=True, slots=True)

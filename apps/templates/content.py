@@ -67,6 +67,15 @@ FIELDS: Mapping[Channel, Mapping[str, Field]] = MappingProxyType(
 
 LAYOUT_FIELDS = _fields(Field("html", is_required=True, is_html=True, most=150_000), Field("text", most=150_000))
 
+_PARTIAL_FIELDS = _fields(Field("body", is_required=True))
+
+
+def fields_of(channel: Channel, *, is_layout: bool = False, is_partial: bool = False) -> Mapping[str, Field]:
+    """A layout's are those of email; a partial of another channel has one text for all of its fields."""
+    if is_layout or (is_partial and channel is Channel.EMAIL):
+        return LAYOUT_FIELDS
+    return _PARTIAL_FIELDS if is_partial else FIELDS[channel]
+
 
 def cleaned(field: Field, text: str) -> str:
     """Without control characters; a single line without breaks, so that no value can add a header to a mail."""

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 from io import StringIO
+from types import MappingProxyType
 from typing import Any, ClassVar, TextIO
 
 from liquid import Environment, RenderContext
@@ -35,6 +36,7 @@ from markupsafe import escape
 from apps.templates import braces, filters
 from apps.templates.faults import Fault, RenderError, place_of
 from apps.templates.loops import BoundedForTag
+from apps.templates.partials import PartialTag, finding
 
 LOOPS = 10_000
 OUTPUT = 500_000
@@ -42,7 +44,7 @@ NAMESPACE = 200_000
 STEPS = 200_000
 FORMATTING = 60
 _NONE: list[str] = []
-_TAGS = frozenset({"include", "render", "tablerow", "liquid", "doc"})
+_TAGS = frozenset({"include", "tablerow", "liquid", "doc"})
 
 
 class Missing(FalsyStrictUndefined):
@@ -200,7 +202,7 @@ class Liquid(Environment):
         super().setup_tags_and_filters(extra=extra)
         for name in _TAGS:
             del self.tags[name]
-        for tag in (StrictOutput, StrictEcho, BoundedForTag):
+        for tag in (StrictOutput, StrictEcho, BoundedForTag, PartialTag):
             self.add_tag(tag)
         filters.register(self.filters)
 
@@ -209,11 +211,16 @@ TEXT = Liquid(undefined=Missing)
 HTML = Liquid(undefined=Missing, autoescape=True)
 
 
-def parse(source: str, *, is_html: bool = False) -> BoundTemplate:
-    """A template ready to run. Raises RenderError with the place in `source`."""
+def parse(
+    source: str, *, is_html: bool = False, partials: Mapping[str, str] | None = MappingProxyType({})
+) -> BoundTemplate:
+    """A template ready to run. `partials`: what `{% render %}` finds, by key; None: whatever is named, and nothing of it is shown.
+    Raises RenderError with the place in `source`."""
     braces.tags(source, is_html=is_html)
+    environment = HTML if is_html else TEXT
     try:
-        return (HTML if is_html else TEXT).from_string(source)
+        with finding(partials):
+            return environment.from_string(source)
     except LiquidError as error:
         raise _explained(error, source, None) from error
 

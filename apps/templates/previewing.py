@@ -10,7 +10,7 @@ from apps.core.types import Rendered, Tenant
 from apps.templates import selectors
 from apps.templates.faults import Fault, RenderError
 from apps.templates.locales import locale_chain
-from apps.templates.parsed import Content, Version
+from apps.templates.parsed import Content, Version, versions
 from apps.templates.proving import PERSON, Source, behind_a_layout, compiled, field_error, sample_context
 from apps.templates.rendering import render
 from apps.templates.selectors import TemplateRow, VersionRow
@@ -39,10 +39,22 @@ def preview(
     content: Mapping[str, Any] = row.compiled
     if version.published_at is None:
         source = Source(channel, row.locale, row.source)
-        content, wrong = compiled(source, tenant, has_layout=bool(version.layout), is_layout=template.is_layout)
+        content, wrong = compiled(
+            source,
+            tenant,
+            has_layout=bool(version.layout),
+            is_layout=template.is_layout,
+            is_partial=template.is_partial,
+        )
         if wrong:
             raise _problem(index, *wrong)
-    shown = Version(version.id, version.number, [(channel, row.locale, content)], is_layout=template.is_layout)
+    shown = Version(
+        version.id,
+        version.number,
+        [(channel, row.locale, content)],
+        is_layout=template.is_layout,
+        is_partial=template.is_partial,
+    )
     layout = _layout(tenant, version.layout)
     try:
         return render(
@@ -68,8 +80,7 @@ def _layout(tenant: Tenant, key: str) -> Version | None:
     current = selectors.version_by_number(tenant, layout.id, layout.current) if layout and layout.current else None
     if current is None:
         raise Problem(Code.TEMPLATE_INVALID, f"The layout `{key}` is not published yet.", pointer="/layout")
-    rows = selectors.compiled_variants([current.id]).get(current.id, ())
-    return Version(current.id, current.number, rows, is_layout=True)
+    return versions([current.id])[current.id].version
 
 
 def _problem(index: int | None, *errors: RenderError) -> Problem:

@@ -1,6 +1,7 @@
 """A version is compiled and rendered in every channel and locale with its sample before it may be published."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -9,15 +10,18 @@ from apps.core.enums import Channel
 from apps.core.problems import FieldError
 from apps.core.types import Recipient, Tenant
 from apps.templates import engine, mail_build
-from apps.templates.content import FIELDS, LAYOUT_FIELDS, Field
+from apps.templates.content import Field, fields_of
 from apps.templates.digest_sample import DIGEST_SAMPLE
 from apps.templates.faults import Fault, RenderError, place_of
 from apps.templates.locales import locale_chain
-from apps.templates.parsed import Content, Version, mark_of
+from apps.templates.parsed import Content, Version, mark_of, partials, partials_of
+from apps.templates.partials import naming
 from apps.templates.rendering import context_of, render
 
 PERSON = "$recipient"
 DIGEST = "$digest"
+GIVEN = "$given"
+"""Of a partial's sample: what those who render it give it by name."""
 _NAMES = frozenset({"recipient", "user", "data", "tenant", "event", "vars", "digest"})
 _LAYOUT_NAMES = _NAMES | {"content", "preheader"}
 
@@ -33,10 +37,12 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """`compiled`: by variant, in the order of the sources. Nothing may be published while there are `errors`."""
+    """`compiled`: by variant, in the order of the sources. Nothing may be published while there are `errors`. `parts`: the versions of
+    partials that it has within it."""
 
     compiled: tuple[Mapping[str, Any], ...]
     errors: tuple[FieldError, ...]
+    parts: tuple[UUID, ...] = ()
 
 
 def prove(
@@ -48,34 +54,39 @@ def prove(
     is_layout: bool,
     version_id: UUID,
     number: int,
+    is_partial: bool = False,
 ) -> Proof:
     """Everything that is wrong, by JSON pointer `/variants/<index>/<field>`: one error a field, and one of rendering a variant."""
     results: list[dict[str, Any]] = []
     errors: list[FieldError] = []
+    pieces = Pieces(tenant)
     for index, source in enumerate(sources):
-        result, wrong = compiled(source, tenant, has_layout=layout is not None, is_layout=is_layout)
+        result, wrong = compiled(
+            source, tenant, has_layout=layout is not None, is_layout=is_layout, is_partial=is_partial, pieces=pieces
+        )
         results.append(result)
         errors += [field_error(index, error) for error in wrong]
     broken = {error.pointer.split("/")[2] for error in errors}
     rows = [(source.channel, source.locale, result) for source, result in zip(sources, results, strict=True)]
-    version = Version(version_id, number, rows, is_layout=is_layout)
+    version = Version(version_id, number, rows, is_layout=is_layout, is_partial=is_partial)
     for index, source in enumerate(sources):
         if str(index) in broken:
             continue
         content = behind_a_layout(version) if is_layout else Content(version, layout)
+        context = sample_context(tenant, sample, source.locale)
         try:
             render(
                 content,
                 channel=source.channel,
                 locales=(source.locale, *locale_chain(source.locale, tenant.locale)),
-                context=sample_context(tenant, sample, source.locale),
+                context=context | dict(sample.get(GIVEN) or {}) if is_partial else context,
                 is_proof=True,
             )
         except RenderError as error:
             errors.append(field_error(index, error))
     if not sources:
         errors.append(FieldError("/variants", Fault.EMPTY, "There is nothing to publish: add a variant."))
-    return Proof(tuple(results), tuple(errors))
+    return Proof(tuple(results), tuple(errors), pieces.used)
 
 
 def sample_context(tenant: Tenant, sample: Mapping[str, Any], locale: str) -> dict[str, object]:
@@ -91,7 +102,7 @@ def sample_context(tenant: Tenant, sample: Mapping[str, Any], locale: str) -> di
         attributes=person,
         is_blocked=False,
     )
-    data = {name: value for name, value in sample.items() if name not in (PERSON, DIGEST)}
+    data = {name: value for name, value in sample.items() if name not in (PERSON, DIGEST, GIVEN)}
     context = context_of(tenant=tenant, recipient=recipient, event_type="sample", data=data, variables=_VARIABLES)
     return {**context, "digest": DIGEST_SAMPLE | dict(sample.get(DIGEST) or {})}
 
@@ -103,14 +114,50 @@ _VARIABLES = {
 }
 
 
+class Pieces:
+    """The published partials of a tenant, asked for when they are first named."""
+
+    def __init__(self, tenant: Tenant) -> None:
+        self.tenant = tenant
+        self._found: dict[str, Version] = {}
+        self._used: dict[UUID, None] = {}
+
+    @property
+    def used(self) -> tuple[UUID, ...]:
+        return tuple(self._used)
+
+    def texts(self, names: Set[str], channel: Channel, locale: str) -> dict[str, dict[str, str]]:
+        """`html` (for html fields) and `text` (for all others) by name, in the nearest locale; without those that are not there."""
+        if absent := {name for name in names if name not in self._found}:
+            self._found |= partials(self.tenant, absent)
+        locales = (locale, *locale_chain(locale, self.tenant.locale))
+        found: dict[str, dict[str, str]] = {"html": {}, "text": {}}
+        for name in sorted(names & self._found.keys()):
+            if (variant := self._found[name].variant(channel, locales)) is not None:
+                said = variant.compiled
+                found["html"][name] = said.get("html", "")
+                found["text"][name] = said.get("text" if channel is Channel.EMAIL else "body", "")
+                self._used[self._found[name].id] = None
+        return found
+
+
 def compiled(
-    source: Source, tenant: Tenant, *, has_layout: bool, is_layout: bool
+    source: Source,
+    tenant: Tenant,
+    *,
+    has_layout: bool,
+    is_layout: bool,
+    is_partial: bool = False,
+    pieces: Pieces | None = None,
 ) -> tuple[dict[str, Any], list[RenderError]]:
-    fields = LAYOUT_FIELDS if is_layout else FIELDS[source.channel]
+    fields = fields_of(source.channel, is_layout=is_layout, is_partial=is_partial)
     if is_layout and source.channel is not Channel.EMAIL:
         return {}, [RenderError(Fault.LAYOUT, "A layout is for email only.", field="channel")]
     result: dict[str, Any] = {}
     errors: list[RenderError] = []
+    names = _names_of_partials(source, fields)
+    if names and not is_partial:
+        result["partials"] = (pieces or Pieces(tenant)).texts(names, source.channel, source.locale)
     for field in fields.values():
         text = source.content.get(field.name, "")
         try:
@@ -119,10 +166,12 @@ def compiled(
                     raise RenderError(Fault.EMPTY, f"`{field.name}` is required.")
                 continue
             if field.is_html:
-                result |= _html(field, text, source.locale or tenant.locale, has_layout=has_layout)
+                is_fragment = has_layout or is_partial
+                result |= _html(field, text, source.locale or tenant.locale, partials_of(result, field), is_fragment)
             else:
                 result[field.name] = text
-            _check_names(field, result, _LAYOUT_NAMES if is_layout else _NAMES)
+                engine.parse(text, partials=partials_of(result, field))
+            _check_names(field, result, None if is_partial else _LAYOUT_NAMES if is_layout else _NAMES)
             if is_layout:
                 _check_content(field, result[field.name])
         except RenderError as error:
@@ -130,16 +179,27 @@ def compiled(
     return result, errors
 
 
-def _html(field: Field, text: str, locale: str, *, has_layout: bool) -> dict[str, Any]:
-    engine.parse(text, is_html=True)
-    built = mail_build.build(text, is_fragment=has_layout, locale=locale)
+def _names_of_partials(source: Source, fields: Mapping[str, Field]) -> set[str]:
+    found: set[str] = set()
+    for field in fields.values():
+        text = source.content.get(field.name, "")
+        if "render" in text:
+            with naming() as named, suppress(RenderError):
+                engine.parse(text, is_html=field.is_html, partials=None)
+            found |= named
+    return found
+
+
+def _html(field: Field, text: str, locale: str, partials: Mapping[str, str], is_fragment: bool) -> dict[str, Any]:
+    engine.parse(text, is_html=True, partials=partials)
+    built = mail_build.build(text, is_fragment=is_fragment, locale=locale)
     return {field.name: built.html, "html_marks": built.marks, "text": built.text}
 
 
-def _check_names(field: Field, compiled: Mapping[str, Any], names: frozenset[str]) -> None:
-    """Filters and names of branches that the sample does not reach."""
+def _check_names(field: Field, compiled: Mapping[str, Any], names: frozenset[str] | None) -> None:
+    """Filters and names of branches that the sample does not reach. None: whatever it is given."""
     text = compiled[field.name]
-    found = engine.parse(text, is_html=field.is_html).analyze(include_partials=False)
+    found = engine.parse(text, is_html=field.is_html, partials=None).analyze(include_partials=False)
     known = engine.HTML.filters
     wrong = [
         (span.index, f"There is no filter `{name}`.")
@@ -150,7 +210,7 @@ def _check_names(field: Field, compiled: Mapping[str, Any], names: frozenset[str
     wrong += [
         (at[0].span.index, f"There is no `{name}` here; data is `data.{name}`.")
         for name, at in found.globals.items()
-        if name not in names
+        if names is not None and name not in names
     ]
     if not wrong:
         return
@@ -160,7 +220,7 @@ def _check_names(field: Field, compiled: Mapping[str, Any], names: frozenset[str
 
 
 def _check_content(field: Field, text: str) -> None:
-    found = engine.parse(text, is_html=field.is_html).analyze(include_partials=False)
+    found = engine.parse(text, is_html=field.is_html, partials=None).analyze(include_partials=False)
     if len(found.globals.get("content", ())) != 1:
         raise RenderError(Fault.LAYOUT, "A layout has `{{ content }}` exactly once.")
 
@@ -178,24 +238,3 @@ def field_error(index: int | None, error: RenderError) -> FieldError:
         ["/variants", *([str(index)] if index is not None else []), *([error.field] if error.field else [])]
     )
     return FieldError(pointer, error.code, error.detail, error.line, error.column)
-
-
-def dependants_broken_by(
-    *, tenant: Tenant, layout: Version, users: Iterator[tuple[str, Version, Mapping[str, Any]]]
-) -> list[FieldError]:
-    """`users`: key, current version and sample of each template that wears the layout."""
-    errors: list[FieldError] = []
-    for key, version, sample in users:
-        for locale in version.variants.get(Channel.EMAIL, {}):
-            try:
-                render(
-                    Content(version, layout),
-                    channel=Channel.EMAIL,
-                    locales=(locale, *locale_chain(locale, tenant.locale)),
-                    context=sample_context(tenant, sample, locale),
-                    is_proof=True,
-                )
-            except RenderError as error:
-                said = f"`{key}` ({locale or 'default'}) would break: {error.detail}"
-                errors.append(FieldError("/variants", error.code, said, error.line, error.column))
-    return errors

@@ -21,9 +21,9 @@ from apps.templates.faults import Fault, RenderError
 from apps.templates.filters import is_safe_link
 from apps.templates.locales import locale_chain
 from apps.templates.mail_build import PREHEADER
-from apps.templates.parsed import Content, Part, Variant, published
+from apps.templates.parsed import Content, Part, Variant, published, versions
 
-__all__ = ["Content", "RenderError", "context_of", "locale_chain", "published", "render", "render_inline"]
+__all__ = ["Content", "RenderError", "context_of", "locale_chain", "published", "render", "render_inline", "versions"]
 
 _SHORT_SMS = 67 * MOST_SMS_SEGMENTS // 2
 _HIDDEN = (

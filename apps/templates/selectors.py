@@ -8,7 +8,7 @@ from time import monotonic
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import F, Q
 
 from apps.core.pagination import PageRequest
 from apps.core.types import Tenant
@@ -21,12 +21,26 @@ _known: dict[tuple[UUID, str], float] = {}
 
 @dataclass(frozen=True, slots=True)
 class CurrentVersion:
+    """`staged_id`: the version of `share` in 10,000 people."""
+
     tenant_id: UUID
     key: str
     version_id: UUID
+    staged_id: UUID | None = None
+    share: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledRow:
+    """A variant of a published version. `layout_version_id`: of its layout, as it was when it was published."""
+
+    version_id: UUID
     number: int
+    is_layout: bool
     layout_version_id: UUID | None
-    layout_number: int
+    channel: str
+    locale: str
+    compiled: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +69,14 @@ class VersionRow:
 
 @dataclass(frozen=True, slots=True)
 class StepRow:
-    """`action`: published or rolled_back."""
+    """`action`: of models.Action. `share`: of the people, in percent, who get it from then on."""
 
     number: int
     action: str
     by: str
     at: datetime
+    share: float = 100.0
+    because: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +88,7 @@ class TemplateRow:
     current: int | None
     created_at: datetime
     updated_at: datetime
+    is_partial: bool = False
 
 
 def current_versions(pairs: Iterable[tuple[UUID, str]]) -> list[CurrentVersion]:
@@ -84,46 +101,70 @@ def current_versions(pairs: Iterable[tuple[UUID, str]]) -> list[CurrentVersion]:
     wanted = Q()
     for tenant_id, names in keys.items():
         wanted |= Q(tenant_id=tenant_id, key__in=sorted(names))
-    rows = models.Template.objects.all_tenants().filter(wanted, is_layout=False, current__isnull=False)
+    rows = models.Template.objects.all_tenants().filter(
+        wanted, is_layout=False, is_partial=False, current__isnull=False
+    )
+    return [CurrentVersion(*row) for row in rows.values_list("tenant_id", "key", "current_id", "staged_id", "share")]
+
+
+def current_partials(tenant: Tenant, keys: Iterable[str]) -> dict[str, UUID]:
+    """The current versions of published partials, by key."""
+    named = [key for key in keys if key.isprintable()]
+    rows = models.Template.objects.of(tenant).filter(key__in=named, is_partial=True, current__isnull=False)
+    return dict(rows.values_list("key", "current_id"))
+
+
+def compiled_rows(version_ids: Iterable[UUID]) -> list[CompiledRow]:
+    """The variants of published versions, and of the layouts that those have within them. One query. The ids come from the ledger, or
+    from `current_versions`, which asks by tenant."""
+    known = list(version_ids)
+    layouts = models.TemplateVersion.objects.all_tenants().filter(id__in=known, layout_version__isnull=False)
+    rows = models.TemplateVariant.objects.all_tenants().filter(
+        Q(version_id__in=known) | Q(version_id__in=layouts.values("layout_version_id")),
+        version__published_at__isnull=False,
+    )
     return [
-        CurrentVersion(tenant_id, key, version_id, number, layout_version_id, layout_number or 0)
-        for tenant_id, key, version_id, number, layout_version_id, layout_number in rows.values_list(
-            *("tenant_id", "key", "current_id", "current__number"),
-            *("current__layout__current_id", "current__layout__current__number"),
+        CompiledRow(*row)
+        for row in rows.values_list(
+            *("version_id", "version__number", "version__template__is_layout", "version__layout_version_id"),
+            *("channel", "locale", "compiled"),
         )
     ]
 
 
-def past_version(version_id: UUID) -> CurrentVersion | None:
-    """A version, current or not, with its layout as it is today. The id comes from the ledger."""
-    row = (
-        models.TemplateVersion.objects.all_tenants()
-        .filter(id=version_id)
-        .values_list(
-            *("template__tenant_id", "template__key", "id", "number", "layout__current_id", "layout__current__number")
-        )
-        .first()
+@dataclass(frozen=True, slots=True)
+class Outdated:
+    """A template whose current version has `pinned` of a layout or partial `part`, of which `current` is published by now."""
+
+    key: str
+    number: int
+    part: str
+    pinned: int
+    current: int
+
+
+def outdated(tenant: Tenant) -> list[Outdated]:
+    """Those that would change by being published again, by key. Two queries."""
+    live = models.TemplateVersion.objects.of(tenant).filter(template__current=F("id"), layout_version__isnull=False)
+    worn = live.exclude(layout_version=F("layout__current")).values_list(
+        *("template__key", "number", "layout__key", "layout_version__number", "layout__current__number")
     )
-    if row is None:
-        return None
-    tenant_id, key, id_, number, layout_id, layout_number = row
-    return CurrentVersion(tenant_id, key, id_, number, layout_id, layout_number or 0)
-
-
-def compiled_variants(version_ids: Iterable[UUID]) -> dict[UUID, list[tuple[str, str, dict[str, Any]]]]:
-    """Channel, locale and compiled content by version. The ids come from `current_versions`, which asks by tenant."""
-    found: defaultdict[UUID, list[tuple[str, str, dict[str, Any]]]] = defaultdict(list)
-    rows = models.TemplateVariant.objects.all_tenants().filter(version_id__in=list(version_ids))
-    for version_id, channel, locale, compiled in rows.values_list("version_id", "channel", "locale", "compiled"):
-        found[version_id].append((channel, locale, compiled))
-    return found
+    parts = models.TemplatePart.objects.of(tenant).filter(version__template__current=F("version_id"))
+    put_in = parts.exclude(part=F("part__template__current")).values_list(
+        *("version__template__key", "version__number", "part__template__key"),
+        *("part__number", "part__template__current__number"),
+    )
+    found = [Outdated(*row) for row in (*worn, *put_in)]
+    return sorted(found, key=lambda one: (one.key, one.part))
 
 
 def has_published(tenant_id: UUID, key: str) -> bool:
     """Whether this template can be sent. A yes is kept in this process for KNOWN_SECONDS; a no is asked again."""
     if _known.get((tenant_id, key), 0.0) > monotonic():
         return True
-    rows = models.Template.objects.of(tenant_id).filter(key=key, is_layout=False, current__isnull=False)
+    rows = models.Template.objects.of(tenant_id).filter(
+        key=key, is_layout=False, is_partial=False, current__isnull=False
+    )
     found = key.isprintable() and rows.exists()
     if found:
         if len(_known) >= _MOST_KNOWN:
@@ -137,7 +178,7 @@ def forget_known() -> None:
     _known.clear()
 
 
-_TEMPLATE = ("id", "key", "name", "is_layout", "current__number", "created_at", "updated_at")
+_TEMPLATE = ("id", "key", "name", "is_layout", "current__number", "created_at", "updated_at", "is_partial")
 _VERSION = (
     "id",
     "number",
@@ -189,7 +230,8 @@ def variants(tenant: Tenant, version_id: UUID) -> list[VariantRow]:
 def steps(tenant: Tenant, template_id: UUID, most: int) -> list[StepRow]:
     """What became current when, newest first."""
     rows = models.TemplateStep.objects.of(tenant).filter(template_id=template_id).order_by("-id")
-    return [StepRow(*row) for row in rows.values_list("version__number", "action", "by", "created_at")[:most]]
+    named = rows.values_list("version__number", "action", "by", "created_at", "share", "because")
+    return [StepRow(number, action, by, at, share / 100, said) for number, action, by, at, share, said in named[:most]]
 
 
 def _first(rows: Any) -> VersionRow | None:

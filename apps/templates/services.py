@@ -1,25 +1,23 @@
-"""The life of a template: drafts replaced, proven, published, rolled back. Every published version is kept."""
+"""The life of a template: drafts replaced, published when they changed. publishing.py and rollout.py are the rest of it."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from django.db import transaction
 from django.db.models import F, Max, Q
 
-from apps.core import clock, ids
-from apps.core.enums import Channel
+from apps.core import ids
 from apps.core.locales import canonical_locale
 from apps.core.problem_codes import Code
 from apps.core.problems import FieldError, Problem
 from apps.core.types import Tenant
 from apps.templates import models
-from apps.templates.content import FIELDS, LAYOUT_FIELDS
-from apps.templates.parsed import Version
-from apps.templates.proving import Source, dependants_broken_by, prove
-from apps.templates.selectors import compiled_variants
+from apps.templates.content import fields_of
+from apps.templates.proving import Source
+from apps.templates.publishing import publish, rollback
 
-__all__ = ["Source", "publish", "publish_changes", "rollback", "save_draft"]
+__all__ = ["Source", "discard_draft", "publish", "publish_changes", "rollback", "save_draft"]
 
 MOST_VARIANTS = 200
 KEY = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
@@ -42,6 +40,7 @@ def save_draft(
     layout: str = "",
     sample: Mapping[str, Any] | None = None,
     is_layout: bool = False,
+    is_partial: bool = False,
 ) -> Saved:
     """Replaces the one draft. It may be broken: publishing is what proves it.
 
@@ -49,15 +48,18 @@ def save_draft(
     """
     if not KEY.fullmatch(key):
         raise Problem(Code.OUT_OF_RANGE, KEY_RULE, pointer="#path/key")
-    rows = _checked(variants, is_layout=is_layout)
-    if is_layout and layout:
-        raise Problem(Code.CONTRADICTION, "A layout has no layout of its own.", pointer="/layout")
+    rows = _checked(variants, is_layout=is_layout, is_partial=is_partial)
+    if is_layout and is_partial:
+        raise Problem(Code.CONTRADICTION, "A template is a layout or a partial, not both.", pointer="/is_partial")
+    if (is_layout or is_partial) and layout:
+        kind = "layout" if is_layout else "partial"
+        raise Problem(Code.CONTRADICTION, f"A {kind} has no layout of its own.", pointer="/layout")
     with transaction.atomic():
         _, is_new = models.Template.objects.of(tenant).get_or_create(
-            tenant_id=tenant.id, key=key, defaults={"name": name, "is_layout": is_layout}
+            tenant_id=tenant.id, key=key, defaults={"name": name, "is_layout": is_layout, "is_partial": is_partial}
         )
         template = models.Template.objects.of(tenant).select_for_update().get(key=key)
-        _set_kind(template, name=name, is_layout=is_layout)
+        _set_kind(template, name=name, is_layout=is_layout, is_partial=is_partial)
         outer = _layout(tenant, layout) if layout else None
         versions = models.TemplateVersion.objects.of(tenant).filter(template=template)
         versions.filter(published_at=None).delete()
@@ -79,37 +81,10 @@ def save_draft(
     return Saved(number, is_new)
 
 
-def publish(*, tenant: Tenant, key: str, by: str) -> int:
-    """The draft becomes the current version; the answer is its number.
-
-    Raises Problem: not_found, nothing_to_publish, template_invalid with every place that is wrong.
-    """
-    with transaction.atomic():
-        template = _locked(tenant, key)
-        drafts = models.TemplateVersion.objects.of(tenant).filter(template=template, published_at=None)
-        draft = drafts.first()
-        if draft is None:
-            raise Problem(Code.NOTHING_TO_PUBLISH)
-        rows = list(models.TemplateVariant.objects.of(tenant).filter(version=draft).order_by("id"))
-        proof = prove(
-            tenant=tenant,
-            sources=[Source(Channel(row.channel), row.locale, row.source) for row in rows],
-            sample=draft.sample,
-            layout=_current_layout(tenant, draft),
-            is_layout=template.is_layout,
-            version_id=draft.id,
-            number=draft.number,
-        )
-        _refuse(proof.errors)
-        for row, compiled in zip(rows, proof.compiled, strict=True):
-            row.compiled = dict(compiled)
-        if template.is_layout:
-            proven = [(row.channel, row.locale, row.compiled) for row in rows]
-            _refuse_for_dependants(tenant, template, Version(draft.id, draft.number, proven, is_layout=True))
-        models.TemplateVariant.objects.bulk_update(rows, ["compiled"])
-        drafts.update(published_at=clock.now(), published_by=by[:150])
-        _make_current(template, draft, action="published", by=by)
-    return int(draft.number)
+def discard_draft(*, tenant: Tenant, key: str) -> bool:
+    """Whether there was one. What is published stays."""
+    drafts = models.TemplateVersion.objects.of(tenant).filter(template__key=key, published_at=None)
+    return bool(key.isprintable() and drafts.delete()[0])
 
 
 def publish_changes(
@@ -146,38 +121,14 @@ def publish_changes(
     return True
 
 
-def rollback(*, tenant: Tenant, key: str, to_number: int, by: str) -> int:
-    """An earlier (or later) published version becomes current again. Refused when today's layout would break it, or it would
-    break what wears it.
-
-    Raises Problem: not_found, template_invalid.
-    """
-    with transaction.atomic():
-        template = _locked(tenant, key)
-        chosen = (
-            models.TemplateVersion.objects.of(tenant)
-            .filter(template=template, number=to_number, published_at__isnull=False)
-            .first()
-        )
-        if chosen is None:
-            raise Problem(Code.NOT_FOUND, f"There is no published version {to_number}.", pointer="/version")
-        version = _version(chosen, is_layout=template.is_layout)
-        if template.is_layout:
-            _refuse_for_dependants(tenant, template, version)
-        elif (layout := _current_layout(tenant, chosen)) is not None:
-            _refuse(dependants_broken_by(tenant=tenant, layout=layout, users=iter([(key, version, chosen.sample)])))
-        _make_current(template, chosen, action="rolled_back", by=by)
-    return to_number
-
-
-def _checked(variants: Sequence[Source], *, is_layout: bool) -> list[Source]:
+def _checked(variants: Sequence[Source], *, is_layout: bool, is_partial: bool) -> list[Source]:
     """With canonical locales. All that is wrong is said at once."""
     errors: list[FieldError] = []
     rows: list[Source] = []
     if len(variants) > MOST_VARIANTS:
         errors.append(FieldError("/variants", Code.OUT_OF_RANGE, f"At most {MOST_VARIANTS} variants."))
     for index, variant in enumerate(variants[:MOST_VARIANTS]):
-        fields = LAYOUT_FIELDS if is_layout else FIELDS[variant.channel]
+        fields = fields_of(variant.channel, is_layout=is_layout, is_partial=is_partial)
         locale = canonical_locale(variant.locale) if variant.locale else ""
         if locale is None:
             said = f"`{variant.locale}` is not a known locale."
@@ -202,13 +153,16 @@ def _checked(variants: Sequence[Source], *, is_layout: bool) -> list[Source]:
     return rows
 
 
-def _set_kind(template: models.Template, *, name: str, is_layout: bool) -> None:
-    if template.is_layout != is_layout and template.current_id is not None:
-        kind = "a layout" if template.is_layout else "not a layout"
-        raise Problem(Code.CONFLICT, f"`{template.key}` is {kind} and stays so.", pointer="/is_layout")
-    if (template.name, template.is_layout) != (name, is_layout):
-        template.name, template.is_layout = name, is_layout
-        template.save(update_fields=["name", "is_layout", "updated_at"])
+def _set_kind(template: models.Template, *, name: str, is_layout: bool, is_partial: bool) -> None:
+    if (template.is_layout, template.is_partial) != (is_layout, is_partial) and template.current_id is not None:
+        kind = "a layout" if template.is_layout else "a partial" if template.is_partial else "not a layout"
+        pointer = "/is_layout" if template.is_layout != is_layout else "/is_partial"
+        if template.is_layout == is_layout and not template.is_partial:
+            kind = "not a partial"
+        raise Problem(Code.CONFLICT, f"`{template.key}` is {kind} and stays so.", pointer=pointer)
+    if (template.name, template.is_layout, template.is_partial) != (name, is_layout, is_partial):
+        template.name, template.is_layout, template.is_partial = name, is_layout, is_partial
+        template.save(update_fields=["name", "is_layout", "is_partial", "updated_at"])
 
 
 def _layout(tenant: Tenant, key: str) -> models.Template:
@@ -217,51 +171,3 @@ def _layout(tenant: Tenant, key: str) -> models.Template:
     if found is None:
         raise Problem(Code.UNKNOWN_TEMPLATE, f"There is no layout `{key}`.", pointer="/layout")
     return found
-
-
-def _locked(tenant: Tenant, key: str) -> models.Template:
-    rows = models.Template.objects.of(tenant).select_for_update().filter(key=key)
-    found: models.Template | None = rows.first() if key.isprintable() else None
-    if found is None:
-        raise Problem(Code.NOT_FOUND, f"There is no template `{key}`.")
-    return found
-
-
-def _current_layout(tenant: Tenant, version: models.TemplateVersion) -> Version | None:
-    """Locked, so that the layout cannot change between this proof and the commit. Layouts lock nothing else: no deadlock."""
-    if version.layout_id is None:
-        return None
-    layout = models.Template.objects.of(tenant).select_for_update().get(id=version.layout_id)
-    if layout.current_id is None:
-        raise Problem(Code.TEMPLATE_INVALID, f"The layout `{layout.key}` is not published yet.", pointer="/layout")
-    return _version(models.TemplateVersion.objects.of(tenant).get(id=layout.current_id), is_layout=True)
-
-
-def _version(row: models.TemplateVersion, *, is_layout: bool) -> Version:
-    return Version(row.id, row.number, compiled_variants([row.id]).get(row.id, ()), is_layout=is_layout)
-
-
-def _refuse_for_dependants(tenant: Tenant, layout: models.Template, version: Version) -> None:
-    users = models.TemplateVersion.objects.of(tenant).filter(layout=layout, template__current=F("id"))
-    rows = list(users.values_list("id", "number", "template__key", "sample"))
-    variants = compiled_variants(row[0] for row in rows)
-
-    def each() -> Iterator[tuple[str, Version, Mapping[str, Any]]]:
-        for id, number, key, sample in rows:
-            yield key, Version(id, number, variants.get(id, ())), sample
-
-    _refuse(dependants_broken_by(tenant=tenant, layout=version, users=each()))
-
-
-def _refuse(errors: Sequence[FieldError]) -> None:
-    if errors:
-        said = errors[0].detail if len(errors) == 1 else f"{len(errors)} things are wrong."
-        raise Problem(Code.TEMPLATE_INVALID, said, errors=errors)
-
-
-def _make_current(template: models.Template, version: models.TemplateVersion, *, action: str, by: str) -> None:
-    template.current = version
-    template.save(update_fields=["current", "updated_at"])
-    models.TemplateStep.objects.create(
-        tenant_id=template.tenant_id, template=template, version=version, action=action, by=by[:150]
-    )

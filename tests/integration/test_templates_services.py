@@ -145,41 +145,6 @@ def test_an_operator_may_erase_on_purpose(acme: Tenant) -> None:
     assert not models.TemplateVariant.objects.of(acme).exists()
 
 
-def test_changing_a_footer_once_changes_all_mails(acme: Tenant) -> None:
-    publish(acme, "base", outer(LAYOUT % "Old"), is_layout=True)
-    for key in ("order", "invoice"):
-        publish(acme, key, email(f"<h1>{key}</h1>"), layout="base")
-    assert "<h1>order</h1><p>Old</p>" in said(acme, "order", Channel.EMAIL)["html"]
-    publish(acme, "base", outer(LAYOUT % "New"), is_layout=True)
-    assert "<h1>order</h1><p>New</p>" in said(acme, "order", Channel.EMAIL)["html"]
-    assert "<h1>invoice</h1><p>New</p>" in said(acme, "invoice", Channel.EMAIL)["html"]
-    services.rollback(tenant=acme, key="base", to_number=1, by="mira")
-    assert "<h1>order</h1><p>Old</p>" in said(acme, "order", Channel.EMAIL)["html"]
-
-
-def test_a_layout_that_would_break_a_mail_is_refused(acme: Tenant) -> None:
-    publish(acme, "base", outer(LAYOUT % "Old"), is_layout=True)
-    publish(acme, "order", email("<p>Order</p>"), email("<p>Bestellung</p>", "de"), layout="base", sample={"id": 7})
-    publish(acme, "plain", email("<p>Hi</p>"))
-    draft(acme, "base", outer(LAYOUT % "{{ data.promo }}"), is_layout=True, sample={"promo": "x"})
-    found = problem(lambda: services.publish(tenant=acme, key="base", by="mira"))
-    assert found.code is Code.TEMPLATE_INVALID
-    assert [(error.pointer, error.detail) for error in found.errors] == [
-        ("/variants", "`order` (default) would break: `data.promo` is missing."),
-        ("/variants", "`order` (de) would break: `data.promo` is missing."),
-    ]
-    assert "<p>Old</p>" in said(acme, "order", Channel.EMAIL)["html"]
-
-
-def test_a_rollback_that_would_break_a_mail_is_refused(acme: Tenant) -> None:
-    publish(acme, "base", outer(LAYOUT % "{{ data.promo }}"), is_layout=True, sample={"promo": "x"})
-    publish(acme, "base", outer(LAYOUT % "New"), is_layout=True)
-    publish(acme, "order", email("<p>Order</p>"), layout="base")
-    found = problem(lambda: services.rollback(tenant=acme, key="base", to_number=1, by="mira"))
-    assert found.code is Code.TEMPLATE_INVALID
-    assert "<p>New</p>" in said(acme, "order", Channel.EMAIL)["html"]
-
-
 def test_a_layout_must_be_published_first(acme: Tenant) -> None:
     draft(acme, "base", outer(LAYOUT % "x"), is_layout=True)
     draft(acme, "order", email("<p>x</p>"), layout="base")

@@ -89,7 +89,9 @@ def test_it_counts_lines_from_one() -> None:
         ("{{ data.name | safe }}", Fault.SYNTAX, "There is no filter `safe`."),
         ("{% break %}", Fault.SYNTAX, "`break` belongs into a loop."),
         ("{% wrap %}", Fault.SYNTAX, "unexpected tag 'wrap'"),
-        ("{% render 'footer' %}", Fault.SYNTAX, "The tag `render` is not available here."),
+        ("{% include 'footer' %}", Fault.SYNTAX, "The tag `include` is not available here."),
+        ("{% render 'footer' %}", Fault.SYNTAX, "There is no published partial `footer` here."),
+        ("{% render footer %}", Fault.SYNTAX, "Name the partial in quotes: `{% render 'footer' %}`."),
     ],
 )
 def test_it_refuses_what_makes_no_sense(source: str, code: Fault, detail: str) -> None:
