@@ -1,7 +1,20 @@
 """What a campaign is, who agreed to it, and what becomes of it."""
 
 from apps.campaigns.models.agreements import Approval, Policy, Spending
+from apps.campaigns.models.counting import Dimension, Meter, Slice
 from apps.campaigns.models.definitions import Campaign, Variant
 from apps.campaigns.models.runs import Run, Tally, Wave
 
-__all__ = ["Approval", "Campaign", "Policy", "Run", "Spending", "Tally", "Variant", "Wave"]
+__all__ = [
+    "Approval",
+    "Campaign",
+    "Dimension",
+    "Meter",
+    "Policy",
+    "Run",
+    "Slice",
+    "Spending",
+    "Tally",
+    "Variant",
+    "Wave",
+]
