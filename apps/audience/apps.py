@@ -7,4 +7,7 @@ class AudienceConfig(AppConfig):
     name = "apps.audience"
 
     def ready(self) -> None:
+        from apps.audience.segments import person_fields
+
+        person_fields.register_all()
         sealed.register("audience.Endpoint", "sealed")

@@ -46,6 +46,17 @@ def _of_locale(tag: str) -> str:
 
 
 @cache
+def zones_by_country() -> dict[str, tuple[str, ...]]:
+    """Every name of a zone that tells a country, links included: what `country_of` says of a zone, the other way round."""
+    countries, links = _zones()
+    found: dict[str, list[str]] = {}
+    for name in sorted({*countries, *links}):
+        if country := _of_zone(name):
+            found.setdefault(country, []).append(name)
+    return {country: tuple(names) for country, names in found.items()}
+
+
+@cache
 def _zones() -> tuple[dict[str, str], dict[str, str]]:
     """Country by zone (zone.tab), and what a zone's other names stand for (the lines `L target name` of tzdata.zi)."""
     database = files("tzdata").joinpath("zoneinfo")

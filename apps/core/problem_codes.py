@@ -146,8 +146,8 @@ class Code(StrEnum):
         "Send kind and address as the schema says.",
     )
 
-    INVALID_RULE = (
-        "invalid_rule",
+    INVALID_SEGMENT_RULE = (
+        "invalid_segment_rule",
         400,
         "The rule is not one.",
         "Read `detail`: it says what the rule at `pointer` may be. docs/segments.md has all of them.",
@@ -171,6 +171,19 @@ class Code(StrEnum):
         "A segment would be made of itself.",
         "Leave out the segment at `pointer`: following it leads back to where it began.",
     )
+    INVALID_CSV = (
+        "invalid_csv",
+        400,
+        "The file cannot be read as CSV.",
+        "Correct it at `line` and `column`: a header row, one delimiter, as many cells in each row as in the header.",
+    )
+    INVALID_MAPPING = (
+        "invalid_mapping",
+        400,
+        "The columns do not fit the fields.",
+        "Map one column to `user_id`; each field and each attribute to one column at most.",
+    )
+
     INVALID_TOPIC = (
         "invalid_topic",
         400,
