@@ -43,26 +43,32 @@ class Approval(TenantTable):
 
 class Policy(models.Model):
     """A tenant's rules for campaigns. An approval is needed above so many people, or above that cost; it is void when people or cost grow
-    by more than `growth_percent`. `day_budgets`: {channel: millionths of the currency a day}. `brake`: thresholds (braking.py)."""
+    by more than `growth_percent`. `day_budgets`: {channel: millionths of the currency a day} for all its campaigns together. `brake`:
+    thresholds (braking.py)."""
 
     tenant = models.OneToOneField("tenants.Tenant", on_delete=models.CASCADE, primary_key=True, related_name="+")
     approval_above_people = models.PositiveIntegerField(default=1_000)
     approval_above_micros = models.BigIntegerField(default=100_000_000)
+    approval_for_keys = models.BooleanField(default=False)
     growth_percent = models.PositiveSmallIntegerField(default=10)
     type_number_above = models.PositiveIntegerField(default=10_000)
     currency = models.CharField(max_length=3, default="EUR")
     day_budgets = models.JSONField(default=dict, blank=True)
+    refuses_over_budget = models.BooleanField(default=True)
     brake = models.JSONField(default=dict, blank=True)
 
     objects: ClassVar[Any] = TenantManager()
 
 
 class Spending(models.Model):
-    """What campaigns of a tenant cost on a channel on a day (UTC), as counted when their messages were decided on."""
+    """What was set aside for messages, in millionths of the policy's currency, as they were decided on; only where there is a limit.
+    `subject_id`: the tenant, for all its campaigns together, or a campaign. `day`: in UTC; without channel on 1970-01-01: a campaign's
+    whole life."""
 
-    pk = models.CompositePrimaryKey("tenant_id", "channel", "day")
+    pk = models.CompositePrimaryKey("tenant_id", "subject_id", "channel", "day")
     tenant_id = models.UUIDField()
-    channel = models.CharField(max_length=8)
+    subject_id = models.UUIDField()
+    channel = models.CharField(max_length=8, blank=True)
     day = models.DateField()
     micros = models.BigIntegerField(default=0)
 

@@ -18,7 +18,8 @@ class Campaign(TenantTable):
     time. `schedule`: {kind: now|at|recurring, start, zone, rule, exdates, past: send|next_day|skip} (scheduling.py). `throttle`: people
     a minute, 0: as fast as it goes. `ramp`: shares in percent, e.g. [0.1, 1, 10, 100], `ramp_minutes` apart. `test`: {share, metric,
     wait_minutes, rule: automatic|by_hand} where variants are tried first. `holdout`: percent that get nothing. `budget`, `brake`: what
-    differs from the tenant's policy. `send_once_key`: nobody gets two campaigns with the same one. `version` counts changes."""
+    differs from the tenant's policy. `send_once_key`: nobody gets two campaigns with the same one. `version` counts changes.
+    `launched`: the snapshot (definitions.py) of the launch, which every run goes by. `editors`: who changed it since it was last approved."""
 
     tenant = models.ForeignKey("tenants.Tenant", on_delete=models.CASCADE, related_name="+", db_index=False)
     name = models.CharField(max_length=200)
@@ -49,10 +50,13 @@ class Campaign(TenantTable):
     brake = models.JSONField(default=dict, blank=True)
     send_once_key = models.CharField(max_length=100, blank=True)
     version = models.PositiveIntegerField(default=1, editable=False)
+    archived_at = models.DateTimeField(null=True, editable=False)
+    editors: "ArrayField[Any, list[str]]" = ArrayField(models.CharField(max_length=150), default=list, editable=False)
     created_by = models.CharField(max_length=150, editable=False)
     changed_by = models.CharField(max_length=150, editable=False)
     launched_by = models.CharField(max_length=150, blank=True, editable=False)
     launched_at = models.DateTimeField(null=True, editable=False)
+    launched = models.JSONField(default=dict, editable=False)
     api_key_id = models.UUIDField(null=True, editable=False)
     may_critical = models.BooleanField(default=False, editable=False)
     next_fire_at = models.DateTimeField(null=True, editable=False)
