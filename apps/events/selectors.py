@@ -93,6 +93,12 @@ def event_type_page(tenant_id: UUID, limit: int, before: UUID | None) -> list[Ev
     return [_frozen(row) for row in rows.order_by("-id").values_list(*_FIELDS)[:limit]]
 
 
+def categories_of(tenant_id: UUID, template_key: str) -> frozenset[Category]:
+    """Of the event types that are said with this template."""
+    rows = models.EventType.objects.of(tenant_id).filter(template_key=template_key).values_list(*_FIELDS)
+    return frozenset(_frozen(row).category for row in rows)
+
+
 def forget_cached() -> None:
     """After a change in this very process, and for tests."""
     _cache.clear()
