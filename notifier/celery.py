@@ -41,6 +41,8 @@ app.conf.beat_schedule = {
     "old_webhooks": {"task": "webhooks.forget_old", "schedule": 3600.0, "options": {"queue": "system"}},
     # counts of soft bounces that nobody will ask for any more
     "soft_bounces": {"task": "receipts.forget_soft_bounces", "schedule": 3600.0, "options": {"queue": "system"}},
+    # versions of templates that a share of the people gets: taken back when they fail too often
+    "rollouts": {"task": "dispatch.watch_rollouts", "schedule": 15.0, "options": {"queue": "system"}},
     # places under frequency caps that PostgreSQL gave out, and that no cap counts any more
     "places": {"task": "dispatch.forget_places", "schedule": 3600.0, "options": {"queue": "system"}},
     # providers that take messages and say nothing more: learnt delays against what is missing now

@@ -66,6 +66,8 @@ def prepare(passed: Passed, facts: Facts, now: datetime) -> Prepared | Settlemen
         rendered = render(n, facts, person, work.channel, work.id)
     except RenderError as error:
         context = {"code": error.code, "detail": error.detail, "line": error.line, "column": error.column}
+        if (content := None if n.is_summary else facts.content(n)) is not None:
+            context |= {"template_version": str(content.version.id), "version": content.version.number}
         reason = Reason.NO_TEMPLATE if error.code == "no_template" else Reason.TEMPLATE_ERROR
         return Settlement(work, status=DeliveryStatus.FAILED, reason=reason, is_dead=True, context=context)
     return Prepared(work, n, endpoint, rendered, accounts)

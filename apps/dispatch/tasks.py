@@ -7,7 +7,7 @@ from celery.signals import celeryd_after_setup
 from django.conf import settings
 
 from apps.core import clock
-from apps.dispatch import bells, draining, polling, signs_of_life
+from apps.dispatch import bells, draining, polling, rollouts, signs_of_life
 from apps.dispatch import rescue as rescuing
 from apps.ledger import work
 from apps.preferences import reserving
@@ -30,6 +30,11 @@ def tick(**_: object) -> None:
 @shared_task(name="dispatch.rescue")
 def rescue(**_: object) -> None:
     rescuing.rescue()
+
+
+@shared_task(name="dispatch.watch_rollouts")
+def watch_rollouts(**_: object) -> None:
+    rollouts.watch(clock.now())
 
 
 @shared_task(name="dispatch.forget_places")

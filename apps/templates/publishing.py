@@ -5,6 +5,7 @@ published again. `selectors.outdated` lists those.
 """
 
 from collections.abc import Sequence
+from uuid import UUID
 
 from django.db import transaction
 
@@ -89,7 +90,7 @@ def proven(tenant: Tenant, template: models.Template, draft: models.TemplateVers
     return proof, layout
 
 
-def locked(tenant: Tenant, key: str) -> models.Template:
+def locked(tenant: Tenant | UUID, key: str) -> models.Template:
     """Within a transaction. Raises Problem: not_found."""
     rows = models.Template.objects.of(tenant).select_for_update().filter(key=key)
     found: models.Template | None = rows.first() if key.isprintable() else None
@@ -121,11 +122,13 @@ def make_current(template: models.Template, version: models.TemplateVersion, *, 
     note(template, version, action=action, by=by)
 
 
-def end_rollout(template: models.Template, *, outcome: Action, because: str) -> None:
+def end_rollout(template: models.Template, *, outcome: Action, because: str, by_itself: bool = False) -> None:
     """Nothing, where none is under way."""
-    models.Rollout.objects.of(template.tenant_id).filter(template=template, ended_at=None).update(
-        ended_at=clock.now(), outcome=outcome, because=because[:500]
-    )
+    one = models.Rollout.objects.of(template.tenant_id).filter(template=template, ended_at=None).first()
+    if one is not None:
+        one.ended_at, one.outcome, one.because = clock.now(), outcome, because[:500]
+        one.counts = {**one.counts, "itself": by_itself}
+        one.save(update_fields=["ended_at", "outcome", "because", "counts", "updated_at"])
 
 
 def note(
