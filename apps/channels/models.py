@@ -1,4 +1,4 @@
-"""Provider accounts."""
+"""Provider accounts, what they ask for, and what goes wrong with them."""
 
 from django.db import models
 
@@ -23,6 +23,35 @@ class ProviderAccount(TenantTable):
 
     def __str__(self) -> str:
         return self.key
+
+
+class Price(TenantTable):
+    """What one part of a message costs: a segment of an SMS, a mail, a push. Without tenant: for all. Empty `provider`, `account` (a key)
+    or `place` (how a delivery's begins: `+49`, `+1`): any; the most exact row counts, of equal ones the newest that is valid. `low` and
+    `high`: millionths of `currency`; they differ where the provider's price does (by network, by volume)."""
+
+    tenant = models.ForeignKey("tenants.Tenant", null=True, blank=True, on_delete=models.CASCADE, related_name="+")
+    channel = models.CharField(max_length=8, choices=[(c.value, c.value) for c in Channel])
+    provider = models.CharField(max_length=32, blank=True)
+    account = models.CharField(max_length=63, blank=True)
+    place = models.CharField(max_length=100, blank=True)
+    low = models.PositiveBigIntegerField()
+    high = models.PositiveBigIntegerField()
+    currency = models.CharField(max_length=3, default="EUR")
+    valid_from = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "channel", "provider", "account", "place", "currency", "valid_from"],
+                name="price_once",
+                nulls_distinct=False,
+            ),
+            models.CheckConstraint(condition=models.Q(high__gte=models.F("low")), name="price_low_to_high"),
+        ]
+
+    def __str__(self) -> str:
+        return " ".join(part for part in (self.channel, self.provider, self.account, self.place) if part)
 
 
 class Alert(TenantTable):
