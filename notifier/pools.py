@@ -38,6 +38,7 @@ _DEFAULTS: tuple[Pool, ...] = (
     Pool("transactional", lane_queues("transactional"), "threads", concurrency=10, share=2, processes=2),
     Pool("social", lane_queues("social"), "threads", concurrency=10, share=2, nice=5),
     Pool("marketing", lane_queues("marketing"), "threads", concurrency=5, share=1, nice=10),
+    Pool("bulk", ("campaigns", "bulk"), "threads", concurrency=2, share=1, nice=10, processes=2),
     Pool("system", ("receipts", "webhooks", "schedules", "system"), "threads", concurrency=8, share=2),
 )
 

@@ -3,3 +3,9 @@ from django.apps import AppConfig
 
 class CampaignsConfig(AppConfig):
     name = "apps.campaigns"
+
+    def ready(self) -> None:
+        from apps.dispatch import bells
+
+        # its work is not the ledger's: the bell of this queue calls a task of its own
+        bells.TASKS["campaigns"] = "campaigns.run"

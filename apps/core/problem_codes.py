@@ -77,6 +77,12 @@ class Code(StrEnum):
         "This method is not allowed here.",
         "See `Allow` for what is.",
     )
+    CAMPAIGN_STATE = (
+        "campaign_state",
+        409,
+        "That cannot be done with the campaign as it is now.",
+        "`detail` says what it is now. Read it again, and see docs/campaigns.md for what may follow what.",
+    )
     CONFLICT = (
         "conflict",
         409,

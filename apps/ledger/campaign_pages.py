@@ -1,6 +1,6 @@
 """Pages of a campaign run, written at once: people, what was decided for them, and their work."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -8,10 +8,9 @@ from uuid import UUID
 
 import msgspec
 
-from apps.core import crypto, ids
+from apps.core import ids
 from apps.core.enums import Category, Channel, DeliveryStatus, KeyMode, Priority, Reason
 from apps.core.rows import fetch
-from apps.ledger.broadcasts import begin_of
 from apps.ledger.lifecycle import WAITING
 
 
@@ -48,8 +47,9 @@ class Fate:
 
 @dataclass(frozen=True, slots=True)
 class NewMessage:
-    """For one person. `fates`: what was decided; None: routing is to decide."""
+    """For one person. `id`: broadcasts.notification_id. `fates`: what was decided; None: routing is to decide."""
 
+    id: UUID
     recipient_id: UUID
     variant: int
     template_key: str
@@ -109,8 +109,7 @@ def write_page(frame: Frame, messages: Sequence[NewMessage]) -> Written:
     """One statement; in the transaction that moves the run's cursor. Whoever has their notification already gets no other."""
     if not messages:
         return Written(0, 0, frozenset())
-    begin, broadcast = begin_of(frame.stamp), frame.broadcast_id.hex
-    page = [ids.derived(begin, broadcast, m.recipient_id.hex) for m in messages]
+    page = [m.id for m in messages]
     fates = [
         (ids.derived(id_, f.channel.value, f.endpoint_id or ""), place, f)
         for place, (id_, m) in enumerate(zip(page, messages, strict=True), start=1)
@@ -151,25 +150,16 @@ def write_page(frame: Frame, messages: Sequence[NewMessage]) -> Written:
     return Written(notifications, deliveries, frozenset(queues))
 
 
-def claim_people(*, scope: bytes, recipient_ids: Sequence[UUID], ref_id: UUID, kept: timedelta) -> frozenset[UUID]:
-    """Those of them whom nobody else holds in that scope; they are held for `ref_id` from now on, and again for the same one."""
-    return frozenset(_claimed({crypto.fingerprint(scope, one.bytes): one for one in recipient_ids}, ref_id, kept))
-
-
-def claim_addresses(*, scope: bytes, hashes: Collection[bytes], ref_id: UUID, kept: timedelta) -> frozenset[bytes]:
-    """The same for addresses."""
-    return frozenset(_claimed({crypto.fingerprint(scope, one): one for one in hashes}, ref_id, kept))
-
-
-def _claimed(by_key: Mapping[bytes, Any], ref_id: UUID, kept: timedelta) -> list[Any]:
-    if not by_key:
-        return []
+def claim(keys: Mapping[bytes, UUID], kept: timedelta) -> frozenset[bytes]:
+    """Those keys that are this notification's: nobody else's was faster, and a page that is written again finds its own. 32 bytes each."""
+    if not keys:
+        return frozenset()
     rows = fetch(
         """INSERT INTO ledger_seen_key AS s (key, ref_id, expires_at)
-        SELECT key, %(ref)s, now() + %(kept)s FROM unnest(%(keys)s::bytea[]) AS k(key) ORDER BY key
+        SELECT key, ref_id, now() + %(kept)s FROM unnest(%(keys)s::bytea[], %(refs)s::uuid[]) AS k(key, ref_id) ORDER BY key
         ON CONFLICT (key) DO UPDATE SET ref_id = excluded.ref_id, expires_at = excluded.expires_at
             WHERE s.expires_at < now() OR s.ref_id = excluded.ref_id
         RETURNING key""",
-        {"keys": list(by_key), "ref": ref_id, "kept": kept},
+        {"keys": list(keys), "refs": list(keys.values()), "kept": kept},
     )
-    return [by_key[bytes(key)] for (key,) in rows]
+    return frozenset(bytes(key) for (key,) in rows)

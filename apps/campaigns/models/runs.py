@@ -13,9 +13,8 @@ from apps.core.tables import TenantManager, TenantTable
 class Run(TenantTable):
     """`stamp`: milliseconds since 1970 that begin the ids of all its notifications and deliveries: they are a range of the primary keys;
     no other run of the tenant has the same. `definition`: what it was launched with (definitions.py). `occurrence`: the time on the
-    wall that it stands for. `throttle`: live. `next_page_at`: the throttle lets nobody begin a page before. `people_before`: who was made known
-    later is not in it. `winner`: the variant's
-    position. `id` is the ledger's broadcast."""
+    wall that it stands for. `throttle`: live. `next_page_at`: the throttle lets nobody begin a page before. `people_before`: who was made
+    known later is not in it. `winner`: the variant's position. `id` is the ledger's broadcast."""
 
     tenant = models.ForeignKey("tenants.Tenant", on_delete=models.CASCADE, related_name="+", db_index=False)
     campaign = models.ForeignKey("campaigns.Campaign", on_delete=models.CASCADE, related_name="+", db_index=False)
@@ -57,9 +56,9 @@ class Run(TenantTable):
 
 class Wave(models.Model):
     """A part of a run's people, read page by page in order of their ids, from `first` (exclusive) to `upto` (inclusive). `zone`: of those
-    on that clock; `low`, `high`: of those whose share, 0 to 999,999, is in [low, high). `is_skipped`: its time was over, and they get nothing. `due_at`: null until it is known. `cursor`: the
-    last person decided on; it commits with their notifications. `seen`: people read, `made`: notifications, `held_out`, `repeated`: who
-    had one already."""
+    on that clock; `low`, `high`: of those whose share, 0 to 999,999, is in [low, high). `due_at`: null until it is known. `is_skipped`: its
+    time was over, and they get nothing. `cursor`: the last person decided on; it commits with their notifications. `seen`: people read,
+    `made`: notifications, `held_out`, `repeated`: who had one already."""
 
     id = models.UUIDField(primary_key=True, default=ids.new, editable=False)
     tenant_id = models.UUIDField()

@@ -1,0 +1,167 @@
+"""A page of a wave: its people, what is decided for each, their messages and the cursor, in one transaction.
+
+Killed at any point, it leaves the page as if it had never been begun; begun again, it writes the same ids, of which there can be but
+one each. Which people a wave has is asked anew for every page: who comes to the segment before their page is read gets it, who leaves it
+does not; who was made known after the run began is not in it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from apps.audience.segments.compiling import Condition, both
+from apps.audience.segments.pages import page_of
+from apps.campaigns import affording
+from apps.campaigns.lifecycle import RunStatus, WaveKind
+from apps.campaigns.models import Run, Wave
+from apps.campaigns.preparing import audience_of, clock_of
+from apps.campaigns.splitting import SHARE_SQL, WHOLE, Purpose, is_held_out, salt_of, share, variant_of
+from apps.core import ids
+from apps.core.enums import Category, Channel, KeyMode, Priority
+from apps.core.locales import timezone_names
+from apps.core.rows import fetch
+from apps.dispatch.broadcasting import Invited, decide_page
+from apps.ledger import broadcasts
+from apps.ledger.campaign_pages import Frame, write_page
+
+PAGE = 5_000
+# literal status, so that the partial index serves it; chance keeps several runs going side by side
+_CLAIM = """
+SELECT w.id FROM campaigns_wave w JOIN campaigns_run r ON r.id = w.run_id
+WHERE w.done_at IS NULL AND w.due_at <= %(now)s AND r.status = 'running'
+    AND (r.next_page_at IS NULL OR r.next_page_at <= %(now)s)
+ORDER BY random() LIMIT 1 FOR NO KEY UPDATE OF w SKIP LOCKED
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """`queues`: that got work. `sentence`: why the run cannot go on (its budget); empty: it can."""
+
+    run_id: UUID
+    people: int
+    queues: frozenset[str]
+    sentence: str = ""
+
+
+def expand_next(now: datetime, size: int = PAGE) -> Page | None:
+    """None: no wave is due. Other workers take other waves."""
+    with transaction.atomic():
+        found = fetch(_CLAIM, {"now": now})
+        if not found:
+            return None
+        wave = Wave.objects.all_tenants().select_related("run").get(id=found[0][0])
+        run = wave.run
+        if run.throttle:
+            # its workers take turns: the rate is the run's
+            run = Run.objects.all_tenants().select_for_update(no_key=True).get(id=run.id)
+            if run.status != RunStatus.RUNNING or (run.next_page_at and run.next_page_at > now):
+                return Page(run.id, 0, frozenset())
+        return _expand(run, wave, now, size)
+
+
+def _expand(run: Any, wave: Any, now: datetime, size: int) -> Page:
+    definition = run.definition
+    size = min(size, _share_of(run.throttle)) if run.throttle else size
+    people = page_of(
+        run.tenant_id,
+        audience_of(definition, run.tenant_id, now, run.people_before),
+        after=wave.cursor or wave.first,
+        upto=wave.upto,
+        size=size,
+        extra=_extra(run, wave),
+    )
+    frame = frame_of(run, wave)
+    invited, held_out, repeated = _invited(run, wave, people)
+    broadcast = broadcasts.broadcasts([run.id])[run.id]
+    messages = decide_page(frame, broadcast, invited, now, send_once_key=definition.get("send_once_key", ""))
+    messages, sentence = affording.afford(run, messages, now)
+    written = write_page(frame, messages)
+    wave.seen += len(people)
+    wave.made += written.notifications
+    wave.held_out += held_out
+    wave.repeated += repeated
+    wave.cursor = people[-1] if people else wave.cursor
+    wave.done_at = now if len(people) < size else None
+    wave.save(update_fields=["seen", "made", "held_out", "repeated", "cursor", "done_at"])
+    if run.throttle and people:
+        run.next_page_at = max(run.next_page_at or now, now - timedelta(seconds=1)) + timedelta(
+            minutes=len(people) / run.throttle
+        )
+        run.save(update_fields=["next_page_at", "updated_at"])
+    return Page(run.id, len(people), written.queues, sentence)
+
+
+def _share_of(throttle: int) -> int:
+    """People of a page where `throttle` a minute are allowed: those of one second, at least one."""
+    return max(1, throttle // 60)
+
+
+def _extra(run: Any, wave: Any) -> Condition | None:
+    found: list[Condition] = []
+    if wave.zone:
+        sql, parameters = "r.timezone = %(wave_zone)s", {"wave_zone": wave.zone}
+        if clock_of(run.tenant_id, "") == wave.zone:
+            sql = f"({sql} OR r.timezone <> ALL(%(wave_zones)s))"
+            parameters["wave_zones"] = timezone_names()  # type: ignore[assignment]
+        found.append(Condition(sql, parameters))
+    if (wave.low, wave.high) != (0, WHOLE):
+        number = SHARE_SQL.format(id="r.id", salt="%(wave_salt)s")
+        salt = salt_of(run.campaign_id, Purpose.WAVE)
+        found.append(
+            Condition(
+                f"{number} >= %(wave_low)s AND {number} < %(wave_high)s",
+                {"wave_salt": salt, "wave_low": wave.low, "wave_high": wave.high},
+            )
+        )
+    if not found:
+        return None
+    return found[0] if len(found) == 1 else both(*found)
+
+
+def _invited(run: Any, wave: Any, people: Sequence[UUID]) -> tuple[list[Invited], int, int]:
+    """With how many are held out, and how many had theirs with another wave."""
+    definition = run.definition
+    repeated = 0
+    if wave.kind == WaveKind.SWEEP and people:
+        had = broadcasts.known(stamp=run.stamp, broadcast_id=run.id, recipient_ids=people)
+        people = [person for person in people if person not in had]
+        repeated = len(had)
+    kept = list(people)
+    if percent := definition.get("holdout"):
+        salt = salt_of(run.campaign_id, Purpose.HOLDOUT)
+        kept = [person for person in people if not is_held_out(share(person, salt), percent)]
+    if wave.kind == WaveKind.REST and run.winner is not None:
+        return [Invited(person, run.winner) for person in kept], len(people) - len(kept), repeated
+    weights = [variant["weight"] for variant in definition["variants"]]
+    positions = [variant["position"] for variant in definition["variants"]]
+    if len(weights) == 1:
+        return [Invited(person, positions[0]) for person in kept], len(people) - len(kept), repeated
+    salt = salt_of(run.campaign_id, Purpose.VARIANT)
+    invited = [Invited(person, positions[variant_of(share(person, salt), weights)]) for person in kept]
+    return invited, len(people) - len(kept), repeated
+
+
+def frame_of(run: Any, wave: Any) -> Frame:
+    definition: Mapping[str, Any] = run.definition
+    minutes = definition.get("expires_after_minutes")
+    expires_at = wave.due_at + timedelta(minutes=minutes) if minutes else None
+    if wave.is_skipped:
+        expires_at = wave.due_at
+    return Frame(
+        broadcast_id=run.id,
+        stamp=run.stamp,
+        tenant_id=run.tenant_id,
+        api_key_id=run.campaign.api_key_id,
+        mode=KeyMode(definition["mode"]),
+        category=Category(definition["category"]),
+        event_type=definition.get("event_type", ""),
+        channels=tuple(Channel(channel) for channel in definition["channels"]),
+        priority=Priority(definition["priority"]),
+        expires_at=expires_at,
+        request_id=ids.show(ids.CAMPAIGN_RUN, run.id),
+    )

@@ -1,0 +1,148 @@
+"""A new run gets its audience counted, its waves planned and its content pinned; then its pages may begin."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from apps.audience.segments.asking import ask
+from apps.audience.segments.compiling import Condition, both, condition_of, without
+from apps.campaigns.lifecycle import RunStatus, WaveKind
+from apps.campaigns.models import Run, Wave
+from apps.campaigns.scheduling import SWEEP_AFTER, plan_of, zone_waves
+from apps.campaigns.splitting import WHOLE, ramp_ranges, trial_ranges
+from apps.core import ids
+from apps.core.locales import zone as zone_named
+from apps.ledger.broadcasts import Content, open_broadcast
+from apps.tenants.selectors import tenant_by_id
+
+SLICES = 8
+SLICED_FROM = 50_000
+"""A wave of so many people is cut into SLICES, so that several workers have a part each."""
+_BOUNDS = """
+SELECT x.id FROM (SELECT r.id, row_number() OVER (ORDER BY r.id) AS place FROM audience_recipient r
+    WHERE r.tenant_id = %(tenant)s AND {condition}) x
+WHERE x.place %% %(step)s = 0 AND x.place < %(people)s ORDER BY x.id
+"""
+_ZONES = """
+SELECT r.timezone, count(*) FROM audience_recipient r WHERE r.tenant_id = %(tenant)s AND {condition} GROUP BY r.timezone
+"""
+
+
+def audience_of(definition: Mapping[str, Any], tenant_id: UUID, now: datetime, before: datetime) -> Condition:
+    """Everybody whom the run is for, as of the moment of asking, of those who were known `before`."""
+    audience = definition["audience"]
+    found = condition_of(tenant_id, audience["include"], now)
+    if audience.get("exclude"):
+        found = without(found, condition_of(tenant_id, audience["exclude"], now))
+    return both(found, Condition("r.id < %(made_before)s", {"made_before": ids.bound(before)}))
+
+
+def prepare_next(now: datetime) -> bool:
+    """Whether a run was waiting for it."""
+    with transaction.atomic():
+        rows = Run.objects.all_tenants().filter(status=RunStatus.PREPARING)
+        run = rows.order_by("id").select_for_update(skip_locked=True, no_key=True).first()
+        if run is None:
+            return False
+        _prepare(run, now)
+        return True
+
+
+def _prepare(run: Any, now: datetime) -> None:
+    definition = run.definition
+    condition = audience_of(definition, run.tenant_id, now, run.people_before)
+    zones = _zones(run.tenant_id, condition)
+    run.audience_size = sum(zones.values())
+    open_broadcast(
+        id=run.id,
+        tenant_id=run.tenant_id,
+        contents={
+            variant["position"]: Content(variant["template_key"], UUID(variant["version_id"]))
+            for variant in definition["variants"]
+        },
+        data=definition.get("data") or {},
+    )
+    waves = list(_waves(run, zones))
+    cuts = _bounds(run.tenant_id, condition, run.audience_size) if any(_is_cut(wave) for wave in waves) else []
+    Wave.objects.bulk_create(
+        Wave(tenant_id=run.tenant_id, run=run, position=place, **wave)
+        for place, wave in enumerate(one for wave in waves for one in _sliced(wave, cuts))
+    )
+    run.status = RunStatus.RUNNING
+    run.save(update_fields=["status", "audience_size", "updated_at"])
+
+
+def _waves(run: Any, zones: Mapping[str, int]) -> Iterator[dict[str, Any]]:
+    definition, plan = run.definition, plan_of(run.definition["schedule"])
+    people = sum(zones.values())
+    if plan.is_local:
+        found = zone_waves(_by_clock(run.tenant_id, zones), run.occurrence, run.started_at, plan.past)
+        for one in found:
+            for wave in _steps(definition, one.at, one.people):
+                yield {**wave, "zone": one.zone, "is_skipped": one.is_skipped}
+        last = max((wave.at for wave in found), default=run.started_at)
+        last += timedelta(minutes=definition["ramp_minutes"] * len(definition.get("ramp") or []))
+        yield {"kind": WaveKind.SWEEP, "due_at": last + SWEEP_AFTER}
+        return
+    test = definition.get("test") or {}
+    if test:
+        trial, rest = trial_ranges(test["share"])
+        yield _wave(WaveKind.TEST, trial, run.started_at, people)
+        yield _wave(WaveKind.REST, rest, None, people)
+        return
+    yield from _steps(definition, run.started_at, people)
+
+
+def _steps(definition: Mapping[str, Any], at: datetime, people: int) -> Iterator[dict[str, Any]]:
+    between = timedelta(minutes=definition["ramp_minutes"])
+    for place, span in enumerate(ramp_ranges(definition.get("ramp") or [])):
+        yield _wave(WaveKind.MAIN, span, at + between * place, people)
+
+
+def _wave(kind: WaveKind, span: tuple[int, int], due_at: datetime | None, people: int) -> dict[str, Any]:
+    low, high = span
+    return {"kind": kind, "low": low, "high": high, "due_at": due_at, "size": round(people * (high - low) / WHOLE)}
+
+
+def _is_cut(wave: Mapping[str, Any]) -> bool:
+    return wave.get("size", 0) >= SLICED_FROM
+
+
+def _sliced(wave: dict[str, Any], cuts: Sequence[UUID]) -> Iterator[dict[str, Any]]:
+    if not cuts or not _is_cut(wave):
+        yield wave
+        return
+    size = wave["size"] // (len(cuts) + 1)
+    edges = [None, *cuts, None]
+    for first, upto in pairwise(edges):
+        yield {**wave, "first": first, "upto": upto, "size": size}
+
+
+def _bounds(tenant_id: UUID, condition: Condition, people: int) -> list[UUID]:
+    step = -(-people // SLICES)
+    asked = {"tenant": tenant_id, "step": step, "people": people, **condition.parameters}
+    return [id_ for (id_,) in ask(_BOUNDS.format(condition=condition.sql), asked)]
+
+
+def _zones(tenant_id: UUID, condition: Condition) -> dict[str, int]:
+    """People by what their row says of their time zone."""
+    rows = ask(_ZONES.format(condition=condition.sql), {"tenant": tenant_id, **condition.parameters})
+    return dict(rows)
+
+
+def _by_clock(tenant_id: UUID, zones: Mapping[str, int]) -> Counter[str]:
+    """People by the zone that they are in for us: who names none that there is lives by the tenant's."""
+    found: Counter[str] = Counter()
+    for name, people in zones.items():
+        found[clock_of(tenant_id, name)] += people
+    return found
+
+
+def clock_of(tenant_id: UUID, timezone: str) -> str:
+    tenant = tenant_by_id(tenant_id)
+    return zone_named(timezone, tenant.timezone if tenant else "").key

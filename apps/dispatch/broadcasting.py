@@ -1,0 +1,296 @@
+"""A page of a campaign decided on at once: the brain's own answers, each asked once for all to whom it must give the same one.
+
+Who chose nothing and has no vetoed address differs from others, for every rule, in a handful of facts only (`_likeness`); the decision for
+one holds for all that are alike. What needs more than a decision for one message (a fallback chain, a bundle, a window for duplicates) is
+left to routing.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+
+from apps.audience import outlines
+from apps.audience.countries import country_of
+from apps.audience.outlines import Outline, place_of
+from apps.core import crypto
+from apps.core.enums import Channel, DeliveryStatus, KeyMode, Reason
+from apps.core.locales import zone
+from apps.core.types import Endpoint, EventType, NotificationFacts, Veto
+from apps.dispatch.facts import NO_RULES, Facts
+from apps.dispatch.route_batch import WITHHELD
+from apps.events import selectors as events
+from apps.ledger.broadcasts import Broadcast, notification_id
+from apps.ledger.campaign_pages import Fate, Frame, NewMessage, claim
+from apps.preferences import choosing
+from apps.preferences import selectors as preferences
+from apps.preferences.choosing import NOTHING_CHOSEN
+from apps.routing.deciding import decide
+from apps.routing.decisions import Bundle, Decision, Hold, Send, Skip
+from apps.routing.facts import Person
+from apps.routing.quiet_hours import in_turn
+from apps.templates import rendering
+from apps.tenants import selectors as tenants
+
+KEPT = timedelta(days=366)
+"""How long a send-once key and a shared address are remembered."""
+_SENT_BEFORE = Skip(Reason.SENT_BEFORE)
+_Alike = tuple[Decision, tuple[int, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Invited:
+    """Somebody on a page, and the variant that they get."""
+
+    recipient_id: UUID
+    variant: int
+
+
+def decide_page(
+    frame: Frame, broadcast: Broadcast, invited: Sequence[Invited], now: datetime, *, send_once_key: str = ""
+) -> list[NewMessage]:
+    """One for each that still exists, in order. A fixed number of queries. Takes the keys of those who may get it but once, in the
+    caller's transaction."""
+    event_type = _event_type(frame)
+    if not _is_plain(frame, event_type):
+        return [_message(frame, broadcast, one, None) for one in invited]
+    page = _Page(frame, broadcast, event_type, invited, now)
+    decided = {one.recipient_id: page.decisions(one) for one in invited if one.recipient_id in page.outlines}
+    repeated = _repeated(frame, invited, decided, send_once_key)
+    shared = _at_shared_addresses(frame, page, decided)
+    return [
+        _message(frame, broadcast, one, page.fates(one, decided[one.recipient_id], repeated, shared))
+        for one in invited
+        if one.recipient_id in decided
+    ]
+
+
+Decided = tuple[tuple[Channel, Decision], ...]
+
+
+class _Page:
+    def __init__(
+        self,
+        frame: Frame,
+        broadcast: Broadcast,
+        event_type: EventType | None,
+        invited: Sequence[Invited],
+        now: datetime,
+    ) -> None:
+        self.frame, self.broadcast, self.now = frame, broadcast, now
+        tenant = tenants.tenant_by_id(frame.tenant_id)
+        self._zone = tenant.timezone if tenant else ""
+        rules = choosing.rules_of({frame.tenant_id}).get(frame.tenant_id, NO_RULES)
+        self._has_countries = any(quiet.country for quiet in rules.quiet_hours)
+        asked = {*frame.channels, *((Channel.SMS,) if self._has_countries else ())}
+        people = [one.recipient_id for one in invited]
+        self.outlines = outlines.outlines(frame.tenant_id, people, asked, with_phones=self._has_countries)
+        versions = {id_: outline.recipient.preferences_version for id_, outline in self.outlines.items()}
+        self._choices = choosing.choices(versions)
+        self._vetoes = preferences.vetoes(
+            (frame.tenant_id, e.channel, e.address_hash) for o in self.outlines.values() for e in o.endpoints
+        )
+        pinned = {content.version_id for content in broadcast.contents.values()}
+        kinds = {(frame.tenant_id, event_type.key): event_type} if event_type else {}
+        self._facts = Facts({}, kinds, {}, {frame.tenant_id: rules}, pinned=rendering.versions(pinned))
+        self._alike: dict[tuple[Any, ...], _Alike] = {}
+        self._zones: dict[str, str] = {}
+
+    def decisions(self, one: Invited) -> Decided:
+        outline = self.outlines[one.recipient_id]
+        choices = self._choices.get(one.recipient_id, NOTHING_CHOSEN)
+        vetoed = self._vetoed(outline) if self._vetoes else {}
+        if choices is not NOTHING_CHOSEN or vetoed:
+            person = self._person(outline, vetoed)
+            return tuple((channel, self._decide(one, person, channel)) for channel in self.frame.channels)
+        return tuple((channel, self._as_alike(one, outline, channel)) for channel in self.frame.channels)
+
+    def fates(
+        self, one: Invited, decided: Decided, repeated: frozenset[UUID], shared: Mapping[UUID, frozenset[Channel]]
+    ) -> Sequence[Fate] | None:
+        if any(isinstance(decision, Bundle) for _, decision in decided):
+            return None
+        elsewhere = shared.get(one.recipient_id, frozenset())
+        outline = self.outlines[one.recipient_id]
+        return [
+            fate
+            for channel, decision in decided
+            for fate in self._fates(
+                channel,
+                _SENT_BEFORE
+                if not isinstance(decision, Skip) and (one.recipient_id in repeated or channel in elsewhere)
+                else decision,
+                outline,
+            )
+        ]
+
+    def _fates(self, channel: Channel, decision: Decision, outline: Outline) -> Iterator[Fate]:
+        match decision:
+            case Send(endpoint_ids, bypassed, because):
+                for endpoint_id in endpoint_ids:
+                    place = next((place_of(e) for e in outline.endpoints if e.id == endpoint_id), "")
+                    status = DeliveryStatus.QUEUED
+                    yield Fate(channel, endpoint_id, status, None, place, None, because, bypassed)
+            case Hold(_, reason, because):
+                due_at = in_turn(decision, self.now)
+                yield Fate(channel, None, DeliveryStatus.HELD, reason, "", due_at, because)
+            case Skip(reason, because):
+                status = WITHHELD.get(reason, DeliveryStatus.SKIPPED)
+                yield Fate(channel, None, status, reason, because=because)
+
+    def _as_alike(self, one: Invited, outline: Outline, channel: Channel) -> Decision:
+        here = [e for e in outline.endpoints if e.channel == channel]
+        likeness = self._likeness(one, outline, channel, here)
+        found = self._alike.get(likeness)
+        if found is None:
+            decision = self._decide(one, self._person(outline, {}), channel)
+            places = {e.id: place for place, e in enumerate(here)}
+            is_sent = isinstance(decision, Send) and channel is not Channel.IN_APP
+            ids = tuple(places[id_] for id_ in decision.endpoint_ids if id_) if is_sent else ()
+            found = self._alike[likeness] = decision, ids
+        decision, ids = found
+        if ids:
+            assert isinstance(decision, Send)
+            return Send(tuple(here[place].id for place in ids), decision.bypassed, decision.because)
+        return decision
+
+    def _likeness(self, one: Invited, outline: Outline, channel: Channel, here: Sequence[Endpoint]) -> tuple[Any, ...]:
+        person = outline.recipient
+        country = self._country(outline) if self._has_countries else ""
+        states = tuple([(e.is_verified, e.is_retired) for e in here])
+        return channel, one.variant, person.is_blocked, self._zone_of(person.timezone), country, states
+
+    def _decide(self, one: Invited, person: Person, channel: Channel) -> Decision:
+        facts = replace(self._facts, people={one.recipient_id: person})
+        n = _notification(self.frame, self.broadcast, one)
+        return decide(facts.case(n, channel, self.now, asked_at=self.now))
+
+    def _person(self, outline: Outline, vetoed: Mapping[UUID, Veto]) -> Person:
+        recipient = outline.recipient
+        return Person(
+            recipient=recipient,
+            endpoints=outline.endpoints,
+            choices=self._choices.get(recipient.id, NOTHING_CHOSEN),
+            suppressed=vetoed,
+            is_guest=False,
+            zone=self._zone_of(recipient.timezone),
+            country=self._country(outline),
+        )
+
+    def _vetoed(self, outline: Outline) -> dict[UUID, Veto]:
+        tenant_id = self.frame.tenant_id
+        return {
+            e.id: veto
+            for e in outline.endpoints
+            if (veto := self._vetoes.get((tenant_id, e.channel, e.address_hash))) is not None
+        }
+
+    def _zone_of(self, timezone: str) -> str:
+        found = self._zones.get(timezone)
+        if found is None:
+            found = self._zones[timezone] = zone(timezone, self._zone).key
+        return found
+
+    def _country(self, outline: Outline) -> str:
+        phones = [e.address for e in reversed(outline.endpoints) if e.channel == Channel.SMS and not e.is_retired]
+        person = outline.recipient
+        return country_of(timezone=person.timezone, phones=[p for p in phones if p], locale=person.locale)
+
+
+def _event_type(frame: Frame) -> EventType | None:
+    key = frame.tenant_id, frame.event_type
+    return events.event_types([key]).get(key) if frame.event_type else None
+
+
+def _is_plain(frame: Frame, event_type: EventType | None) -> bool:
+    """Whether a decision for each channel is all there is to it."""
+    if frame.mode == KeyMode.TEAM or not frame.channels or len(settings.HASH_KEYS) > 1:
+        return False
+    return event_type is None or not (event_type.fallback or event_type.dedup_window or event_type.grouping)
+
+
+def _repeated(
+    frame: Frame, invited: Sequence[Invited], decided: Mapping[UUID, Decided], send_once_key: str
+) -> frozenset[UUID]:
+    """Those who got a campaign of that key. Who is to get nothing takes no key."""
+    if not send_once_key:
+        return frozenset()
+    scope = (b"send-once", frame.tenant_id.bytes, frame.mode.encode(), send_once_key.encode())
+    keys = {
+        crypto.fingerprint(*scope, one.recipient_id.bytes): one.recipient_id
+        for one in invited
+        if any(not isinstance(decision, Skip) for _, decision in decided.get(one.recipient_id, ()))
+    }
+    mine = claim({key: _id(frame, person) for key, person in keys.items()}, KEPT)
+    return frozenset(person for key, person in keys.items() if key not in mine)
+
+
+def _at_shared_addresses(
+    frame: Frame, page: _Page, decided: Mapping[UUID, Decided]
+) -> Mapping[UUID, frozenset[Channel]]:
+    """By person, the channels on which somebody else at the same address is the one who gets it."""
+    targets = [
+        (person, channel, found[-1].address_hash)
+        for person, decisions in decided.items()
+        for channel, decision in decisions
+        if channel in (Channel.EMAIL, Channel.SMS) and not isinstance(decision, Skip)
+        if (found := _usable(page.outlines[person], channel))
+    ]
+    shared = outlines.shared_addresses(frame.tenant_id, [hashed for _, _, hashed in targets])
+    scope = b"broadcast", frame.broadcast_id.bytes
+    asked = [
+        (person, channel, crypto.fingerprint(*scope, channel.encode(), hashed))
+        for person, channel, hashed in targets
+        if hashed in shared
+    ]
+    wanted: dict[bytes, UUID] = {}
+    for person, _, key in asked:
+        wanted.setdefault(key, person)
+    mine = claim({key: _id(frame, person) for key, person in wanted.items()}, KEPT)
+    found_out: dict[UUID, frozenset[Channel]] = {}
+    for person, channel, key in asked:
+        if key not in mine or wanted[key] != person:
+            found_out[person] = found_out.get(person, frozenset()) | {channel}
+    return found_out
+
+
+def _usable(outline: Outline, channel: Channel) -> list[Endpoint]:
+    return [e for e in outline.endpoints if e.channel == channel and e.is_verified and not e.is_retired]
+
+
+def _id(frame: Frame, person: UUID) -> UUID:
+    return notification_id(frame.stamp, frame.broadcast_id, person)
+
+
+def _message(frame: Frame, broadcast: Broadcast, one: Invited, fates: Sequence[Fate] | None) -> NewMessage:
+    content = broadcast.contents.get(one.variant)
+    key = content.template_key if content else ""
+    return NewMessage(_id(frame, one.recipient_id), one.recipient_id, one.variant, key, fates)
+
+
+def _notification(frame: Frame, broadcast: Broadcast, one: Invited) -> NotificationFacts:
+    content = broadcast.contents.get(one.variant)
+    return NotificationFacts(
+        id=_id(frame, one.recipient_id),
+        tenant_id=frame.tenant_id,
+        recipient_id=one.recipient_id,
+        mode=frame.mode,
+        category=frame.category,
+        event_type=frame.event_type,
+        template_key=content.template_key if content else "",
+        channels=frame.channels,
+        priority=frame.priority,
+        data={},
+        content={},
+        expires_at=frame.expires_at,
+        actor_id="",
+        object_id="",
+        ordering_key="",
+        source="campaign",
+        broadcast_id=frame.broadcast_id,
+        variant=one.variant,
+        template_version_id=content.version_id if content else None,
+    )
