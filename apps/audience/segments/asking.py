@@ -8,6 +8,9 @@ from django.db import connection, transaction
 from psycopg import Cursor
 from psycopg.errors import QueryCanceled
 
+# for one step of one question, of which a person asks a few: joins of a million people do not fit into the usual 4 MB
+MEMORY = "64MB"
+
 
 class TookTooLong(Exception):
     """The time was up; nothing was changed."""
@@ -34,7 +37,14 @@ def ask_within(sql: str, parameters: Mapping[str, Any], within_ms: int) -> list[
 @contextmanager
 def _limit(within_ms: int) -> Iterator[None]:
     """SET LOCAL outlives the savepoint when all goes well: what held before is put back. After an error the savepoint does that."""
-    before = ask("SELECT current_setting('statement_timeout')", {})[0][0]
-    ask("SELECT set_config('statement_timeout', %(ms)s, true)", {"ms": str(max(1, within_ms))})
+    before = ask("SELECT current_setting('statement_timeout'), current_setting('work_mem')", {})[0]
+    _set(str(max(1, within_ms)), MEMORY)
     yield
-    ask("SELECT set_config('statement_timeout', %(before)s, true)", {"before": before})
+    _set(*before)
+
+
+def _set(timeout: str, memory: str) -> None:
+    ask(
+        "SELECT set_config('statement_timeout', %(timeout)s, true), set_config('work_mem', %(memory)s, true)",
+        {"timeout": timeout, "memory": memory},
+    )

@@ -40,8 +40,7 @@ def _attribute(asked: Asked) -> str:
             return f"coalesce(r.attributes @@ {asked.put(path, 'jsonpath')}, false)"
         case "exists" | "missing":
             # null is what a caller sends for a value that there is not
-            has = f"coalesce((r.attributes #>> {asked.put(parts, 'text[]')}) IS NOT NULL, false)"
-            return has if op == "exists" else f"NOT {has}"
+            return f"{_text(asked, parts)} IS {'NOT ' if op == 'exists' else ''}NULL"
         case "contains":
             return f"coalesce(strpos({_text(asked, parts)}, {asked.put(value, 'text')}) > 0, false)"
         case "starts_with":
@@ -51,15 +50,24 @@ def _attribute(asked: Asked) -> str:
 
 def _attribute_day(asked: Asked, parts: list[str]) -> str:
     """Days as texts in the order of ISO 8601: `2026-01-31`, and whatever time follows; anything else is no day."""
-    day = f'left({_text(asked, parts)}, 10) COLLATE "C"'
-    is_day = f"{day} < ':' AND {day} LIKE '____-__-__'"
-    if asked.op in ("before", "after"):
-        sign = "<" if asked.op == "before" else ">"
-        return f"coalesce({day} {sign} {asked.put(asked.value, 'text')} AND {is_day}, false)"
     today = asked.now.astimezone(UTC).date()
-    first = asked.put((today - timedelta(days=asked.value)).isoformat(), "text")
-    recent = f"coalesce({day} >= {first} AND {day} <= {asked.put(today.isoformat(), 'text')} AND {is_day}, false)"
+    match asked.op:
+        case "before":
+            return _in_days(asked, parts, None, asked.value)
+        case "after":
+            day = date.fromisoformat(asked.value)
+            return _in_days(asked, parts, (day + timedelta(days=1)).isoformat(), None) if day < date.max else "FALSE"
+    first, end = today - timedelta(days=asked.value), today + timedelta(days=1)
+    recent = _in_days(asked, parts, first.isoformat(), end.isoformat())
     return recent if asked.op == "in_last_days" else f"NOT {recent}"
+
+
+def _in_days(asked: Asked, parts: list[str], first: str | None, end: str | None) -> str:
+    """A time of a day comes after its day, and before the next one; `:` comes after every digit."""
+    text = _text(asked, parts)
+    begins = f'{text} >= {asked.put(first or "0", "text")} COLLATE "C"'
+    ends = f'{text} < {asked.put(end or ":", "text")} COLLATE "C"'
+    return f"coalesce({begins} AND {ends} AND {text} LIKE '____-__-__%%', false)"
 
 
 def _holds(asked: Asked, parts: list[str], value: Any) -> str:
