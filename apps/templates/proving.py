@@ -103,11 +103,11 @@ def sample_context(tenant: Tenant, sample: Mapping[str, Any], locale: str) -> di
         is_blocked=False,
     )
     data = {name: value for name, value in sample.items() if name not in (PERSON, DIGEST, GIVEN)}
-    context = context_of(tenant=tenant, recipient=recipient, event_type="sample", data=data, variables=_VARIABLES)
+    context = context_of(tenant=tenant, recipient=recipient, event_type="sample", data=data, variables=EXAMPLE_LINKS)
     return {**context, "digest": DIGEST_SAMPLE | dict(sample.get(DIGEST) or {})}
 
 
-_VARIABLES = {
+EXAMPLE_LINKS = {
     "preferences_url": "https://example.test/preferences",
     "unsubscribe_url": "https://example.test/unsubscribe",
     "view_in_browser_url": "https://example.test/view",

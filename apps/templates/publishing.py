@@ -22,17 +22,20 @@ from apps.templates.proving import Proof, Source, prove
 WHOLE = 10_000
 
 
-def publish(*, tenant: Tenant, key: str, by: str, share: float = 100.0) -> int:
-    """The draft becomes the current version, or that of `share` percent of the people; the answer is its number.
+def publish(*, tenant: Tenant, key: str, by: str, share: float = 100.0, candidate: UUID | None = None) -> int:
+    """The draft becomes the current version, or that of `share` percent of the people; the answer is its number. `candidate`: the draft
+    that is meant, if no other will do.
 
-    Raises Problem: not_found, nothing_to_publish, conflict (another version is being rolled out), out_of_range (share),
-    template_invalid with every place that is wrong.
+    Raises Problem: not_found, nothing_to_publish, conflict (another version is being rolled out; the draft is another by now),
+    out_of_range (share), template_invalid with every place that is wrong.
     """
     parts = parts_of(share)
     with transaction.atomic():
         template = locked(tenant, key)
         draft = draft_of(tenant, template)
         _refuse_second(template)
+        if candidate is not None and candidate != draft.id:
+            raise Problem(Code.CONFLICT, "Somebody saved another draft meanwhile: look at that one first.")
         if parts < WHOLE:
             _refuse_staging(template)
         proof, layout = proven(tenant, template, draft)

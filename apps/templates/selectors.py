@@ -145,12 +145,21 @@ class Outdated:
 
 def outdated(tenant: Tenant) -> list[Outdated]:
     """Those that would change by being published again, by key. Two queries."""
+    return [one for one in _worn(tenant) if one.pinned != one.current]
+
+
+def wearers(tenant: Tenant, key: str) -> list[Outdated]:
+    """Every template whose current version has that layout or partial within it. Two queries."""
+    return [one for one in _worn(tenant) if one.part == key]
+
+
+def _worn(tenant: Tenant) -> list[Outdated]:
     live = models.TemplateVersion.objects.of(tenant).filter(template__current=F("id"), layout_version__isnull=False)
-    worn = live.exclude(layout_version=F("layout__current")).values_list(
+    worn = live.values_list(
         *("template__key", "number", "layout__key", "layout_version__number", "layout__current__number")
     )
     parts = models.TemplatePart.objects.of(tenant).filter(version__template__current=F("version_id"))
-    put_in = parts.exclude(part=F("part__template__current")).values_list(
+    put_in = parts.values_list(
         *("version__template__key", "version__number", "part__template__key"),
         *("part__number", "part__template__current__number"),
     )
