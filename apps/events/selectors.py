@@ -7,7 +7,10 @@ from time import monotonic
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Q
+
 from apps.core.enums import Category, Channel, DedupBy, GroupBy, ResendInDoubt
+from apps.core.tenant_scope import looking
 from apps.core.types import Critical, EventType, Grouping
 from apps.events import models
 
@@ -68,6 +71,12 @@ def waiting_for(tenant_ids: Iterable[UUID]) -> dict[UUID, Mapping[str, tuple[Eve
             {id_: (now + CACHE_SECONDS, {key: tuple(its) for key, its in found[id_].items()}) for id_ in missing}
         )
     return {id_: _waiting[id_][1] for id_ in wanted}
+
+
+def using_template(tenant_id: UUID, key: str) -> list[EventType]:
+    """Those whose messages, or whose summaries, are said by the template with that key. One query."""
+    rows = models.EventType.objects.of(tenant_id).filter(Q(template_key=key) | Q(digest_template_key=key))
+    return [_frozen(row) for row in rows.order_by("key").values_list(*_FIELDS)]
 
 
 def waits_for_itself(tenant_id: UUID, key: str, waits_for: Iterable[str]) -> bool:

@@ -146,6 +146,11 @@ def key_id_by_name(tenant: Tenant, name: str) -> UUID | None:
     return keys.values_list("id", flat=True).first()
 
 
+def key_names(tenant: Tenant, key_ids: Iterable[UUID]) -> dict[UUID, str]:
+    """Revoked ones too. One query."""
+    return dict(models.ApiKey.objects.of(tenant).filter(id__in=list(key_ids)).values_list("id", "name"))
+
+
 def has_keys() -> bool:
     """Whether any tenant has a key at all."""
     return models.ApiKey.objects.all_tenants().exists()
