@@ -6,6 +6,7 @@ The first key of settings.ENCRYPTION_KEYS encrypts; the others decrypt what was 
 
 import hmac
 import os
+from collections.abc import Callable, Sequence
 from functools import cache
 from hashlib import sha256
 
@@ -34,6 +35,17 @@ def encrypt(plain: bytes, *, bound_to: bytes) -> bytes:
     return bytes([len(kid)]) + kid.encode() + nonce + _cipher(kid).encrypt(nonce, plain, bound_to)
 
 
+def encrypt_all(plain: Sequence[bytes], *, bound_to: Sequence[bytes]) -> list[bytes]:
+    """What `encrypt` gives for each; the nonces of all are read at once."""
+    kid, nonces = current_key(), os.urandom(12 * len(plain))
+    head, cipher = bytes([len(kid)]) + kid.encode(), _cipher(kid)
+    starts = range(0, 12 * len(plain), 12)
+    return [
+        head + (nonce := nonces[at : at + 12]) + cipher.encrypt(nonce, text, bound)
+        for text, bound, at in zip(plain, bound_to, starts, strict=True)
+    ]
+
+
 def decrypt(sealed: bytes, *, bound_to: bytes) -> bytes:
     sealed = bytes(sealed)
     end = 1 + sealed[0]
@@ -56,6 +68,28 @@ def keyed_hash(scope: bytes, value: str) -> bytes:
 def keyed_hashes(scope: bytes, value: str) -> list[bytes]:
     """The hash under every hash key, the current one first: what to look for while a rotation is under way."""
     return [hmac.digest(key, scope + b"\x1f" + value.encode(), "sha256") for key in settings.HASH_KEYS.values()]
+
+
+def hashers(scope: bytes) -> list[Callable[[str], bytes]]:
+    """For many values: what `keyed_hashes` gives, a function for each hash key, the current one first.
+
+    HMAC (RFC 2104) whose first block and scope are hashed once: half the time of hmac.digest.
+    """
+    return [_hasher(key, scope + b"\x1f") for key in settings.HASH_KEYS.values()]
+
+
+def _hasher(key: bytes, scope: bytes) -> Callable[[str], bytes]:
+    block = (sha256(key).digest() if len(key) > 64 else key).ljust(64, b"\0")
+    inside = sha256(bytes(byte ^ 0x36 for byte in block) + scope)
+    outside = sha256(bytes(byte ^ 0x5C for byte in block))
+
+    def hashed(value: str) -> bytes:
+        inner, outer = inside.copy(), outside.copy()
+        inner.update(value.encode())
+        outer.update(inner.digest())
+        return outer.digest()
+
+    return hashed
 
 
 def fingerprint(*parts: bytes) -> bytes:

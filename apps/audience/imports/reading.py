@@ -1,0 +1,89 @@
+"""The rows of a stored file, a batch at a time, with the lines on which they stand."""
+
+import csv
+import io
+import zlib
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import NamedTuple
+from uuid import UUID
+
+from apps.audience import models
+from apps.audience.imports.intake import unreadable
+from apps.core import crypto
+
+BATCH = 10_000
+
+
+class Rows(NamedTuple):
+    """`lines`: where each row begins; the header is line 1. `last`: the last line that was read."""
+
+    lines: Sequence[int]
+    values: list[list[str]]
+    last: int
+
+
+def rows_of(import_id: UUID, delimiter: str, *, skipped: int, size: int = BATCH) -> Iterator[Rows]:
+    """Without the header and without blank lines. Raises Problem: invalid_csv. Raises UndecipherableError when a key is gone."""
+    reader = csv.reader(_lines(import_id), delimiter=delimiter, strict=True)
+    is_head = True
+    while True:
+        before = reader.line_num
+        values: list[list[str]] = []
+        try:
+            values.extend(islice(reader, size))
+        except csv.Error as error:
+            raise _refusal(error, values, before) from None
+        if not values:
+            return
+        lines = _numbers(values, before, reader.line_num)
+        if is_head:
+            lines, values = _without_head(lines, values, skipped)
+            is_head = False
+        if [] in values:
+            kept = [(line, row) for line, row in zip(lines, values, strict=True) if row]
+            lines, values = [line for line, _ in kept], [row for _, row in kept]
+        yield Rows(lines, values, reader.line_num)
+
+
+def _refusal(error: csv.Error, values: list[list[str]], before: int) -> Exception:
+    line = before + sum(1 + _breaks(row) for row in values) + 1
+    is_open = "field larger" in str(error) or "unexpected end" in str(error)
+    detail = "A quote is opened here and never closed." if is_open else f"{str(error).capitalize()}."
+    return unreadable(detail, line)
+
+
+def _without_head(lines: Sequence[int], values: list[list[str]], skipped: int) -> tuple[Sequence[int], list[list[str]]]:
+    """The header is the first row that is not blank, after what stands before it."""
+    at = next((index for index, row in enumerate(values) if row and index >= skipped), len(values) - 1)
+    return lines[at + 1 :], values[at + 1 :]
+
+
+def _numbers(values: list[list[str]], before: int, after: int) -> Sequence[int]:
+    if after - before == len(values):
+        return range(before + 1, after + 1)
+    lines, line = [], before + 1
+    for row in values:
+        lines.append(line)
+        line += 1 + _breaks(row)
+    return lines
+
+
+def _breaks(row: list[str]) -> int:
+    return sum(cell.count("\n") + cell.count("\r") - cell.count("\r\n") for cell in row)
+
+
+def _lines(import_id: UUID) -> Iterator[str]:
+    """One chunk in memory at a time."""
+    number = 0
+    while (row := _chunk(import_id, number)) is not None:
+        chunk_id, sealed = row
+        text = zlib.decompress(crypto.decrypt(sealed, bound_to=chunk_id.bytes)).decode()
+        yield from io.StringIO(text, newline="")
+        number += 1
+
+
+def _chunk(import_id: UUID, number: int) -> tuple[UUID, bytes] | None:
+    chunks = models.ImportChunk.objects.all_tenants().filter(import_id=import_id, number=number)
+    row: tuple[UUID, bytes] | None = chunks.values_list("id", "sealed").first()
+    return row
