@@ -1,9 +1,12 @@
-"""What was learnt about receipts and about fatigue, and probes. The first two can be made anew at any time."""
+"""What was learnt about receipts, about fatigue and about who does what with messages, and probes. All but those can be made anew at
+any time."""
+
+from typing import Any, ClassVar
 
 from django.db import models
 
 from apps.core.enums import Channel
-from apps.core.tables import TenantTable
+from apps.core.tables import TenantManager, TenantTable
 
 
 class ReceiptNorm(models.Model):
@@ -82,3 +85,35 @@ class Probe(TenantTable):
 
     def __str__(self) -> str:
         return f"{self.channel} to {self.user_id}"
+
+
+class Activity(models.Model):
+    """When a person was last sent something on a channel, and last did something with it. Of what test keys sent: nothing. No row: never
+    (activity.py)."""
+
+    pk = models.CompositePrimaryKey("recipient_id", "channel")
+    recipient_id = models.UUIDField()
+    channel = models.CharField(max_length=8)
+    tenant = models.ForeignKey("tenants.Tenant", on_delete=models.CASCADE, related_name="+", db_index=False)
+    sent_at = models.DateTimeField(null=True)
+    delivered_at = models.DateTimeField(null=True)
+    opened_at = models.DateTimeField(null=True)
+    clicked_at = models.DateTimeField(null=True)
+
+    objects: ClassVar[Any] = TenantManager()
+
+    class Meta:
+        db_table = "insights_activity"
+        indexes = [models.Index(fields=["tenant", "recipient_id"], name="activity_tenant")]
+
+
+class Mark(models.Model):
+    """Up to when something was worked off."""
+
+    name = models.CharField(max_length=32, primary_key=True)
+    at = models.DateTimeField()
+
+    objects: ClassVar[Any] = TenantManager()
+
+    class Meta:
+        db_table = "insights_mark"

@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from apps.core import clock
-from apps.insights import books, critical_share, expiring, fatigue, probing, silence
+from apps.insights import activity, books, critical_share, expiring, fatigue, probing, silence
 
 
 @shared_task(name="insights.watch_receipts")
@@ -39,3 +39,13 @@ def watch_critical_share(**_: object) -> None:
 @shared_task(name="insights.count_fatigue")
 def count_fatigue(**_: object) -> None:
     fatigue.count(clock.now())
+
+
+@shared_task(name="insights.follow_activity")
+def follow_activity(**_: object) -> None:
+    activity.follow(clock.now())
+
+
+@shared_task(name="insights.sweep_activity")
+def sweep_activity(**_: object) -> None:
+    activity.sweep(clock.now())

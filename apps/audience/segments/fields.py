@@ -111,9 +111,12 @@ def find(name: str) -> tuple[Field, str] | None:
     """The field of that name, and the path in it."""
     if (exact := _fields.get(name)) is not None and not name.endswith("."):
         return exact, ""
-    family, dot, path = name.partition(".")
-    field = _fields.get(family + dot)
-    return (field, path) if field is not None and path and field.has_path(path) else None
+    end = len(name)
+    while (end := name.rfind(".", 0, end)) > 0:
+        field, path = _fields.get(name[: end + 1]), name[end + 1 :]
+        if field is not None:
+            return (field, path) if path and field.has_path(path) else None
+    return None
 
 
 def nearest(name: str) -> str:
