@@ -16,7 +16,7 @@ from unfold.widgets import (
 from apps.core.admin_bases import ModelForm
 from apps.core.enums import Channel
 from apps.templates import models
-from apps.templates.content import FIELDS, LAYOUT_FIELDS, Field
+from apps.templates.content import Field, fields_of
 from apps.templates.selectors import VariantRow
 from apps.templates.services import KEY, KEY_RULE
 
@@ -33,10 +33,11 @@ _HELP = {
 class NewTemplateForm(ModelForm):
     class Meta:
         model = models.Template
-        fields = ("tenant", "key", "name", "is_layout")
+        fields = ("tenant", "key", "name", "is_layout", "is_partial")
         help_texts = {
             "key": "How requests name it: order-shipped.",
             "is_layout": "A layout has {{ content }} once; the mails of other templates wear it.",
+            "is_partial": "A partial is a piece that others put in with {% render 'its-key' %}.",
         }
 
     def clean_key(self) -> str:
@@ -58,15 +59,16 @@ class DraftForm(forms.Form):
         required=False,
         widget=UnfoldAdminTextareaWidget({**_CODE, "rows": 8}),
         help_text="JSON. Publishing renders every variant with it; $recipient has the attributes of the sample person, "
-        "$digest what a summary tells.",
+        "$digest what a summary tells, $given what a partial is given by name.",
     )
+    base = forms.UUIDField(required=False, widget=forms.HiddenInput)
 
-    def __init__(self, *args: Any, layouts: Sequence[str], is_layout: bool, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, layouts: Sequence[str], wears_one: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         choices = self.fields["layout"]
         assert isinstance(choices, forms.ChoiceField)
         choices.choices = [("", "none"), *((key, key) for key in layouts)]
-        if is_layout:
+        if not wears_one:
             del self.fields["layout"]
 
     def clean_sample(self) -> dict[str, Any]:
@@ -91,10 +93,10 @@ class VariantForm(forms.Form):
     )
     remove = forms.BooleanField(label="Remove this variant from the draft", required=False, widget=UnfoldBooleanWidget)
 
-    def __init__(self, *args: Any, channel: Channel, is_layout: bool, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, channel: Channel, is_layout: bool, is_partial: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.channel = channel
-        self.parts = LAYOUT_FIELDS if is_layout else FIELDS[channel]
+        self.parts = fields_of(channel, is_layout=is_layout, is_partial=is_partial)
         for part in self.parts.values():
             self.fields[part.name] = _field(part)
         self.order_fields(["locale", *self.parts, "remove"])
@@ -120,40 +122,52 @@ def _field(part: Field) -> forms.CharField:
     return forms.CharField(label=label, required=False, strip=False, widget=widget, help_text=_HELP.get(part.name, ""))
 
 
-def stored_variants(rows: Sequence[VariantRow], *, is_layout: bool) -> list[VariantForm]:
+def stored_variants(rows: Sequence[VariantRow], *, is_layout: bool, is_partial: bool = False) -> list[VariantForm]:
     return [
         VariantForm(
             initial={"locale": row.locale, **row.source},
             prefix=f"v{place}",
             channel=Channel(row.channel),
             is_layout=is_layout,
+            is_partial=is_partial,
         )
         for place, row in enumerate(rows)
     ]
 
 
-def typed_variants(data: QueryDict, *, is_layout: bool, most: int) -> list[VariantForm]:
-    """What the page sent, in its order, without those to be removed, and with the one to be added."""
+def typed_variants(
+    data: QueryDict, *, is_layout: bool, is_partial: bool = False, most: int, keep_all: bool = False
+) -> list[VariantForm]:
+    """What the page sent, in its order, without those to be removed (`keep_all`: with them), and with the one to be added."""
+    kind = {"is_layout": is_layout, "is_partial": is_partial}
     found: list[VariantForm] = []
     for place in range(min(_whole(data.get("variants", "")), most)):
         channel = _channel(data, f"v{place}-channel")
-        form = VariantForm(data, prefix=f"v{place}", channel=channel, is_layout=is_layout)
-        if not data.get(f"v{place}-remove"):
+        form = VariantForm(data, prefix=f"v{place}", channel=channel, **kind)
+        if keep_all or not data.get(f"v{place}-remove"):
             found.append(form)
     if "add" in data and len(found) < most:
-        channel = _channel(data, "add-channel")
-        added: Mapping[str, str] = {"v-new-locale": data.get("add-locale", "").strip()}
-        found.append(VariantForm(added, prefix="v-new", channel=channel, is_layout=is_layout))
-    return renumbered(found, is_layout=is_layout)
+        found.append(_added(data, found, kind))
+    return _renumbered(found, kind)
 
 
-def renumbered(found: Sequence[VariantForm], *, is_layout: bool) -> list[VariantForm]:
+def _added(data: QueryDict, found: Sequence[VariantForm], kind: Mapping[str, bool]) -> VariantForm:
+    """With the words of the variant that it is to begin with, when that is of its channel."""
+    channel = _channel(data, "add-channel")
+    like = [form for form in found if form.channel is channel and form.prefix == data.get("add-from", "")]
+    content = like[0].content if like else {}
+    added = {f"v-new-{name}": text for name, text in content.items()}
+    added["v-new-locale"] = data.get("add-locale", "").strip()
+    return VariantForm(added, prefix="v-new", channel=channel, **kind)
+
+
+def _renumbered(found: Sequence[VariantForm], kind: Mapping[str, bool]) -> list[VariantForm]:
     """With prefixes that count up from 0, as the page sends them back."""
     again = []
     for place, form in enumerate(found):
         names = ("locale", *form.parts)
         data = {f"v{place}-{name}": form.data.get(form.add_prefix(name), "") for name in names}
-        again.append(VariantForm(data, prefix=f"v{place}", channel=form.channel, is_layout=is_layout))
+        again.append(VariantForm(data, prefix=f"v{place}", channel=form.channel, **kind))
     return again
 
 

@@ -11,24 +11,26 @@ from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
-from apps.core.admin_asking import Question, ask
 from apps.core.admin_bases import ModelAdmin, display, moment, operator
 from apps.core.admin_filters import states
-from apps.core.problems import Problem
-from apps.core.types import Tenant
 from apps.templates import models
+from apps.templates.admin.doors import SEES_PEOPLE, TypingPages, tenant_of
 from apps.templates.admin.editor import Editor
+from apps.templates.admin.history import HistoryPages
 from apps.templates.admin.showing import shown
 from apps.templates.forms import NewTemplateForm
-from apps.templates.services import rollback, save_draft
-from apps.tenants.selectors import tenant_by_id
+from apps.templates.services import save_draft
 from apps.tenants.tenant_filter import TenantColumn, TenantFilter
 
-_KINDS = {"template": ("templates", Q(is_layout=False)), "layout": ("layouts", Q(is_layout=True))}
+_KINDS = {
+    "template": ("templates", Q(is_layout=False, is_partial=False)),
+    "layout": ("layouts", Q(is_layout=True)),
+    "partial": ("partials", Q(is_partial=True)),
+}
 
 
 @admin.register(models.Template)
-class TemplateAdmin(TenantColumn, ModelAdmin):
+class TemplateAdmin(TypingPages, HistoryPages, TenantColumn, ModelAdmin):
     """Templates are kept: what was sent with them is explained by their versions."""
 
     form = NewTemplateForm
@@ -50,7 +52,7 @@ class TemplateAdmin(TenantColumn, ModelAdmin):
 
     @display(description="Kind")
     def kind(self, row: Any) -> str:
-        return "layout" if row.is_layout else "template"
+        return "layout" if row.is_layout else "partial" if row.is_partial else "template"
 
     @display(description="Published")
     def version(self, row: Any) -> str:
@@ -65,7 +67,14 @@ class TemplateAdmin(TenantColumn, ModelAdmin):
         return moment(row.updated_at)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        save_draft(tenant=_tenant(obj.tenant_id), key=obj.key, name=obj.name, variants=[], is_layout=obj.is_layout)
+        save_draft(
+            tenant=tenant_of(obj),
+            key=obj.key,
+            name=obj.name,
+            variants=[],
+            is_layout=obj.is_layout,
+            is_partial=obj.is_partial,
+        )
         obj.id = models.Template.objects.of(obj.tenant_id).get(key=obj.key).id
 
     def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
@@ -73,21 +82,26 @@ class TemplateAdmin(TenantColumn, ModelAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         wrap, name = self.admin_site.admin_view, "message_templates_template"
-        return [
-            path("<uuid:object_id>/preview/", wrap(self.preview_view), name=f"{name}_preview"),
-            path("<uuid:object_id>/versions/<int:number>/", wrap(self.version_view), name=f"{name}_version"),
-            path(
-                "<uuid:object_id>/versions/<int:number>/roll-back/", wrap(self.rollback_view), name=f"{name}_rollback"
-            ),
-            *super().get_urls(),
-        ]
+        row = {
+            "preview": ("preview/", self.preview_view),
+            "live": ("live/", self.live_view),
+            "autosave": ("autosave/", self.autosave_view),
+            "people": ("people/", self.people_view),
+            "discard": ("discard/", self.discard_view),
+            "versions": ("versions/", self.versions_view),
+            "compare": ("compare/", self.compare_view),
+            "version": ("versions/<int:number>/", self.version_view),
+            "rollback": ("versions/<int:number>/roll-back/", self.rollback_view),
+        }
+        own = [path(f"<uuid:object_id>/{at}", wrap(view), name=f"{name}_{door}") for door, (at, view) in row.items()]
+        return [*own, *super().get_urls()]
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        template = self._seen(request, object_id)
+        template = self.seen(request, object_id)
         may_change = self.has_change_permission(request, template)
-        editor = Editor(_tenant(template.tenant_id), template)
+        editor = Editor(tenant_of(template), template)
         if request.method == "POST":
             if not may_change:
                 raise PermissionDenied
@@ -105,15 +119,16 @@ class TemplateAdmin(TenantColumn, ModelAdmin):
             "template": template,
             "original": template,
             "may_change": may_change,
+            "sees_people": request.user.has_perm(SEES_PEOPLE),
         }
         return TemplateResponse(request, "admin/templates/editor.html", context)
 
     def preview_view(self, request: HttpRequest, object_id: UUID) -> HttpResponse:
         """A channel and locale as a reader would get it: of the draft, or of `version`."""
-        template = self._seen(request, object_id)
+        template = self.seen(request, object_id)
         context = {
             **self.admin_site.each_context(request),
-            **shown(_tenant(template.tenant_id), template, request.GET),
+            **shown(tenant_of(template), template, request.GET),
             "title": f"{template.key}: preview",
             "opts": self.opts,
             "template": template,
@@ -121,47 +136,7 @@ class TemplateAdmin(TenantColumn, ModelAdmin):
         }
         return TemplateResponse(request, "admin/templates/preview.html", context)
 
-    def version_view(self, request: HttpRequest, object_id: UUID, number: int) -> HttpResponse:
-        template = self._seen(request, object_id)
-        versions = models.TemplateVersion.objects.of(template.tenant_id).select_related("layout")
-        version = get_object_or_404(versions, template=template, number=number)
-        context = {
-            **self.admin_site.each_context(request),
-            "title": f"{template.key}, version {number}",
-            "opts": self.opts,
-            "template": template,
-            "original": template,
-            "version": version,
-            "variants": list(
-                models.TemplateVariant.objects.of(template.tenant_id).filter(version=version).order_by("id")
-            ),
-            "is_current": version.id == template.current_id,
-            "may_change": self.has_change_permission(request, template),
-        }
-        return TemplateResponse(request, "admin/templates/version.html", context)
-
-    def rollback_view(self, request: HttpRequest, object_id: UUID, number: int) -> HttpResponse:
-        template = self._seen(request, object_id)
-        if not self.has_change_permission(request, template):
-            raise PermissionDenied
-        if request.method == "POST":
-            try:
-                rollback(tenant=_tenant(template.tenant_id), key=template.key, to_number=number, by=operator(request))
-            except Problem as problem:
-                messages.error(request, " ".join(error.detail for error in problem.errors) or problem.detail)
-            else:
-                self.log_change(request, template, f"Rolled back to version {number}.")
-                messages.success(request, f"Version {number} is current again.")
-            return HttpResponseRedirect(_page_of(template.id))
-        question = Question(
-            title=f"Make version {number} of {template.key} current",
-            sentence="From now on this version is sent. The draft stays as it is, and every version is kept.",
-            submit=f"Make version {number} current",
-            back=_page_of(template.id),
-        )
-        return ask(request, question, model=self.model)
-
-    def _seen(self, request: HttpRequest, object_id: Any) -> Any:
+    def seen(self, request: HttpRequest, object_id: Any) -> Any:
         if not self.has_view_or_change_permission(request):
             raise PermissionDenied
         try:
@@ -169,12 +144,6 @@ class TemplateAdmin(TenantColumn, ModelAdmin):
         except ValueError:
             id_ = UUID(int=0)
         return get_object_or_404(models.Template.objects.all_tenants().select_related("tenant", "current"), id=id_)
-
-
-def _tenant(tenant_id: Any) -> Tenant:
-    found = tenant_by_id(tenant_id)
-    assert found is not None
-    return found
 
 
 def _page_of(template_id: Any) -> str:
