@@ -157,7 +157,8 @@ class InDoubt(Delivery):
 
 
 class Attempt(LedgerTable):
-    """One call to one provider for one delivery: written before the call (intent), completed after it. `size` in bytes."""
+    """One call to one provider for one delivery: written before the call (intent), completed after it. `size` in bytes; `parts`:
+    what it is billed as, the segments of an SMS."""
 
     id = models.UUIDField(primary_key=True)
     delivery_id = models.UUIDField()
@@ -167,6 +168,7 @@ class Attempt(LedgerTable):
     template_version = models.PositiveIntegerField()
     locale = models.CharField(max_length=35)
     size = models.PositiveIntegerField()
+    parts = models.PositiveSmallIntegerField(default=1)
     started_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
     kind = models.CharField(max_length=16)

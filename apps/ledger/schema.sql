@@ -114,6 +114,7 @@ CREATE TABLE ledger_attempt (
     template_version integer NOT NULL DEFAULT 0,
     locale text NOT NULL DEFAULT '',
     size integer NOT NULL DEFAULT 0,
+    parts smallint NOT NULL DEFAULT 1,
     started_at timestamptz NOT NULL DEFAULT now(),
     ended_at timestamptz,
     kind text NOT NULL DEFAULT '',

@@ -57,7 +57,7 @@ _INTEND = f"""
 WITH input AS MATERIALIZED (
     SELECT * FROM json_to_recordset(%(rows)s) AS r(
         id uuid, attempt_id uuid, tenant_id uuid, account text, template_version_id uuid, template_version integer,
-        locale text, size integer)
+        locale text, size integer, parts integer)
 ), mine AS (
     UPDATE ledger_work_item w
     SET phase = {CALLING}, lease_until = now() + %(lease)s, attempt_id = (%(attempts)s ->> w.id::text)::uuid,
@@ -67,8 +67,9 @@ WITH input AS MATERIALIZED (
     RETURNING w.id, w.earlier + w.calls AS number
 ), attempt AS (
     INSERT INTO ledger_attempt (
-        id, delivery_id, tenant_id, number, account, template_version_id, template_version, locale, size)
-    SELECT i.attempt_id, i.id, i.tenant_id, m.number, i.account, i.template_version_id, i.template_version, i.locale, i.size
+        id, delivery_id, tenant_id, number, account, template_version_id, template_version, locale, size, parts)
+    SELECT i.attempt_id, i.id, i.tenant_id, m.number, i.account, i.template_version_id, i.template_version, i.locale, i.size,
+        i.parts
     FROM input i JOIN mine m ON m.id = i.id
 )
 SELECT id FROM mine
@@ -235,11 +236,11 @@ _SAID_BY_PROVIDERS = frozenset({None, Reason.INVALID_ADDRESS, Reason.OPTED_OUT, 
 
 _COMPLETE = """
 INSERT INTO ledger_attempt (id, delivery_id, tenant_id, number, account, template_version_id, template_version, locale,
-    size, ended_at, kind)
-SELECT id, delivery_id, tenant_id, number, account, template_version_id, template_version, locale, size, now(), 'accepted'
+    size, parts, ended_at, kind)
+SELECT id, delivery_id, tenant_id, number, account, template_version_id, template_version, locale, size, parts, now(), 'accepted'
 FROM json_to_recordset(%(rows)s) AS r(
     id uuid, delivery_id uuid, tenant_id uuid, number smallint, account text, template_version_id uuid,
-    template_version integer, locale text, size integer)
+    template_version integer, locale text, size integer, parts integer)
 """
 
 
@@ -267,4 +268,5 @@ def _rendered(rendered: Rendered) -> dict[str, Any]:
         "template_version": rendered.version,
         "locale": rendered.locale,
         "size": rendered.size,
+        "parts": rendered.parts,
     }

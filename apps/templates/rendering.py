@@ -82,7 +82,7 @@ def render(
     if channel is Channel.EMAIL:
         _finish_email(content, fields, locales, context)
     _refuse_too_long(channel, fields)
-    return Rendered(fields, variant.locale, version.id, version.number, size_of(fields))
+    return Rendered(fields, variant.locale, version.id, version.number, size_of(fields), parts_of(channel, fields))
 
 
 def render_inline(message: Mapping[str, str], *, channel: Channel) -> Rendered:
@@ -101,7 +101,11 @@ def render_inline(message: Mapping[str, str], *, channel: Channel) -> Rendered:
         if text:
             fields[field.name] = text
     _refuse_too_long(channel, fields)
-    return Rendered(fields, "", None, 0, size_of(fields))
+    return Rendered(fields, "", None, 0, size_of(fields), parts_of(channel, fields))
+
+
+def parts_of(channel: Channel, fields: Mapping[str, str]) -> int:
+    return sms.count(fields["body"]).segments if channel is Channel.SMS else 1
 
 
 def _run(part: Part, variant: Variant, context: Mapping[str, object]) -> str:

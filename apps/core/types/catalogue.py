@@ -51,10 +51,12 @@ class EventType:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """What goes out on one channel: `content` has the channel's fields (templates/content.py), all plain strings."""
+    """What goes out on one channel: `content` has the channel's fields (templates/content.py), all plain strings. `parts`: what a
+    provider bills it as, the segments of an SMS."""
 
     content: Mapping[str, str]
     locale: str
     template_version_id: UUID | None
     version: int
     size: int
+    parts: int = 1

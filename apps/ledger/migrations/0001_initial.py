@@ -104,6 +104,7 @@ class Migration(migrations.Migration):
                         ("template_version", models.PositiveIntegerField()),
                         ("locale", models.CharField(max_length=35)),
                         ("size", models.PositiveIntegerField()),
+                        ("parts", models.PositiveSmallIntegerField(default=1)),
                         ("started_at", models.DateTimeField()),
                         ("ended_at", models.DateTimeField(null=True)),
                         ("kind", models.CharField(max_length=16)),

@@ -1,0 +1,90 @@
+"""The price table, as a value. Amounts are micros: millionths of a currency, for each part of a message."""
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import Q
+
+from apps.channels import models
+from apps.core.enums import Channel
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    low: int
+    high: int
+
+
+@dataclass(frozen=True, slots=True)
+class PriceRow:
+    is_own: bool
+    channel: str
+    provider: str
+    account: str
+    place: str
+    rate: Rate
+    valid_from: datetime
+
+    def fits(self, channel: str, provider: str, account: str, place: str, at: datetime) -> bool:
+        return (
+            self.channel == channel
+            and self.valid_from <= at
+            and self.account in ("", account)
+            and self.provider in ("", provider)
+            and place.startswith(self.place)
+        )
+
+    @property
+    def rank(self) -> tuple[bool, bool, bool, int, datetime]:
+        return self.is_own, bool(self.account), bool(self.provider), len(self.place), self.valid_from
+
+
+@dataclass(frozen=True, slots=True)
+class Tariff:
+    """What a tenant pays in one currency. Its own rows go before those for all, an account's before a provider's, a long place before a
+    short one, the newest of those that are equal."""
+
+    currency: str
+    rows: tuple[PriceRow, ...]
+    _known: dict[tuple[str, str, str, str, int], Rate | None] = field(default_factory=dict, repr=False, compare=False)
+
+    def rate(
+        self, channel: str, *, at: datetime, provider: str = "", account: str = "", place: str = ""
+    ) -> Rate | None:
+        """None: nobody has said what it costs."""
+        key = channel, provider, account, place, bisect_right(self.changes, at)
+        if key not in self._known:
+            fitting = [row for row in self.rows if row.fits(channel, provider, account, place, at)]
+            self._known[key] = max(fitting, key=lambda row: row.rank).rate if fitting else None
+        return self._known[key]
+
+    @property
+    def changes(self) -> list[datetime]:
+        """When prices changed, in order."""
+        return sorted({row.valid_from for row in self.rows})
+
+    def has_prices(self, channel: str, at: datetime) -> bool:
+        return any(row.channel == channel and row.valid_from <= at for row in self.rows)
+
+
+def tariff(tenant_id: UUID, currency: str) -> Tariff:
+    """With all that was and will be. One query."""
+    mine = Q(tenant_id=tenant_id) | Q(tenant=None)
+    rows = models.Price.objects.all_tenants().filter(mine, currency=currency)
+    columns = ("tenant_id", "channel", "provider", "account", "place", "low", "high", "valid_from")
+    return Tariff(currency, tuple(_rows(rows.values_list(*columns))))
+
+
+def currencies(tenant_id: UUID, channel: Channel) -> frozenset[str]:
+    """In which prices of the channel are known. One query."""
+    mine = Q(tenant_id=tenant_id) | Q(tenant=None)
+    found = models.Price.objects.all_tenants().filter(mine, channel=channel.value)
+    return frozenset(found.values_list("currency", flat=True).distinct())
+
+
+def _rows(rows: object) -> Iterator[PriceRow]:
+    for tenant_id, channel, provider, account, place, low, high, valid_from in rows:  # type: ignore[attr-defined]
+        yield PriceRow(tenant_id is not None, channel, provider, account, place, Rate(low, high), valid_from)
