@@ -58,6 +58,9 @@ app.conf.beat_schedule = {
     "critical_share": {"task": "insights.watch_critical_share", "schedule": 300.0, "options": {"queue": "system"}},
     # what people said no to, per 1,000 sent
     "fatigue": {"task": "insights.count_fatigue", "schedule": 3600.0, "options": {"queue": "system"}},
+    # who was sent, opened and clicked something last, for rules of segments; and what waited in feeds, which leaves no attempt
+    "activity": {"task": "insights.follow_activity", "schedule": 60.0, "options": {"queue": "system"}},
+    "activity_sweep": {"task": "insights.sweep_activity", "schedule": 3600.0, "options": {"queue": "system"}},
     # credentials that end soon
     "expiries": {"task": "insights.announce_expiries", "schedule": 3600.0, "options": {"queue": "system"}},
     # partitions three months ahead, retention of old ones

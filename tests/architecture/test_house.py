@@ -28,6 +28,8 @@ ANY_TENANT = {
     "receipts.TrackedEvent",
     # of an account, which may serve every tenant
     "insights.ReceiptNorm",
+    # up to when all of them were worked off
+    "insights.Mark",
 }
 
 
