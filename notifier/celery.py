@@ -37,6 +37,8 @@ app.conf.beat_schedule = {
     "schedules": {"task": "schedules.fire", "schedule": 1.0, "options": {"queue": "schedules"}},
     # campaigns whose time has come, pages of runs that are under way
     "campaigns": {"task": "campaigns.run", "schedule": 1.0, "options": {"queue": "campaigns"}},
+    # what became of runs, counted; the brake
+    "campaign_tallies": {"task": "campaigns.tally", "schedule": 3.0, "options": {"queue": "system"}},
     "old_schedules": {"task": "schedules.forget_old", "schedule": 3600.0, "options": {"queue": "system"}},
     # what tenants are to be told: changes to collect, calls that are due
     "webhooks": {"task": "webhooks.send", "schedule": 1.0, "options": {"queue": "webhooks"}},

@@ -4,7 +4,8 @@ from time import monotonic
 
 from celery import shared_task
 
-from apps.campaigns import running
+from apps.campaigns import running, tallying
+from apps.core import clock
 from apps.dispatch import bells
 
 SLICE_SECONDS = 20.0
@@ -14,3 +15,8 @@ SLICE_SECONDS = 20.0
 def run(**_: object) -> None:
     bells.answer(running.QUEUE)
     running.run_due(ends=monotonic() + SLICE_SECONDS)
+
+
+@shared_task(name="campaigns.tally")
+def tally(**_: object) -> None:
+    tallying.tally_due(clock.now())

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from apps.channels import health, registry
+from apps.channels import health, registry, reporting
 from apps.channels import selectors as channels
 from apps.channels.alerts import end_alert, raise_alert
 from apps.insights.judging import LEAST_JUDGED, has_recovered, is_silent
@@ -70,6 +70,12 @@ def watch(now: datetime) -> None:
     found = overdue(patience=patience, now=now, window=WINDOW, longest=LONGEST)
     for account in sorted({account for account, _ in patience}):
         _judge(account, _groups([one for one in found if one.account == account], norms), norms, now)
+
+
+def norms() -> dict[str, reporting.Norm]:
+    """What was learnt of each account, over all places."""
+    rows = ReceiptNorm.objects.filter(place="").values_list("account", "patience", "missing")
+    return {account: reporting.Norm(patience, missing) for account, patience, missing in rows}
 
 
 def _judge(account: str, groups: Sequence[Group], norms: Mapping[tuple[str, str], ReceiptNorm], now: datetime) -> None:

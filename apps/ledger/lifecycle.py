@@ -76,6 +76,10 @@ _BEST_FIRST: tuple[tuple[D, Worded], ...] = (
 )
 
 
+BEST_FIRST: tuple[D, ...] = tuple(status for status, _ in _BEST_FIRST)
+"""Of the deliveries of a notification, the first of these is what became of it."""
+
+
 def notification_status(
     deliveries: Collection[D], events: Collection[EventKind], due_at: datetime | None, now: datetime
 ) -> N:

@@ -43,13 +43,13 @@ WITH input AS MATERIALIZED (
         id uuid, notification_id uuid, tenant_id uuid, recipient_id uuid, channel text, endpoint_id uuid,
         category text, mode text, status text, reason text, bypassed text, because jsonb, merged_into uuid,
         is_open boolean, has_work boolean, priority smallint, place text, due_at timestamptz, expires_at timestamptz,
-        ordering_key text, order_at timestamptz)
+        ordering_key text, order_at timestamptz, variant smallint)
 ), delivery AS (
     INSERT INTO ledger_delivery (
         id, notification_id, tenant_id, recipient_id, channel, endpoint_id, category, mode, status, reason, bypassed,
-        because, merged_into, place, ended_at)
+        because, merged_into, variant, place, ended_at)
     SELECT id, notification_id, tenant_id, recipient_id, channel, endpoint_id, category, mode, status, reason, bypassed,
-        because, merged_into, place, CASE WHEN NOT is_open THEN now() END
+        because, merged_into, variant, place, CASE WHEN NOT is_open THEN now() END
     FROM input ON CONFLICT (id) DO NOTHING RETURNING id
 )
 INSERT INTO ledger_work_item (
@@ -124,6 +124,7 @@ def _row(d: Decided) -> dict[str, Any]:
         "expires_at": work.expires_at,
         "ordering_key": work.ordering_key,
         "order_at": work.order_at,
+        "variant": d.facts.variant,
     }
 
 
