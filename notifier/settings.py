@@ -137,6 +137,7 @@ MIDDLEWARE = [
     "apps.core.middleware.PageCsrf",
     "apps.core.middleware.PageUsers",
     "apps.core.middleware.PageMessages",
+    "apps.core.admin_gate.AdminGate",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
@@ -168,6 +169,7 @@ WHITENOISE_USE_FINDERS = DEBUG
 LOGIN_URL = reverse_lazy("admin:login")
 LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
 
+AUTHENTICATION_BACKENDS = ["apps.tenants.memberships.MembershipBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")

@@ -44,7 +44,12 @@ def navigation(request: HttpRequest) -> list[Item]:
                     "permission": _may("ledger.view_delivery"),
                 },
                 _rows("Dead letters", "mail_off", "ledger", "deadletter", **_open_letters(request)),
-                {"title": "Sandbox", "icon": "science", "link": reverse_lazy("sandbox")},
+                {
+                    "title": "Sandbox",
+                    "icon": "science",
+                    "link": reverse_lazy("sandbox"),
+                    "permission": _may("tenants.see_unmasked"),
+                },
             ],
         },
         {
@@ -93,6 +98,8 @@ def navigation(request: HttpRequest) -> list[Item]:
                 _rows("Tenants", "domain", "tenants", "tenant"),
                 _rows("API keys", "key", "tenants", "apikey"),
                 _rows("Guests", "group", "tenants", "guest"),
+                _rows("Roles of staff", "assignment_ind", "tenants", "membership"),
+                _rows("Audit log", "fact_check", "tenants", "auditentry"),
                 _rows("Staff", "badge", "auth", "user"),
                 _rows("Staff groups", "shield_person", "auth", "group"),
                 _rows("Periodic tasks", "schedule", "django_celery_beat", "periodictask"),

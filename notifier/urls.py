@@ -23,4 +23,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("apps.pages.urls")),
     path("v1/", include("apps.schedules.urls")),
     path("v1/", include("apps.webhooks.urls")),
+    path("v1/", include("apps.tenants.urls")),
 ]

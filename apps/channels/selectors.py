@@ -15,6 +15,7 @@ from django.db.models import Q
 from apps.channels import models, registry
 from apps.core import crypto
 from apps.core.enums import Channel, KeyMode
+from apps.core.tenant_scope import looking
 from apps.core.types import Account
 
 log = logging.getLogger(__name__)
@@ -78,7 +79,8 @@ def account_by_key(key: str) -> Account | None:
         return next((account for channel in Channel for account in _sandbox(channel) if account.key == key), None)
     kept = _by_key.get(key)
     if kept is None or kept[0] <= monotonic():
-        rows = models.ProviderAccount.objects.all_tenants().filter(key=key)
+        with looking(None):
+            rows = models.ProviderAccount.objects.all_tenants().filter(key=key)
         found = next((entry.account for entry in _loaded(rows)), None)
         kept = _keep(_by_key, key, found)
     return kept[1]
@@ -136,7 +138,8 @@ def _sandbox(channel: Channel) -> tuple[Account, ...]:
 def _entries(tenant_id: UUID, channel: Channel) -> tuple[_Entry, ...]:
     kept = _by_channel.get((tenant_id, channel))
     if kept is None or kept[0] <= monotonic():
-        usable = models.ProviderAccount.objects.all_tenants().filter(Q(tenant=tenant_id) | Q(tenant=None))
+        with looking(None):
+            usable = models.ProviderAccount.objects.all_tenants().filter(Q(tenant=tenant_id) | Q(tenant=None))
         rows = usable.filter(channel=channel).order_by("order", "key")
         kept = _keep(_by_channel, (tenant_id, channel), tuple(_loaded(rows)))
     return kept[1]

@@ -1,4 +1,5 @@
-"""What every admin page is built on: unfold's classes, typed; rows nobody may change; how ids, times and statuses are shown."""
+"""What every admin page is built on: unfold's classes, typed, kept to tenants and recorded; rows nobody may change; how ids, times and
+statuses are shown."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -12,13 +13,15 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from apps.core import clock, ids
+from apps.core.admin_tenants import OfTenants
+from apps.core.admin_trail import Recorded
 
 if TYPE_CHECKING:
     from django import forms
     from django.contrib import admin
 
     ModelForm = forms.ModelForm[Any]
-    ModelAdmin = admin.ModelAdmin[Any]
+    _ModelAdmin = admin.ModelAdmin[Any]
 
     def display(
         *, description: str, label: Mapping[str, str] | bool = False, boolean: bool = False
@@ -32,7 +35,7 @@ if TYPE_CHECKING:
 
 else:
     from django.forms import ModelForm
-    from unfold.admin import ModelAdmin
+    from unfold.admin import ModelAdmin as _ModelAdmin
     from unfold.decorators import action, display
 
 __all__ = [
@@ -48,6 +51,11 @@ __all__ = [
     "operator",
     "shown",
 ]
+
+
+class ModelAdmin(OfTenants, Recorded, _ModelAdmin):
+    """The base of every page about rows: shows those of the tenants of whoever looks, and records what is changed."""
+
 
 TONES: Mapping[str, str] = {
     **dict.fromkeys(("delivered", "live", "on", "read", "opened", "clicked"), "success"),

@@ -12,6 +12,8 @@ from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
+from apps.core.tenant_scope import looking, view_of
+
 Place = Literal["home", "recipient"]
 Builder = Callable[[HttpRequest, UUID | None], Mapping[str, Any] | None]
 
@@ -42,9 +44,10 @@ def panels(place: Place, request: HttpRequest, subject: UUID | None = None) -> l
     rendered = []
     for one in sorted(_panels[place], key=lambda one: one.order):
         if not one.permission or request.user.has_perm(one.permission):
-            found = one.build(request, subject)
-            if found is not None:
-                rendered.append(render_to_string(one.template, dict(found), request=request))
+            with looking(view_of(request.user, *filter(None, [one.permission]))):
+                found = one.build(request, subject)
+                if found is not None:
+                    rendered.append(render_to_string(one.template, dict(found), request=request))
     return rendered
 
 

@@ -32,6 +32,7 @@ IMPORT = "imp"
 CAMPAIGN = "cmp"
 VARIANT = "var"
 CAMPAIGN_RUN = "crn"
+AUDIT_ENTRY = "aud"
 
 
 def new() -> UUID:

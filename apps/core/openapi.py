@@ -41,6 +41,7 @@ _TAGS = {
     "Suppressions": "Addresses that must not be used.",
     "Schedules": "What is sent later, once or again, on one clock or on everybody's own; what became of each time.",
     "Webhooks": "Who else wants to know: your endpoints, what they were told and what they answered.",
+    "Audit": "Who changed what.",
     "Operations": "What was set aside, for those on call.",
 }
 _HEADERS: dict[str, Json] = {

@@ -7,6 +7,7 @@ from django.core.exceptions import EmptyResultSet
 from django.db import models
 
 from apps.core import ids
+from apps.core.tenant_scope import bound
 from apps.core.types import Tenant
 
 
@@ -31,8 +32,11 @@ class TenantQuerySet(models.QuerySet[Any]):
         return self.filter(tenant_id=tenant.id if isinstance(tenant, Tenant) else tenant)
 
     def all_tenants(self) -> Self:
-        """For caretakers and the admin of the same app only."""
-        return self.all()
+        """For caretakers and the admin of the same app only. In the admin: of those tenants that whoever looks may see."""
+        view = bound()
+        return (
+            self.all() if view is None else self.filter(view.rows(getattr(self.model, "path_to_tenant", "tenant_id")))
+        )
 
 
 TenantManager = models.Manager.from_queryset(TenantQuerySet)

@@ -83,7 +83,12 @@ class EventTypeAdmin(TenantColumn, ModelAdmin):
     def fallback_chain(self, kind: models.EventType) -> str:
         return " → ".join(kind.fallback) or "-"
 
-    @action(description="Approve as critical", url_path="approve-critical", icon="verified", permissions=("change",))
+    @action(
+        description="Approve as critical",
+        url_path="approve-critical",
+        icon="verified",
+        permissions=("events.approve_critical",),
+    )
     def approve(self, request: HttpRequest, object_id: str) -> HttpResponse:
         kind = get_object_or_404(models.EventType.objects.all_tenants(), id=object_id)
         page = reverse("admin:events_eventtype_change", args=[kind.id])

@@ -49,6 +49,7 @@ class EventType(TenantTable):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["tenant", "key"], name="event_type_key_once")]
+        permissions = (("approve_critical", "Can approve event types of others as critical"),)
 
     def __str__(self) -> str:
         return self.key

@@ -63,7 +63,8 @@ def waiting_for(tenant_ids: Iterable[UUID]) -> dict[UUID, Mapping[str, tuple[Eve
         if len(_waiting) >= _MOST_CACHED:
             _waiting.clear()
         found: dict[UUID, defaultdict[str, list[EventType]]] = {id_: defaultdict(list) for id_ in missing}
-        rows = models.EventType.objects.all_tenants().filter(tenant_id__in=missing).exclude(waits_for=[])
+        with looking(None):
+            rows = models.EventType.objects.all_tenants().filter(tenant_id__in=missing).exclude(waits_for=[])
         for kind in (_frozen(row) for row in rows.order_by("key").values_list(*_FIELDS)):
             for fuller in kind.waits_for:
                 found[kind.tenant_id][fuller].append(kind)

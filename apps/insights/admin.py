@@ -14,6 +14,7 @@ from apps.core.admin_bases import ModelAdmin, ReadOnly, ago, display, door, mome
 from apps.core.admin_filters import one_of, states
 from apps.core.admin_panels import panel
 from apps.core.enums import Category
+from apps.core.tenant_scope import bound
 from apps.insights.critical_share import WINDOW, is_too_much
 from apps.insights.models import FatigueDay, Probe, ReceiptNorm
 from apps.ledger.weighing import critical_shares
@@ -139,7 +140,9 @@ def critical_share_of_an_hour(request: HttpRequest, subject: UUID | None) -> Map
     shares = critical_shares(clock.now() - WINDOW, _MOST_COUNTED)
     if not any(share.critical for share in shares):
         return None
-    limits = critical_share_limits()
+    limits = {
+        id_: limit for id_, limit in critical_share_limits().items() if (view := bound()) is None or id_ in view.tenants
+    }
     rows = [
         {
             "tenant": limits[share.tenant_id][0],
@@ -152,4 +155,4 @@ def critical_share_of_an_hour(request: HttpRequest, subject: UUID | None) -> Map
         for share in shares
         if share.critical and share.tenant_id in limits
     ]
-    return {"rows": sorted(rows, key=lambda row: -row["percent"])}
+    return {"rows": sorted(rows, key=lambda row: -row["percent"])} if rows else None

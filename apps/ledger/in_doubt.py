@@ -7,6 +7,7 @@ from uuid import UUID
 from apps.core import ids
 from apps.core.enums import Category, Channel, DoubtMove
 from apps.core.rows import fetch
+from apps.core.tenant_scope import seen_sql
 from apps.ledger.doubts import shown_moves
 
 DOING = "It is being done right now."
@@ -75,10 +76,11 @@ def in_doubt(
 
 
 def count_in_doubt(*, since: datetime, most: int) -> int:
-    """Of all tenants, of notifications accepted since then; counting stops at `most`."""
+    """Of the tenants that are seen, of notifications accepted since then; counting stops at `most`."""
+    seen, of = seen_sql()
     rows = fetch(
-        """SELECT count(*) FROM (
-            SELECT FROM ledger_delivery WHERE reason = 'in_doubt' AND id >= %(since)s LIMIT %(most)s) found""",
-        {"since": ids.bound(since), "most": most},
+        f"""SELECT count(*) FROM (
+            SELECT FROM ledger_delivery WHERE reason = 'in_doubt' AND id >= %(since)s AND {seen} LIMIT %(most)s) found""",
+        {"since": ids.bound(since), "most": most, **of},
     )
     return int(rows[0][0])

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from apps.core.enums import Channel, KeyMode
 from apps.core.rows import fetch
+from apps.core.tenant_scope import seen_sql
 
 LOOK_BACK = 5_000
 
@@ -22,11 +23,12 @@ class RecentDelivery:
 
 
 def recent_deliveries(*, channel: Channel, mode: KeyMode, limit: int) -> list[RecentDelivery]:
-    """Newest first, of all tenants, among the newest LOOK_BACK. One query."""
+    """Newest first, of the tenants that are seen, among the newest LOOK_BACK. One query."""
+    seen, of = seen_sql()
     rows = fetch(
-        """SELECT id, tenant_id, recipient_id, notification_id, category, status, coalesce(sent_at, ended_at, created_at) FROM (
+        f"""SELECT id, tenant_id, recipient_id, notification_id, category, status, coalesce(sent_at, ended_at, created_at) FROM (
             SELECT * FROM ledger_delivery ORDER BY id DESC LIMIT %(look_back)s) newest
-        WHERE channel = %(channel)s AND mode = %(mode)s ORDER BY id DESC LIMIT %(limit)s""",
-        {"look_back": LOOK_BACK, "channel": channel.value, "mode": mode.value, "limit": limit},
+        WHERE channel = %(channel)s AND mode = %(mode)s AND {seen} ORDER BY id DESC LIMIT %(limit)s""",
+        {"look_back": LOOK_BACK, "channel": channel.value, "mode": mode.value, "limit": limit, **of},
     )
     return [RecentDelivery(*row) for row in rows]

@@ -14,6 +14,7 @@ from apps.core.admin_bases import TONES, ReadOnly, display, moment
 from apps.core.admin_feeds import FeedAdmin
 from apps.core.admin_filters import one_of, states
 from apps.core.admin_panels import panel
+from apps.core.tenant_scope import sees_all
 from apps.receipts.keeping import replay
 from apps.receipts.models import ReceiptCall
 
@@ -56,6 +57,9 @@ class ReceiptCallAdmin(ReadOnly, FeedAdmin):
         for row in rows:
             row.known_account = names[row.account_id]
 
+    def permissions_of(self, needed: str) -> tuple[str, ...]:
+        return ("receipts.change_receiptcall",)
+
     def has_operate_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("receipts.change_receiptcall")
 
@@ -94,7 +98,7 @@ class ReceiptCallAdmin(ReadOnly, FeedAdmin):
 
 @panel("home", order=17, template="admin/receipts/parked.html", permission="receipts.view_receiptcall")
 def parked(request: HttpRequest, subject: UUID | None) -> Mapping[str, Any] | None:
-    count = ReceiptCall.objects.filter(PARKED)[: MOST_COUNTED + 1].count()
+    count = ReceiptCall.objects.filter(PARKED)[: MOST_COUNTED + 1].count() if sees_all() else 0
     if not count:
         return None
     return {"count": f"{MOST_COUNTED:,}+" if count > MOST_COUNTED else str(count), "is_one": count == 1}

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
@@ -17,13 +18,16 @@ from apps.core.admin_asking import Question, ask
 from apps.core.admin_bases import TONES, ModelAdmin, action, display, moment
 from apps.core.admin_filters import one_of
 from apps.core.enums import KeyMode, Scope
+from apps.core.tenant_scope import View, looking, view_of
 from apps.core.types import Tenant
-from apps.tenants import models
+from apps.tenants import access_admin, models  # noqa: F401  (registers its pages)
 from apps.tenants.forms import ApiKeyForm, RotationForm, TenantForm
 from apps.tenants.keys import IssuedKey
 from apps.tenants.selectors import forget_cached, tenant_by_id
 from apps.tenants.services import create_api_key, revoke_api_key, rotate_api_key
 from apps.tenants.tenant_filter import TenantColumn, TenantFilter
+
+LIVE = "tenants.manage_live_keys"
 
 
 @admin.register(models.Tenant)
@@ -78,6 +82,22 @@ class ApiKeyAdmin(TenantColumn, ModelAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return self._facts if obj else ()
 
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form = super().get_form(request, obj, change, **kwargs)
+        return form if request.user.has_perm(LIVE) else type("TestKeyForm", (form,), {"modes": (KeyMode.TEST,)})
+
+    def save_form(self, request: HttpRequest, form: Any, change: bool) -> Any:
+        """The right to live keys may be had in another tenant than the chosen one."""
+        key = super().save_form(request, form, change)
+        with looking(View(frozenset({key.tenant_id})) if view_of(request.user) else None):
+            if key.mode != KeyMode.TEST and not request.user.has_perm(LIVE):
+                raise PermissionDenied
+        return key
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        may = super().has_change_permission(request, obj)
+        return may and (not isinstance(obj, models.ApiKey) or obj.mode == KeyMode.TEST or request.user.has_perm(LIVE))
+
     @display(description="Token")
     def starts_with(self, key: models.ApiKey) -> SafeString:
         return format_html('<code class="n-id">ntf_{}_{}_…</code>', key.mode, key.prefix)
@@ -130,7 +150,7 @@ class ApiKeyAdmin(TenantColumn, ModelAdmin):
 
     @action(description="Rotate", url_path="rotate", icon="autorenew", permissions=("change",))
     def rotate(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        key = self._usable(object_id)
+        key = self._usable(request, object_id)
         form = RotationForm(request.POST if request.method == "POST" else None)
         if request.method == "POST" and form.is_valid():
             issued = rotate_api_key(tenant=_tenant(key.tenant_id), key_id=key.id, overlap=form.overlap)
@@ -146,7 +166,7 @@ class ApiKeyAdmin(TenantColumn, ModelAdmin):
 
     @action(description="Revoke", url_path="revoke", icon="block", permissions=("change",))
     def revoke(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        key = self._usable(object_id)
+        key = self._usable(request, object_id)
         if request.method == "POST":
             revoke_api_key(tenant=_tenant(key.tenant_id), key_id=key.id)
             self.log_change(request, key, "Revoked.")
@@ -162,15 +182,19 @@ class ApiKeyAdmin(TenantColumn, ModelAdmin):
         return ask(request, question, model=self.model)
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
-        is_usable = models.ApiKey.objects.all_tenants().filter(id=object_id, revoked_at=None).exists()
+        key = models.ApiKey.objects.all_tenants().filter(id=object_id, revoked_at=None).first()
+        is_usable = key is not None and self.has_change_permission(request, key)
         found: list[Any] = super().get_actions_detail(request, object_id) if is_usable else []  # type: ignore[misc]
         return found
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    def _usable(self, object_id: str) -> Any:
-        return get_object_or_404(models.ApiKey.objects.all_tenants(), id=object_id, revoked_at=None)
+    def _usable(self, request: HttpRequest, object_id: str) -> Any:
+        key = get_object_or_404(models.ApiKey.objects.all_tenants(), id=object_id, revoked_at=None)
+        if not self.has_change_permission(request, key):
+            raise PermissionDenied
+        return key
 
     def _show_once(self, request: HttpRequest, issued: IssuedKey, title: str) -> HttpResponse:
         context = {

@@ -41,6 +41,7 @@ class TenantForm(ModelForm):
 
 
 class ApiKeyForm(ModelForm):
+    modes: tuple[KeyMode, ...] = tuple(KeyMode)
     scopes = forms.MultipleChoiceField(
         choices=[(scope.value, f"{scope.value}: {scope.sentence}") for scope in Scope],
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
@@ -53,7 +54,7 @@ class ApiKeyForm(ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if "mode" in self.fields:
-            said = [(mode.value, f"{mode.value}: {mode.sentence}") for mode in KeyMode]
+            said = [(mode.value, f"{mode.value}: {mode.sentence}") for mode in self.modes]
             self.fields["mode"] = forms.ChoiceField(choices=said, widget=UnfoldAdminSelectWidget, initial=KeyMode.TEST)
 
 

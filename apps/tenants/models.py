@@ -1,14 +1,16 @@
-"""Tenants, their API keys and their guest lists."""
+"""Tenants, their API keys and their guest lists; who of the staff is what in which tenant; who changed what."""
 
-from typing import Any
+from typing import Any, ClassVar
 
+from django.conf import settings
+from django.contrib.auth.models import Group
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
 from apps.core import ids
 from apps.core.enums import Category, KeyMode, Scope
-from apps.core.tables import TenantTable
+from apps.core.tables import TenantManager, TenantTable
 from apps.tenants import brand
 
 
@@ -50,6 +52,7 @@ class Tenant(models.Model):
         help_text="A picture as data URL (data:image/png;base64,...), shown 32 pixels high on the people's own pages.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
+    path_to_tenant: ClassVar[str] = "id"
 
     def __str__(self) -> str:
         return self.name
@@ -75,6 +78,7 @@ class ApiKey(TenantTable):
 
     class Meta:
         verbose_name = "API key"
+        permissions = (("manage_live_keys", "Can make, change and revoke keys that are not test keys"),)
 
     def __str__(self) -> str:
         return f"{self.name} (ntf_{self.mode}_{self.prefix}_...)"
@@ -91,3 +95,56 @@ class Guest(TenantTable):
 
     def __str__(self) -> str:
         return self.user_id
+
+
+class Membership(TenantTable):
+    """What somebody of the staff is in a tenant: `role` is a group, and its permissions hold there and nowhere else."""
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    role = models.ForeignKey(Group, on_delete=models.CASCADE, related_name="+")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "tenant", "role"], name="membership_once")]
+        permissions = (
+            ("see_unmasked", "Can see addresses and messages unmasked"),
+            ("export_rows", "Can download people, results and lists"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.user}, {self.role} of {self.tenant}"
+
+
+class AuditEntry(models.Model):
+    """Append-only: the database refuses any change. `kind` and `object_id` name the row, `label` is what it was called.
+
+    `difference`: {field: [before, after]}, or {field: "changed"} for what must not be kept. Without tenant: of the installation.
+    """
+
+    id = models.UUIDField(primary_key=True, default=ids.new, editable=False)
+    tenant = models.ForeignKey(Tenant, null=True, on_delete=models.CASCADE, related_name="+")
+    at = models.DateTimeField()
+    actor_kind = models.CharField(max_length=8)
+    actor_id = models.CharField(max_length=64, blank=True)
+    actor = models.CharField(max_length=150)
+    action = models.CharField(max_length=32)
+    kind = models.CharField(max_length=64)
+    object_id = models.CharField(max_length=64, blank=True)
+    label = models.CharField(max_length=200, blank=True)
+    said = models.CharField(max_length=300, blank=True)
+    difference = models.JSONField(default=dict)
+    request_id = models.CharField(max_length=64, blank=True)
+
+    objects = TenantManager()  # type: ignore[django-manager-missing]
+
+    class Meta:
+        default_permissions = ("view",)
+        verbose_name = "audit entry"
+        verbose_name_plural = "audit log"
+        indexes = [
+            models.Index(fields=["tenant", "-id"], name="audit_of_tenant"),
+            models.Index(fields=["kind", "object_id", "-id"], name="audit_of_object"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.actor}: {self.action} {self.label}"

@@ -6,6 +6,8 @@ everywhere at most that much later. A key's own expiry time is kept to the secon
 
 import hmac
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from dataclasses import fields as dataclass_fields
 from datetime import datetime, timedelta
 from time import monotonic
 from types import MappingProxyType
@@ -161,6 +163,31 @@ def guests(tenant_id: UUID, user_ids: Iterable[str]) -> frozenset[str]:
     return frozenset(
         models.Guest.objects.of(tenant_id).filter(user_id__in=list(user_ids)).values_list("user_id", flat=True)
     )
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    """`difference`: field -> [before, after] or "changed"."""
+
+    id: UUID
+    at: datetime
+    actor_kind: str
+    actor: str
+    action: str
+    kind: str
+    object_id: str
+    label: str
+    said: str
+    difference: dict[str, Any]
+    request_id: str
+
+
+def audit_entries(tenant_id: UUID, wanted: Mapping[str, str], *, before: UUID | None, limit: int) -> list[AuditRow]:
+    """Newest first. `wanted`: columns and their values. One query."""
+    rows = models.AuditEntry.objects.of(tenant_id).filter(**wanted)
+    rows = rows if before is None else rows.filter(id__lt=before)
+    fields = [field.name for field in dataclass_fields(AuditRow)]
+    return [AuditRow(*row) for row in rows.order_by("-id").values_list(*fields)[:limit]]
 
 
 def forget_cached() -> None:

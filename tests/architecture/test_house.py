@@ -133,7 +133,7 @@ def test_every_chain_begins_with_its_tenant() -> None:
         r"\.objects\.(?!of\(|all_tenants\(|create\(|bulk_create\(|get_or_create\(|update_or_create\(|bulk_update\()(\w+)"
     )
     tenantless = re.compile(
-        r"\b(Tenant|SeenKey|ReceiptCall|TrackedEvent|ReceiptNorm|User|PeriodicTask|LogEntry|Session)\.objects"
+        r"\b(Tenant|SeenKey|ReceiptCall|TrackedEvent|ReceiptNorm|User|PeriodicTask|LogEntry|Session|Group|Permission)\.objects"
     )
     found = [
         f"{shown(path)}:{number}"

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
 
 from apps.audience.addresses import email_address
@@ -13,6 +13,8 @@ from apps.core import clock, ids
 from apps.core.types import InlineRecipient, Tenant
 from apps.ledger.accepting import seal
 from apps.ledger.models import Attempt, DeadLetter, Delivery, DeliveryEvent, Notification, WorkItem
+from apps.tenants.models import Membership
+from apps.tenants.models import Tenant as Tenants
 from apps.tenants.selectors import forget_cached
 from apps.tenants.services import create_tenant
 
@@ -33,11 +35,14 @@ def mira() -> Client:
 
 
 def viewer(*permissions: str) -> Client:
-    """Staff with these permissions, `app.codename`."""
+    """Staff with these permissions, `app.codename`, and a member of every tenant there is."""
     user = User.objects.create(username="vera", is_staff=True)
     for permission in permissions:
         app, codename = permission.split(".")
         user.user_permissions.add(Permission.objects.get(content_type__app_label=app, codename=codename))
+    everywhere, _ = Group.objects.get_or_create(name="a member, no more")
+    for tenant_id in Tenants.objects.values_list("id", flat=True):
+        Membership.objects.create(user=user, tenant_id=tenant_id, role=everywhere)
     client = Client()
     client.force_login(user)
     return client

@@ -16,8 +16,10 @@ from apps.channels.transport import Fault, HttpRequest, exchange
 from apps.core import ids
 from apps.core.admin_mail import framed
 from apps.core.enums import Channel, KeyMode
+from apps.core.tenant_scope import bound
 from apps.inbox.selectors import items_by_id
 from apps.ledger.recent import recent_deliveries
+from apps.tenants.tenant_filter import seen_tenants
 
 SHOWN = 60
 PATIENCE = 2.0
@@ -73,12 +75,13 @@ class Received:
 
 
 def received(*, channel: str = "", address: str = "") -> Received:
-    """One call to the sandbox of at most PATIENCE seconds, and three queries for in-app messages."""
+    """Of the tenants that are seen. One call to the sandbox of at most PATIENCE seconds, and three queries for in-app messages."""
     messages: list[Message] = []
+    seen = None if bound() is None else {tenant.slug for tenant in seen_tenants()}
     problem = ""
     if channel != Channel.IN_APP:
         kept, problem = _ask_sandbox({"channel": channel, "address": address})
-        messages += [_of_sandbox(row) for row in kept]
+        messages += [_of_sandbox(row) for row in kept if seen is None or row.tenant in seen]
     if channel in ("", Channel.IN_APP):
         messages += [message for message in _in_app() if address in ("", message.to)]
     return Received(sorted(messages, key=lambda message: message.at, reverse=True)[:SHOWN], problem)

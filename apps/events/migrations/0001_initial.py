@@ -50,6 +50,7 @@ class Migration(migrations.Migration):
                 ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='tenants.tenant')),
             ],
             options={
+                'permissions': (('approve_critical', 'Can approve event types of others as critical'),),
                 'constraints': [models.UniqueConstraint(fields=('tenant', 'key'), name='event_type_key_once')],
             },
         ),

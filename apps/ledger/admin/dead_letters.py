@@ -17,6 +17,7 @@ from apps.core.admin_bases import ReadOnly, action, display, door, operator, sho
 from apps.core.admin_feeds import FeedAdmin
 from apps.core.admin_filters import one_of, states
 from apps.core.enums import Reason
+from apps.core.tenant_scope import looking, view_of
 from apps.ledger.admin import finding
 from apps.ledger.admin.columns import Columns
 from apps.ledger.admin.looks import words
@@ -67,6 +68,9 @@ class DeadLetterAdmin(ReadOnly, Columns, FeedAdmin):
         if not search_term.strip():
             return queryset, False
         return queryset.filter(notification_id__in=finding.newest_named(search_term)), False
+
+    def permissions_of(self, needed: str) -> Sequence[str]:
+        return (OPERATE,)
 
     def has_operate_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm(OPERATE)
@@ -134,7 +138,8 @@ class DeadLetterAdmin(ReadOnly, Columns, FeedAdmin):
         if not self.has_operate_permission(request):
             raise PermissionDenied
         reason, queue = request.GET.get("reason", ""), request.GET.get("queue", "")
-        letters = oldest_of(reason=reason, queue=queue)
+        with looking(view_of(request.user, OPERATE)):
+            letters = oldest_of(reason=reason, queue=queue)
         return self._settle(request, what, letters, back=reverse(LIST), of=f"{words(reason)} ({queue})")
 
     def _settle(

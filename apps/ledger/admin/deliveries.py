@@ -15,6 +15,7 @@ from apps.core.admin_feeds import FeedAdmin
 from apps.core.admin_filters import DropdownFilter, one_of, states
 from apps.core.enums import Category, Channel, DeliveryStatus
 from apps.core.rows import fetch
+from apps.core.tenant_scope import seen_sql
 from apps.ledger.admin import finding
 from apps.ledger.admin.columns import Columns
 from apps.ledger.admin.figures import FAILED, SENT
@@ -25,8 +26,8 @@ from apps.ledger.selectors import calling_deliveries
 from apps.tenants.tenant_filter import TenantFilter
 
 _ACCOUNTS = """
-SELECT DISTINCT account FROM (SELECT account FROM ledger_delivery ORDER BY id DESC LIMIT 2000) newest WHERE account <> ''
-ORDER BY account
+SELECT DISTINCT account FROM (SELECT account FROM ledger_delivery WHERE {seen} ORDER BY id DESC LIMIT 2000) newest
+WHERE account <> '' ORDER BY account
 """
 # "sending" is told by the work, not by the row, and cannot be looked for
 _STATUSES = {
@@ -43,7 +44,8 @@ class AccountFilter(DropdownFilter):
     parameter_name = "account"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(account, account) for (account,) in fetch(_ACCOUNTS, {})]
+        seen, of = seen_sql()
+        return [(account, account) for (account,) in fetch(_ACCOUNTS.format(seen=seen), of)]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(account=self.value()) if self.value() else queryset

@@ -13,6 +13,7 @@ from apps.core import ids
 from apps.core.enums import Category
 from apps.core.enums import DeliveryStatus as D
 from apps.core.rows import fetch
+from apps.core.tenant_scope import seen_sql
 
 EXACT = 50_000
 MOST_COUNTED = 10_000
@@ -20,10 +21,10 @@ HOURS = 24
 
 _BY_HOUR = """
 SELECT (extract(epoch FROM %(now)s - created_at) / 3600)::int, {what}, count(*) FROM (
-    SELECT created_at, {column} FROM {table} WHERE id >= %(since)s ORDER BY id DESC LIMIT %(most)s) newest
+    SELECT created_at, {column} FROM {table} WHERE id >= %(since)s AND {seen} ORDER BY id DESC LIMIT %(most)s) newest
 GROUP BY 1, 2
 """
-_ESTIMATE = "EXPLAIN (FORMAT JSON) SELECT 1 FROM {table} WHERE id >= '{since}'"
+_ESTIMATE = "EXPLAIN (FORMAT JSON) SELECT 1 FROM {table} WHERE id >= '{since}' AND {seen}"
 
 SENT = frozenset({D.SENT, D.DELIVERED, D.BOUNCED})
 FAILED = frozenset({D.FAILED, D.BOUNCED, D.EXPIRED, D.UNKNOWN})
@@ -70,11 +71,11 @@ class Lane:
 
 
 def last_day(now: datetime) -> Day:
-    """Two queries; four when there is more than can be counted."""
-    since = ids.bound(now - timedelta(hours=HOURS))
-    parameters = {"now": now, "since": since, "most": EXACT + 1}
-    asked = fetch(_BY_HOUR.format(what="''", column="id", table="ledger_notification"), parameters)
-    reached = fetch(_BY_HOUR.format(what="status", column="status", table="ledger_delivery"), parameters)
+    """Of the tenants that are seen. Two queries; four when there is more than can be counted."""
+    since, (seen, of) = ids.bound(now - timedelta(hours=HOURS)), seen_sql()
+    parameters = {"now": now, "since": since, "most": EXACT + 1, **of}
+    asked = fetch(_BY_HOUR.format(what="''", column="id", table="ledger_notification", seen=seen), parameters)
+    reached = fetch(_BY_HOUR.format(what="status", column="status", table="ledger_delivery", seen=seen), parameters)
     whole = {
         table: _estimated(table, since, rows)
         for table, rows in (("ledger_notification", asked), ("ledger_delivery", reached))
@@ -97,7 +98,8 @@ def _estimated(table: str, since: object, rows: Sequence[tuple[Any, ...]]) -> fl
     counted = sum(row[2] for row in rows)
     if counted <= EXACT:
         return None
-    plan = fetch(_ESTIMATE.format(table=table, since=since), {})[0][0]
+    seen, of = seen_sql()
+    plan = fetch(_ESTIMATE.format(table=table, since=since, seen=seen), of)[0][0]
     estimate: float = max(1.0, plan[0]["Plan"]["Plan Rows"] / counted)
     return estimate
 

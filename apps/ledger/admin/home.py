@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from apps.core import clock
 from apps.core.admin_bases import ago
 from apps.core.admin_panels import panel
+from apps.core.tenant_scope import sees_all
 from apps.ledger.admin.figures import capped, is_empty, lanes, last_day
 from apps.ledger.admin.settling import groups
 from apps.tenants.selectors import has_keys, tenants
@@ -20,7 +21,7 @@ SLOW_SECONDS = 60
 
 @panel("home", order=0, template="admin/ledger/first_steps.html", permission=MAY)
 def first_steps(request: HttpRequest, subject: UUID | None) -> Mapping[str, Any] | None:
-    if not is_empty():
+    if not sees_all() or not is_empty():
         return None
     return {"has_tenant": bool(tenants()), "has_key": has_keys(), "url": settings.PUBLIC_URL}
 
@@ -50,6 +51,9 @@ def day(request: HttpRequest, subject: UUID | None) -> Mapping[str, Any] | None:
 
 @panel("home", order=30, template="admin/ledger/lanes.html", permission=MAY)
 def waiting(request: HttpRequest, subject: UUID | None) -> Mapping[str, Any] | None:
+    """Lanes are everybody's: shown to who may see every tenant."""
+    if not sees_all():
+        return None
     return {
         "lanes": [
             {

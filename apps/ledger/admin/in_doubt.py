@@ -30,6 +30,7 @@ RECENT = timedelta(hours=24)
 
 @admin.register(InDoubt)
 class InDoubtAdmin(DeliveryAdmin):
+    seen_by = (MAY,)
     list_display = ("id_shown", "since", "user_id", "channel_shown", "category_label", "account", "next_move", "tenant")
     list_filter = (one_of("channel", Channel), AccountFilter, one_of("category", Category), TenantFilter)  # type: ignore[assignment]
     empty_sentence = "Nothing is in doubt. A delivery is when its request went out and no answer came back, or its worker died meanwhile."

@@ -6,6 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from apps.core.rows import fetch
+from apps.core.tenant_scope import seen_sql
 from apps.ledger.admin.looks import words
 from apps.ledger.models import DeadLetter
 from apps.ledger.services import give_up, replay
@@ -36,12 +37,13 @@ class Groups:
 
 def groups() -> Groups:
     """The largest first. One query, which reads no more than MOST_GROUPED rows."""
+    seen, of = seen_sql()
     rows = fetch(
-        """SELECT reason, queue, count(*), min(created_at), max(created_at) FROM (
-            SELECT reason, queue, created_at FROM ledger_dead_letter WHERE resolved_at IS NULL
+        f"""SELECT reason, queue, count(*), min(created_at), max(created_at) FROM (
+            SELECT reason, queue, created_at FROM ledger_dead_letter WHERE resolved_at IS NULL AND {seen}
             ORDER BY id DESC LIMIT %(most)s) newest
         GROUP BY reason, queue ORDER BY count(*) DESC, reason, queue""",
-        {"most": MOST_GROUPED},
+        {"most": MOST_GROUPED, **of},
     )
     count = sum(row[2] for row in rows)
     found = [Group(reason, words(reason), *rest) for reason, *rest in rows[:GROUPS_SHOWN]]

@@ -5,13 +5,17 @@ import apps.tenants.brand
 import django.contrib.postgres.fields
 import django.core.validators
 import django.db.models.deletion
+from django.conf import settings
 from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
     initial = True
 
-    dependencies = []
+    dependencies = [
+        ("auth", "0012_alter_user_first_name_max_length"),
+        migrations.swappable_dependency(settings.AUTH_USER_MODEL),
+    ]
 
     operations = [
         migrations.CreateModel(
@@ -167,6 +171,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "verbose_name": "API key",
+                "permissions": (("manage_live_keys", "Can make, change and revoke keys that are not test keys"),),
             },
         ),
         migrations.CreateModel(
@@ -190,6 +195,83 @@ class Migration(migrations.Migration):
             ],
             options={
                 "constraints": [models.UniqueConstraint(fields=("tenant", "user_id"), name="guest_once")],
+            },
+        ),
+        migrations.CreateModel(
+            name="Membership",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=apps.core.ids.new, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                (
+                    "role",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="auth.group"
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="tenants.tenant"
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
+            ],
+            options={
+                "permissions": (
+                    ("see_unmasked", "Can see addresses and messages unmasked"),
+                    ("export_rows", "Can download people, results and lists"),
+                ),
+                "constraints": [
+                    models.UniqueConstraint(fields=("user", "tenant", "role"), name="membership_once")
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="AuditEntry",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=apps.core.ids.new, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("at", models.DateTimeField()),
+                ("actor_kind", models.CharField(max_length=8)),
+                ("actor_id", models.CharField(blank=True, max_length=64)),
+                ("actor", models.CharField(max_length=150)),
+                ("action", models.CharField(max_length=32)),
+                ("kind", models.CharField(max_length=64)),
+                ("object_id", models.CharField(blank=True, max_length=64)),
+                ("label", models.CharField(blank=True, max_length=200)),
+                ("said", models.CharField(blank=True, max_length=300)),
+                ("difference", models.JSONField(default=dict)),
+                ("request_id", models.CharField(blank=True, max_length=64)),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        null=True, on_delete=django.db.models.deletion.CASCADE, related_name="+", to="tenants.tenant"
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "audit entry",
+                "verbose_name_plural": "audit log",
+                "default_permissions": ("view",),
+                "indexes": [
+                    models.Index(fields=["tenant", "-id"], name="audit_of_tenant"),
+                    models.Index(fields=["kind", "object_id", "-id"], name="audit_of_object"),
+                ],
             },
         ),
     ]

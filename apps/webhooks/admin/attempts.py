@@ -53,6 +53,9 @@ class WebhookAttemptAdmin(ReadOnly, FeedAdmin):
         rows: QuerySet[Any] = WebhookAttempt.objects.all_tenants()
         return rows
 
+    def permissions_of(self, needed: str) -> tuple[str, ...]:
+        return ("webhooks.change_webhookendpoint",)
+
     def has_operate_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("webhooks.change_webhookendpoint")
 
