@@ -11,3 +11,5 @@ class AudienceConfig(AppConfig):
 
         person_fields.register_all()
         sealed.register("audience.Endpoint", "sealed")
+        sealed.register("audience.ImportChunk", "sealed")
+        sealed.register("audience.ImportFault", "sealed")

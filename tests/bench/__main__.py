@@ -16,6 +16,7 @@ NAMES = (
     "decide_all_rules",
     "listening",
     "scheduling",
+    "importing",
     "providers",
     "provider_memory",
     "end_to_end",
@@ -66,6 +67,7 @@ def _measured(made: World, only: list[str], quick: bool, sends: int) -> dict[str
         accepting,
         cast,
         delivering,
+        importing,
         listening,
         provider_memory,
         providers,
@@ -87,6 +89,8 @@ def _measured(made: World, only: list[str], quick: bool, sends: int) -> dict[str
         _say("listening", results, listening.listening(quick))
     if "scheduling" in only:
         _say("scheduling", results, scheduling.scheduling(quick))
+    if "importing" in only:
+        _say("importing", results, importing.importing(quick))
     sent = [name for name in PROVIDERS if "providers" in only or f"send_{name}" in only]
     watched = [name for name in PROVIDERS if f"memory_{name}" in only]
     if "provider_memory" in only and not quick:
@@ -100,6 +104,7 @@ def _measured(made: World, only: list[str], quick: bool, sends: int) -> dict[str
         "decide_all_rules",
         "listening",
         "scheduling",
+        "importing",
         "providers",
         "provider_memory",
         *_of_providers(),

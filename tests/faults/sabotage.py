@@ -34,6 +34,9 @@ POINTS = (
     "after_flush_commit",
     "before_fire_commit",
     "after_fire_commit",
+    "after_import_copy",
+    "before_import_commit",
+    "after_import_page",
 )
 MUTANTS = (
     "intents_without_fence",
@@ -95,6 +98,7 @@ def _resolve_sooner(factor: float) -> None:
 
 
 def _arm(point: str, what: str, number: str) -> None:
+    from apps.audience.imports import lanes, staging, writing
     from apps.dispatch import bells, draining, flushing, recording, route_batch, send_batch
     from apps.ledger import accepting, work
     from apps.ledger import flushing as flushes
@@ -142,6 +146,12 @@ def _arm(point: str, what: str, number: str) -> None:
             _wrap(firing, "_save", after=fire)
         case "after_fire_commit":
             _wrap(firing, "fire_next", after=fire, only=bool)
+        case "after_import_copy":
+            _wrap(staging, "copy_rows", after=fire)
+        case "before_import_commit":
+            _wrap(writing, "_add", after=fire)
+        case "after_import_page":
+            _wrap(lanes, "write_page", after=fire)
         case _:
             raise ValueError(point)
     assert draining
