@@ -58,6 +58,9 @@ class Scope(Worded):
     NOTIFICATIONS_READ = "notifications:read", "Read notifications and their timelines."
     USERS_WRITE = "users:write", "Read and change people and their endpoints."
     NOTIFICATIONS_CRITICAL = "notifications:critical", "Send critical messages of no approved event type."
+    CAMPAIGNS_READ = "campaigns:read", "Read campaigns, their runs, results and costs."
+    CAMPAIGNS_WRITE = "campaigns:write", "Make and change campaigns; with the next one, send in bulk."
+    CAMPAIGNS_LAUNCH = "campaigns:launch", "Launch, pause, resume, slow down and cancel campaigns."
     OPERATOR = "operator", "Retry, replay and give up failed work."
     ADMIN = "admin", "Change event types, templates and everything above."
 

@@ -83,6 +83,36 @@ class Code(StrEnum):
         "That cannot be done with the campaign as it is now.",
         "`detail` says what it is now. Read it again, and see docs/campaigns.md for what may follow what.",
     )
+    CAMPAIGN_NOT_READY = (
+        "campaign_not_ready",
+        409,
+        "The campaign lacks something.",
+        "Mend what `errors` names; each stands in the checklist of the campaign's page too.",
+    )
+    APPROVAL_NEEDED = (
+        "approval_needed",
+        409,
+        "Somebody else must approve this campaign first.",
+        "Ask for an approval on the campaign's page; approvals are for people, no key gives one.",
+    )
+    APPROVAL_VOID = (
+        "approval_void",
+        409,
+        "What was approved is not what would be sent now.",
+        "`detail` says what grew or changed. Ask for an approval again.",
+    )
+    OWN_WORK = (
+        "own_work",
+        403,
+        "Nobody approves what they wrote themselves.",
+        "Let somebody look at it who has not changed it since the last approval.",
+    )
+    OVER_BUDGET = (
+        "over_budget",
+        409,
+        "It would cost more than its budget allows.",
+        "Raise the budget, choose fewer people, or let the policy stop it at the cap instead.",
+    )
     CONFLICT = (
         "conflict",
         409,
