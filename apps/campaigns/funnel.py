@@ -15,6 +15,7 @@ from apps.audience.segments.asking import TookTooLong, ask, ask_within
 from apps.audience.segments.compiling import Condition
 from apps.audience.segments.counting import Count, count, rounded
 from apps.audience.segments.pages import page_of
+from apps.audience.segments.reach import Funnel, Reach
 from apps.core.enums import Category, Channel
 from apps.ledger.spending import spending
 from apps.preferences.choosing import rules_of
@@ -25,30 +26,6 @@ WITHIN_MS = 8_000
 SAMPLED = 20_000
 MOST_NAMED = 10
 _STEPS = ("has_address", "allowed", "not_suppressed", "under_caps")
-
-
-@dataclass(frozen=True, slots=True)
-class Reach:
-    """Of one channel. Each number is a part of the one before; `under_caps` is an estimate in any case."""
-
-    channel: Channel
-    has_address: int
-    allowed: int
-    not_suppressed: int
-    under_caps: int
-
-
-@dataclass(frozen=True, slots=True)
-class Funnel:
-    """`reached`: on at least one of the channels, before caps. `zones`, `locales`: the most frequent, with how many people; "" for
-    none. `is_exact`: False: worked out from a sample."""
-
-    matched: int
-    reached: int
-    channels: tuple[Reach, ...]
-    zones: tuple[tuple[str, int], ...]
-    locales: tuple[tuple[str, int], ...]
-    is_exact: bool
 
 
 @dataclass(frozen=True, slots=True)

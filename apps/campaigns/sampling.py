@@ -1,14 +1,13 @@
 """Some of the people who are meant, in and out, each with why in the words of the brain."""
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from apps.audience import selectors as audience
 from apps.audience.segments.compiling import Condition
 from apps.audience.segments.pages import page_of
+from apps.audience.segments.reach import SamplePerson
 from apps.campaigns.funnel import Standing, standings
 from apps.core.enums import Category, Channel, KeyMode
 from apps.core.types import EventType, Recipient
@@ -18,19 +17,6 @@ from apps.events import selectors as events
 MOST = 10
 _NONE = timedelta(0)
 LOOKED_AT = 400
-
-
-@dataclass(frozen=True, slots=True)
-class SamplePerson:
-    """`shown`: the user_id, masked where it is an address. `is_in`: a message would go out, now or later, on one of the channels.
-    `lines`: a sentence for each channel."""
-
-    recipient_id: UUID
-    shown: str
-    locale: str
-    timezone: str
-    is_in: bool
-    lines: tuple[str, ...]
 
 
 def sample(
@@ -77,20 +63,12 @@ def _person(
     said = explain_channels(Question(person.id, kind, now, channels=tuple(channels), mode=mode))
     return SamplePerson(
         recipient_id=person.id,
-        shown=masked(person.user_id),
+        user_id=person.user_id,
         locale=person.locale,
         timezone=person.timezone,
         is_in=any(one.word in ("send", "hold", "bundle") for one in said),
         lines=tuple(one.text for one in said),
     )
-
-
-def masked(user_id: str) -> str:
-    """Many take an email address or a number as the id of a person."""
-    if "@" in user_id:
-        name, _, domain = user_id.rpartition("@")
-        return f"{name[:1]}***@{domain}"
-    return re.sub(r"^(\+?\d{2,4})\d{4,}(\d{2})$", r"\1****\2", user_id)
 
 
 def _event_type(tenant_id: UUID, category: Category, event_type: str) -> EventType:

@@ -62,5 +62,5 @@ def _planned(condition: Condition, parameters: dict[str, Any]) -> float:
 def rounded(number: float) -> int:
     """Two digits: 12,345 is 12,000."""
     whole = round(number)
-    size = 10 ** max(0, len(str(whole)) - 2)
+    size: int = 10 ** max(0, len(str(whole)) - 2)
     return round(whole / size) * size

@@ -22,6 +22,7 @@ from apps.core.rows import execute
 
 MOST_SEGMENTS = 2_000
 _KEY = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}", re.ASCII)
+RESERVED = frozenset({"fields", "preview"})
 
 
 def create_segment(*, tenant_id: UUID, key: str, name: str, rules: Mapping[str, Any] | None = None) -> SegmentRow:
@@ -115,8 +116,8 @@ def users_of(tenant_id: UUID, segment_ids: Collection[UUID]) -> dict[UUID, list[
 
 
 def _check_key(key: str) -> None:
-    if _KEY.fullmatch(key) is None or ids.read(ids.SEGMENT, key) is not None:
-        said = "A key has up to 63 of a-z, 0-9, - and _, and begins with a letter or digit."
+    if _KEY.fullmatch(key) is None or key in RESERVED or ids.read(ids.SEGMENT, key) is not None:
+        said = "A key has up to 63 of a-z, 0-9, - and _, and begins with a letter or digit; `fields` and `preview` are taken."
         raise Problem(Code.OUT_OF_RANGE, said, pointer="/key")
 
 
