@@ -45,6 +45,8 @@ def render_content(
 ) -> Rendered:
     """Of a content of one's own choice. Raises RenderError."""
     tenant, recipient, links = tenants.tenant_by_id(n.tenant_id), person.recipient, Links(n, delivery_id, channel)
+    if n.is_test_send:
+        return rendering.as_rendered(n.content, links)
     if n.content:
         rendered = rendering.render_inline(n.content, channel=channel)
         if channel != Channel.EMAIL or n.is_verification:

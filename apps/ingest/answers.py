@@ -18,6 +18,21 @@ class Accepted(Answer, omit_defaults=True):
     duplicate: bool = False
 
 
+class TestSendItem(Answer):
+    __test__ = False
+
+    user_id: str
+    channel: Channel
+    notification_id: str
+    timeline_url: str
+
+
+class TestSendAnswer(Answer):
+    __test__ = False
+
+    notifications: list[TestSendItem]
+
+
 class SeveralAccepted(Answer):
     notifications: list[Accepted]
 

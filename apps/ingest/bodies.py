@@ -87,6 +87,24 @@ class BatchSchema(Body, frozen=True):
     idempotency_key: Annotated[str, Meta(min_length=1, max_length=255)] | None = None
 
 
+class TestSendBody(Body, frozen=True):
+    """To whom: `user_ids`, `addresses`, a `seed_list`, or all of them. Without `version` it is the draft, or else the current version;
+    without `channels` all that it has; without `data` its sample; without `locale` each reader's own."""
+
+    __test__ = False
+
+    user_ids: Annotated[list[Id], Meta(max_length=50)] = []
+    addresses: Annotated[
+        list[Annotated[str, Meta(min_length=1, max_length=320)]],
+        Meta(max_length=50, description="Email addresses and phone numbers."),
+    ] = []
+    seed_list: Annotated[str, Meta(max_length=100)] = ""
+    channels: Annotated[list[Channel], Meta(max_length=4)] = []
+    locale: Annotated[str, Meta(max_length=35, examples=["de-CH"])] = ""
+    version: Annotated[int, Meta(ge=1, le=2_000_000_000)] | None = None
+    data: Data | None = None
+
+
 class RetryBody(Body, frozen=True):
     """`may_duplicate`: also deliveries in doubt, at the risk that somebody gets them twice."""
 

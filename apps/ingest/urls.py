@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.ingest.api import doubts, explaining, operating, reading, sending
+from apps.ingest.api import doubts, explaining, operating, reading, sending, testing
 
 urlpatterns = [
     path("notifications", sending.NotificationsView.as_view(), name="notifications"),
@@ -11,6 +11,7 @@ urlpatterns = [
     path("notifications/<str:shown>/timeline", reading.TimelineView.as_view(), name="notification-timeline"),
     path("notifications/<str:shown>/retry", operating.RetryView.as_view(), name="notification-retry"),
     path("users/<str:user_id>/notifications", reading.UserNotificationsView.as_view(), name="user-notifications"),
+    path("templates/<str:key>/test", testing.TestSendView.as_view(), name="template-test"),
     path("explain", explaining.ExplainView.as_view(), name="explain"),
     path("deliveries/in-doubt", doubts.InDoubtView.as_view(), name="deliveries-in-doubt"),
     path("dead-letters", operating.DeadLettersView.as_view(), name="dead-letters"),

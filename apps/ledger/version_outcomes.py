@@ -9,22 +9,16 @@ from apps.core.rows import fetch
 END_OF_TIME = UUID(int=(1 << 128) - 1)
 _COUNT = """
 WITH said AS (
-    SELECT a.template_version_id AS version, a.kind = 'rejected' AS is_error, a.code AS why,
-        a.kind = 'rejected' AND EXISTS (
-            SELECT FROM ledger_delivery d JOIN ledger_notification n ON n.id = d.notification_id
-            WHERE d.id = a.delivery_id AND n.source = 'test_send') AS is_test
-    FROM ledger_attempt a
+    SELECT a.template_version_id AS version, a.kind = 'rejected' AS is_error, a.code AS why FROM ledger_attempt a
     WHERE a.id >= %(since)s AND a.id < %(until)s AND a.tenant_id = %(tenant)s AND a.template_version_id = ANY(%(versions)s)
         AND a.kind IN ('accepted', 'rejected', 'invalid_address', 'opted_out')
     UNION ALL
-    SELECT (l.context->>'template_version')::uuid, true, l.context->>'detail', EXISTS (
-        SELECT FROM ledger_notification n WHERE n.id = l.notification_id AND n.source = 'test_send')
-    FROM ledger_dead_letter l
+    SELECT (l.context->>'template_version')::uuid, true, l.context->>'detail' FROM ledger_dead_letter l
     WHERE l.id >= %(since)s AND l.id < %(until)s AND l.tenant_id = %(tenant)s AND l.reason IN ('template_error', 'no_template')
         AND l.context->>'template_version' = ANY(%(versions)s::text[])
 )
 SELECT version, count(*), count(*) FILTER (WHERE is_error), coalesce(mode() WITHIN GROUP (ORDER BY why) FILTER (WHERE is_error), '')
-FROM said WHERE NOT is_test GROUP BY version
+FROM said GROUP BY version
 """
 
 
@@ -39,6 +33,6 @@ class Outcomes:
 
 
 def version_outcomes(tenant_id: UUID, versions: Collection[UUID], *, since: UUID, until: UUID) -> dict[UUID, Outcomes]:
-    """Of attempts and dead letters with ids from `since` on and before `until`; a failed test send does not count. One query."""
+    """Of attempts and dead letters with ids from `since` on and before `until`. Test sends name no version, and do not count. One query."""
     rows = fetch(_COUNT, {"tenant": tenant_id, "versions": list(versions), "since": since, "until": until})
     return dict.fromkeys(versions, Outcomes()) | {version: Outcomes(*counts) for version, *counts in rows}

@@ -1,5 +1,5 @@
 """What tenants send, counted: how much of it passes over people's wishes, and what came back of it. What test keys send reaches nobody
-and does not count; nor do summaries, which were asked for as something else."""
+and does not count; nor do test sends, nor summaries, which were asked for as something else."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -39,7 +39,8 @@ def critical_shares(since: datetime, most: int | None = None) -> list[Share]:
     rows = fetch(
         """SELECT tenant_id, count(*) FILTER (WHERE category = 'critical'), count(*) FROM (
             SELECT tenant_id, category FROM ledger_notification
-            WHERE id >= %(first)s AND mode <> 'test' AND source <> 'summary' ORDER BY id DESC LIMIT %(most)s::bigint) newest
+            WHERE id >= %(first)s AND mode <> 'test' AND source NOT IN ('summary', 'test_send')
+            ORDER BY id DESC LIMIT %(most)s::bigint) newest
         GROUP BY tenant_id ORDER BY tenant_id""",
         {"first": ids.bound(since), "most": most},
     )
@@ -58,7 +59,7 @@ def weights(since: datetime, until: datetime) -> list[Weight]:
             WHERE e.id >= %(first)s AND e.at >= %(since)s AND e.at < %(until)s AND e.kind IN ('complained', 'opted_out'))
         SELECT n.tenant_id, (h.at AT TIME ZONE 'UTC')::date, n.event_type, n.category, sum(sent), sum(complaint), sum(opt_out)
         FROM happened h JOIN ledger_notification n ON n.id = h.notification_id
-        WHERE n.mode <> 'test' GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4""",
+        WHERE n.mode <> 'test' AND n.source <> 'test_send' GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4""",
         {"first": ids.bound(since - _LONGEST_WAY), "since": since, "until": until},
     )
     return [Weight(*row) for row in rows]
@@ -69,7 +70,7 @@ def kinds_of(notification_ids: list[UUID]) -> dict[UUID, tuple[str, str]]:
     if not notification_ids:
         return {}
     rows = fetch(
-        "SELECT id, event_type, category FROM ledger_notification WHERE id = ANY(%(ids)s) AND mode <> 'test'",
+        "SELECT id, event_type, category FROM ledger_notification WHERE id = ANY(%(ids)s) AND mode <> 'test' AND source <> 'test_send'",
         {"ids": notification_ids},
     )
     return {id_: (event_type, category) for id_, event_type, category in rows}

@@ -15,7 +15,7 @@ from apps.core.pagination import next_cursor, page_request
 from apps.core.problem_codes import Code
 from apps.core.problems import Problem, ProblemBody
 from apps.core.types import Tenant
-from apps.templates import bodies, examples, selectors, services, sms
+from apps.templates import bodies, examples, rollout, selectors, services, sms
 from apps.templates.previewing import preview
 from apps.templates.selectors import TemplateRow, VersionRow
 from apps.tenants.authentication import caller_of
@@ -65,7 +65,7 @@ class TemplateView(APIView):
         responses={200: bodies.TemplateAnswer},
     )
     def get(self, request: Request, key: str) -> Response:
-        return Response(_answer(caller_of(request).tenant, key))
+        return Response(answer_of(caller_of(request).tenant, key))
 
     @extend_schema(
         operation_id="put_template",
@@ -88,46 +88,9 @@ class TemplateView(APIView):
             layout=body.layout,
             sample=body.sample,
             is_layout=body.is_layout,
+            is_partial=body.is_partial,
         )
-        return Response(_answer(tenant, key), status=201 if saved.is_new else 200)
-
-
-class PublishView(APIView):
-    scopes = {"POST": Scope.ADMIN}
-
-    @extend_schema(
-        operation_id="publish_template",
-        summary="Publish the draft",
-        description="Renders every channel and locale with the sample first. From then on this version never changes.",
-        tags=TAGS,
-        parameters=[KEY],
-        request=None,
-        responses={200: bodies.TemplateAnswer, 409: ProblemBody, 422: ProblemBody},
-    )
-    def post(self, request: Request, key: str) -> Response:
-        caller = caller_of(request)
-        services.publish(tenant=caller.tenant, key=key, by=f"key {caller.key_name}")
-        return Response(_answer(caller.tenant, key))
-
-
-class RollbackView(APIView):
-    scopes = {"POST": Scope.ADMIN}
-
-    @extend_schema(
-        operation_id="rollback_template",
-        summary="Make another version current",
-        description="Any version that was published. The draft stays, and so does every version.",
-        tags=TAGS,
-        parameters=[KEY],
-        request=bodies.RollbackBody,
-        responses={200: bodies.TemplateAnswer, 422: ProblemBody},
-        examples=[OpenApiExample("back to version 2", value={"version": 2}, request_only=True)],
-    )
-    def post(self, request: Request, key: str) -> Response:
-        body = decode(request, bodies.RollbackBody)
-        caller = caller_of(request)
-        services.rollback(tenant=caller.tenant, key=key, to_number=body.version, by=f"key {caller.key_name}")
-        return Response(_answer(caller.tenant, key))
+        return Response(answer_of(tenant, key), status=201 if saved.is_new else 200)
 
 
 class PreviewView(APIView):
@@ -146,7 +109,7 @@ class PreviewView(APIView):
     def post(self, request: Request, key: str) -> Response:
         body = decode(request, bodies.PreviewBody)
         tenant = caller_of(request).tenant
-        template = _known(tenant, key)
+        template = known(tenant, key)
         rendered = preview(
             tenant=tenant,
             template=template,
@@ -185,7 +148,7 @@ class VersionsView(APIView):
     def get(self, request: Request, key: str) -> Response:
         page = page_request(request)
         tenant = caller_of(request).tenant
-        rows = selectors.versions(tenant, _known(tenant, key).id, page)
+        rows = selectors.versions(tenant, known(tenant, key).id, page)
         has_more, rows = len(rows) > page.limit, rows[: page.limit]
         return Response(
             bodies.VersionPage(
@@ -196,7 +159,7 @@ class VersionsView(APIView):
         )
 
 
-def _known(tenant: Tenant, key: str) -> TemplateRow:
+def known(tenant: Tenant, key: str) -> TemplateRow:
     found = selectors.template_by_key(tenant, key)
     if found is None:
         raise Problem(Code.NOT_FOUND, f"There is no template `{key}`.")
@@ -215,8 +178,8 @@ def _chosen(tenant: Tenant, template: TemplateRow, number: int | None) -> Versio
     return found
 
 
-def _answer(tenant: Tenant, key: str) -> bodies.TemplateAnswer:
-    row = _known(tenant, key)
+def answer_of(tenant: Tenant, key: str) -> bodies.TemplateAnswer:
+    row = known(tenant, key)
     current = selectors.version_by_number(tenant, row.id, row.current) if row.current else None
     draft = selectors.draft(tenant, row.id)
     return bodies.TemplateAnswer(
@@ -224,9 +187,33 @@ def _answer(tenant: Tenant, key: str) -> bodies.TemplateAnswer:
         published=_whole(tenant, current) if current else None,
         draft=_whole(tenant, draft) if draft else None,
         steps=[
-            bodies.StepAnswer(version=step.number, action=step.action, by=step.by, at=step.at)
+            bodies.StepAnswer(
+                version=step.number,
+                action=step.action,
+                by=step.by,
+                at=step.at,
+                share=step.share,
+                because=step.because,
+            )
             for step in selectors.steps(tenant, row.id, STEPS_SHOWN)
         ],
+        rollout=_rollout(rollout.rollout(tenant, key)),
+    )
+
+
+def _rollout(found: rollout.Rollout | None) -> bodies.RolloutAnswer | None:
+    if found is None:
+        return None
+    return bodies.RolloutAnswer(
+        version=found.number,
+        against=found.against,
+        share=found.share,
+        by=found.by,
+        since=found.since,
+        sends=found.new.sends,
+        errors=found.new.errors,
+        sends_against=found.old.sends,
+        errors_against=found.old.errors,
     )
 
 
@@ -236,6 +223,7 @@ def _summary(row: TemplateRow) -> bodies.TemplateSummary:
         key=row.key,
         name=row.name,
         is_layout=row.is_layout,
+        is_partial=row.is_partial,
         version=row.current,
         created_at=row.created_at,
         updated_at=row.updated_at,

@@ -36,12 +36,15 @@ class TemplateBody(Body, frozen=True):
     name: Annotated[str, Meta(min_length=1, max_length=200)]
     variants: Annotated[list[VariantBody], Meta(max_length=200)]
     is_layout: Annotated[bool, Meta(description="Its email html has `{{ content }}`; other templates wear it.")] = False
+    is_partial: Annotated[bool, Meta(description="Other templates put it in: `{% render 'key', name: value %}`.")] = (
+        False
+    )
     layout: Annotated[Key, Meta(description="The key of the layout that the email wears.")] = ""
     sample: Annotated[
         Data,
         Meta(
             description="The `data` it is proven with when it is published. "
-            "`$recipient`: attributes of the sample person; `$digest`: what a summary tells.",
+            "`$recipient`: attributes of the sample person; `$digest`: what a summary tells; `$given`: what a partial is given.",
             examples=[{"order_id": "A-1029", "$recipient": {"first_name": "Rosa"}}],
         ),
     ] = {}
@@ -95,18 +98,35 @@ class TemplateSummary(Answer):
     key: str
     name: str
     is_layout: bool
+    is_partial: bool
     version: int | None
     created_at: datetime
     updated_at: datetime
 
 
 class StepAnswer(Answer):
-    """`action`: published or rolled_back."""
+    """`action`: published, rolled_back, staged, raised, finished or reverted. `share`: percent of the people who get it from then on."""
 
     version: int
     action: str
     by: str
     at: datetime
+    share: float
+    because: str
+
+
+class RolloutAnswer(Answer):
+    """`share` percent of the people get `version`, the others `against`. Counts are of settled messages, a minute old or more."""
+
+    version: int
+    against: int
+    share: float
+    by: str
+    since: datetime
+    sends: int
+    errors: int
+    sends_against: int
+    errors_against: int
 
 
 class TemplateAnswer(TemplateSummary):
@@ -115,6 +135,7 @@ class TemplateAnswer(TemplateSummary):
     published: VersionAnswer | None
     draft: VersionAnswer | None
     steps: list[StepAnswer]
+    rollout: RolloutAnswer | None
 
 
 class TemplatePage(Answer):

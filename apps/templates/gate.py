@@ -21,8 +21,7 @@ from apps.templates.comparing import difference, masked, secrets_of
 from apps.templates.faults import Fault, RenderError
 from apps.templates.parsed import Content, Version, versions
 from apps.templates.payloads import Payload, payloads_of
-from apps.templates.proving import EXAMPLE_LINKS
-from apps.templates.rendering import context_of, locale_chain, render
+from apps.templates.rendering import EXAMPLE_LINKS, context_of, locale_chain, render
 
 LAST = 50
 MOST = 2_000

@@ -55,7 +55,7 @@ def preview(
         is_layout=template.is_layout,
         is_partial=template.is_partial,
     )
-    layout = _layout(tenant, version.layout)
+    layout = _layout(tenant, version)
     try:
         return render(
             behind_a_layout(shown) if template.is_layout else Content(shown, layout),
@@ -73,7 +73,11 @@ def _nearest(rows: list[selectors.VariantRow], channel: Channel, locales: tuple[
     return next((known[name] for name in locales if name in known), None)
 
 
-def _layout(tenant: Tenant, key: str) -> Version | None:
+def _layout(tenant: Tenant, version: VersionRow) -> Version | None:
+    """A published version has its own."""
+    if version.published_at is not None:
+        return versions([version.id])[version.id].layout
+    key = version.layout
     if not key:
         return None
     layout = selectors.template_by_key(tenant, key)

@@ -16,7 +16,7 @@ from apps.templates.faults import Fault, RenderError, place_of
 from apps.templates.locales import locale_chain
 from apps.templates.parsed import Content, Version, mark_of, partials, partials_of
 from apps.templates.partials import naming
-from apps.templates.rendering import context_of, render
+from apps.templates.rendering import EXAMPLE_LINKS, context_of, render
 
 PERSON = "$recipient"
 DIGEST = "$digest"
@@ -105,13 +105,6 @@ def sample_context(tenant: Tenant, sample: Mapping[str, Any], locale: str) -> di
     data = {name: value for name, value in sample.items() if name not in (PERSON, DIGEST, GIVEN)}
     context = context_of(tenant=tenant, recipient=recipient, event_type="sample", data=data, variables=EXAMPLE_LINKS)
     return {**context, "digest": DIGEST_SAMPLE | dict(sample.get(DIGEST) or {})}
-
-
-EXAMPLE_LINKS = {
-    "preferences_url": "https://example.test/preferences",
-    "unsubscribe_url": "https://example.test/unsubscribe",
-    "view_in_browser_url": "https://example.test/view",
-}
 
 
 class Pieces:

@@ -23,8 +23,27 @@ from apps.templates.locales import locale_chain
 from apps.templates.mail_build import PREHEADER
 from apps.templates.parsed import Content, Part, Variant, published, versions
 
-__all__ = ["Content", "RenderError", "context_of", "locale_chain", "published", "render", "render_inline", "versions"]
+__all__ = [
+    "EXAMPLE_LINKS",
+    "Content",
+    "RenderError",
+    "as_rendered",
+    "context_of",
+    "locale_chain",
+    "published",
+    "render",
+    "render_inline",
+    "versions",
+]
 
+EXAMPLE_LINKS: Mapping[str, str] = MappingProxyType(
+    {
+        "preferences_url": "https://example.test/preferences",
+        "unsubscribe_url": "https://example.test/unsubscribe",
+        "view_in_browser_url": "https://example.test/view",
+    }
+)
+"""`vars` of what is sent to nobody."""
 _SHORT_SMS = 67 * MOST_SMS_SEGMENTS // 2
 _HIDDEN = (
     '<div style="display:none;font-size:1px;line-height:1px;max-height:0;max-width:0;opacity:0;overflow:hidden;mso-hide:all">'
@@ -106,6 +125,16 @@ def render_inline(message: Mapping[str, str], *, channel: Channel) -> Rendered:
 
 def parts_of(channel: Channel, fields: Mapping[str, str]) -> int:
     return sms.count(fields["body"]).segments if channel is Channel.SMS else 1
+
+
+def as_rendered(content: Mapping[str, str], links: Mapping[str, str]) -> Rendered:
+    """What a preview rendered, with real links in the place of EXAMPLE_LINKS."""
+    fields = {}
+    for name, text in content.items():
+        for link, example in EXAMPLE_LINKS.items():
+            text = text.replace(example, links[link]) if example in text else text
+        fields[name] = text
+    return Rendered(fields, "", None, 0, size_of(fields))
 
 
 def _run(part: Part, variant: Variant, context: Mapping[str, object]) -> str:

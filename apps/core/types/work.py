@@ -10,6 +10,8 @@ from apps.core.enums import Category, Channel, EventKind, KeyMode, Priority, Rea
 
 SUMMARY = "summary"
 """The source of notifications that sum up others: made here, asked for by nobody."""
+TEST_SEND = "test_send"
+"""The source of those that somebody sent to try a template: rendered when they were asked for, and left out of statistics."""
 VERIFICATION = "verification"
 """The source of those that ask whether an address is the person's; their object is the endpoint."""
 
@@ -65,6 +67,10 @@ class NotificationFacts:
     @property
     def is_summary(self) -> bool:
         return self.source == SUMMARY
+
+    @property
+    def is_test_send(self) -> bool:
+        return self.source == TEST_SEND
 
     @property
     def is_verification(self) -> bool:

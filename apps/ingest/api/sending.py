@@ -158,7 +158,7 @@ def _answer(request: Request, answered: services.Answered, key: str) -> Response
             notification_id=id_,
             user_id=user_id if stored.form == "several" else None,
             status=status,
-            timeline_url=_timeline_url(request, id_),
+            timeline_url=timeline_url(request, id_),
             duplicate=id_ != first,
         )
         for id_, (_, user_id, first, status, _) in zip(shown, stored.items, strict=True)
@@ -199,7 +199,7 @@ def _batch(stored: idempotency.Stored, accepted: list[Accepted]) -> BatchAccepte
     )
 
 
-def _timeline_url(request: Request, shown: str) -> str:
+def timeline_url(request: Request, shown: str) -> str:
     before, after = _timeline_path()
     return f"{settings.PUBLIC_URL}{before}{shown}{after}"
 
