@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.audience import api, segment_api
+from apps.audience import api, import_api, segment_api
 
 urlpatterns = [
     path("imports", import_api.ImportsView.as_view(), name="imports"),

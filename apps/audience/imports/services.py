@@ -117,6 +117,13 @@ def cancel_import(*, tenant: Tenant, import_id: UUID) -> None:
         drop_contents(tenant.id, import_id)
 
 
+def withdraw_import(*, tenant: Tenant, import_id: UUID) -> None:
+    """Of an upload whose request is refused: as if it had never come."""
+    with transaction.atomic():
+        models.Import.objects.of(tenant).filter(id=import_id, state="uploaded").delete()
+        drop_contents(tenant.id, import_id)
+
+
 def wake() -> None:
     """A worker is told at once; if nobody can be told now, the clockwork does it within seconds."""
     try:
