@@ -12,6 +12,7 @@ AROUND = 3
 MOST_LINES = 4_000
 MOST_MARKED = 600
 _WORDS = re.compile(r"\w+|\s+|[^\w\s]")
+_ORDER = {name: place for place, name in enumerate(("subject", "preheader", "title", "body", "html", "text"))}
 Piece = tuple[bool, str]
 
 
@@ -75,7 +76,7 @@ def lines(before: str, after: str) -> tuple[Row, ...]:
 
 
 def _fields(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[FieldDiff]:
-    for name in [*new, *(name for name in old if name not in new)]:
+    for name in sorted({*old, *new}, key=lambda name: (_ORDER.get(name, len(_ORDER)), name)):
         if old.get(name, "") != new.get(name, ""):
             yield FieldDiff(name, lines(old.get(name, ""), new.get(name, "")))
 

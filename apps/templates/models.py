@@ -26,6 +26,7 @@ class Template(TenantTable):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["tenant", "key"], name="template_key_once")]
+        permissions = [("publish_template", "Can publish template")]
 
     def __str__(self) -> str:
         return self.key

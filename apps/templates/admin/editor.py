@@ -14,12 +14,16 @@ from apps.core.types import Tenant
 from apps.events.selectors import categories_of
 from apps.templates import engine, models, selectors
 from apps.templates.admin.mistakes import Mistake, mistakes
+from apps.templates.admin.saying import published
 from apps.templates.drafting import save_over, shown_version
 from apps.templates.forms import DraftForm, VariantForm, stored_variants, typed_variants
+from apps.templates.gate import check, publish_checked
 from apps.templates.proving import Source
+from apps.templates.rollout import rollout
 from apps.templates.selectors import VersionRow
-from apps.templates.services import MOST_VARIANTS, publish
+from apps.templates.services import MOST_VARIANTS
 from apps.templates.trying import Kind, context_for
+from apps.templates.usage import usage_of
 from apps.templates.variables import known_names
 
 STEPS_SHOWN = 20
@@ -29,10 +33,11 @@ _MORE_TAGS = ("endif", "endunless", "for", "if", "render", "unless", "when")
 
 
 class Editor:
-    """`is_done`: the page may be left; otherwise it shows again what was typed, and what is wrong with it."""
+    """`is_done`: the page may be left; otherwise it shows again what was typed, and what is wrong with it. `is_to_be_seen`: the draft is
+    saved, and what publishing it would change is for somebody to look at."""
 
     def __init__(self, tenant: Tenant, template: models.Template) -> None:
-        self.is_done = False
+        self.is_done = self.is_to_be_seen = False
         self._tenant = tenant
         self._template = template
         self._kind = {"is_layout": template.is_layout, "is_partial": template.is_partial}
@@ -62,17 +67,20 @@ class Editor:
         number = 0
         try:
             number = self._save(data).number
-            if "publish" not in data:
+            if "publish" not in data and "stage" not in data:
                 self.is_done = True
                 return "The draft is saved. Nothing is sent with it until it is published."
-            number = publish(tenant=self._tenant, key=self._template.key, by=by)
+            if self._must_be_seen() or "stage" in data:
+                self.is_done = self.is_to_be_seen = True
+                return ""
+            number = publish_checked(tenant=self._tenant, key=self._template.key, by=by)
         except Problem as problem:
             self._mistakes = mistakes(problem, self._variants)
             self._is_newer = problem.code is Code.CONFLICT and bool(problem.errors)
             self._is_draft = self._is_draft or bool(number)
             return ""
         self.is_done = True
-        return f"Version {number} is published: from now on it is what is sent."
+        return published(number, 100)
 
     def autosave(self, data: QueryDict) -> VersionRow:
         """Raises Problem: conflict, validation_error, in words for whoever types."""
@@ -96,6 +104,8 @@ class Editor:
             "categories": [category.value for category in Category],
             "completions": completions(self._tenant, self._sample),
             "versions": self._versions(),
+            "rollout": rollout(self._tenant, self._template.key),
+            "uses": usage_of(tenant=self._tenant, key=self._template.key),
             "steps": selectors.steps(self._tenant, self._template.id, STEPS_SHOWN),
         }
 
@@ -118,6 +128,13 @@ class Editor:
             sample=self._form.cleaned_data["sample"],
             **self._kind,
         )
+
+    def _must_be_seen(self) -> bool:
+        """Raises Problem: template_invalid, with what is wrong with the draft itself."""
+        found = check(tenant=self._tenant, key=self._template.key)
+        if found.errors:
+            raise Problem(Code.TEMPLATE_INVALID, found.text, errors=list(found.errors))
+        return found.has_breaks or found.has_changes or bool(found.lacks)
 
     def _draft_form(self, **kwargs: Any) -> DraftForm:
         layouts = models.Template.objects.of(self._tenant).filter(is_layout=True).order_by("key")

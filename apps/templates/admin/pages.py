@@ -16,6 +16,7 @@ from apps.core.admin_filters import states
 from apps.templates import models
 from apps.templates.admin.doors import SEES_PEOPLE, TypingPages, tenant_of
 from apps.templates.admin.editor import Editor
+from apps.templates.admin.going_out import PUBLISHES, GoingOutPages
 from apps.templates.admin.history import HistoryPages
 from apps.templates.admin.showing import shown
 from apps.templates.forms import NewTemplateForm
@@ -30,7 +31,7 @@ _KINDS = {
 
 
 @admin.register(models.Template)
-class TemplateAdmin(TypingPages, HistoryPages, TenantColumn, ModelAdmin):
+class TemplateAdmin(TypingPages, GoingOutPages, HistoryPages, TenantColumn, ModelAdmin):
     """Templates are kept: what was sent with them is explained by their versions."""
 
     form = NewTemplateForm
@@ -88,6 +89,8 @@ class TemplateAdmin(TypingPages, HistoryPages, TenantColumn, ModelAdmin):
             "autosave": ("autosave/", self.autosave_view),
             "people": ("people/", self.people_view),
             "discard": ("discard/", self.discard_view),
+            "publish": ("publish/", self.publish_view),
+            "rollout": ("rollout/", self.rollout_view),
             "versions": ("versions/", self.versions_view),
             "compare": ("compare/", self.compare_view),
             "version": ("versions/<int:number>/", self.version_view),
@@ -101,14 +104,17 @@ class TemplateAdmin(TypingPages, HistoryPages, TenantColumn, ModelAdmin):
     ) -> HttpResponse:
         template = self.seen(request, object_id)
         may_change = self.has_change_permission(request, template)
+        may_publish = may_change and request.user.has_perm(PUBLISHES)
         editor = Editor(tenant_of(template), template)
         if request.method == "POST":
-            if not may_change:
+            if not may_change or ("publish" in request.POST and not may_publish):
                 raise PermissionDenied
             said = editor.take(request.POST, by=operator(request))
             if said:
                 self.log_change(request, template, said)
                 messages.success(request, said)
+            if editor.is_to_be_seen:
+                return HttpResponseRedirect(reverse("admin:message_templates_template_publish", args=[template.id]))
             if editor.is_done:
                 return HttpResponseRedirect(_page_of(template.id))
         context = {
@@ -119,6 +125,7 @@ class TemplateAdmin(TypingPages, HistoryPages, TenantColumn, ModelAdmin):
             "template": template,
             "original": template,
             "may_change": may_change,
+            "may_publish": may_publish,
             "sees_people": request.user.has_perm(SEES_PEOPLE),
         }
         return TemplateResponse(request, "admin/templates/editor.html", context)

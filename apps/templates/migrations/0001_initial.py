@@ -29,6 +29,9 @@ class Migration(migrations.Migration):
                 ('share', models.PositiveSmallIntegerField(default=0, editable=False)),
                 ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='tenants.tenant')),
             ],
+            options={
+                'permissions': [('publish_template', 'Can publish template')],
+            },
         ),
         migrations.CreateModel(
             name='TemplateVersion',

@@ -79,7 +79,7 @@ window.Code = (() => {
                 for (const [text, kind, severity] of split(pieces, marks)) row.append(this.piece(text, kind, severity));
                 const worst = Math.max(-1, ...marks.map((mark) => WORSE.indexOf(mark.severity)));
                 if (worst >= 0) row.className = `is-${WORSE[worst]}`;
-                if (worst === 2) row.dataset.said = marks.find((mark) => mark.severity === "error").text;
+                if (worst === 2) row.dataset.wrong = marks.find((mark) => mark.severity === "error").text;
                 return row;
             });
             this.picture.replaceChildren(...rows);
