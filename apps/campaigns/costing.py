@@ -12,12 +12,14 @@ from typing import Any
 from uuid import UUID
 
 from apps.audience.places import reachable_by_place
-from apps.audience.segments.compiling import Condition, condition_of, without
+from apps.audience.segments.compiling import Condition
 from apps.audience.segments.counting import count
+from apps.audience.segments.reach import Funnel
 from apps.campaigns import money
-from apps.campaigns.funnel import Funnel, funnel
+from apps.campaigns.funnel import funnel
 from apps.campaigns.measuring import Parts, parts_of_texts
 from apps.campaigns.models import Run
+from apps.campaigns.people import condition_of_audience
 from apps.channels import selectors as accounts
 from apps.channels.prices import Rate, Tariff, tariff
 from apps.core.enums import Category, Channel, KeyMode
@@ -81,7 +83,9 @@ def estimate(
     within_ms: int = WITHIN_MS,
 ) -> Estimate:
     """`definition`: definitions.snapshot. Counts the audience; what has no price is not looked at any closer."""
-    condition = audience_condition(tenant_id, definition, now)
+    condition = condition_of_audience(tenant_id, definition["audience"] or {}, now)
+    if condition is None:
+        return Estimate(0, 0, 0, currency, ())
     channels = [Channel(channel) for channel in definition["channels"]]
     prices = tariff(tenant_id, currency)
     is_billed = definition["mode"] != KeyMode.TEST
@@ -105,15 +109,6 @@ def estimate(
     low, high = sum(line.low for line in lines), sum(line.high for line in lines)
     lacking = tuple(dict.fromkeys((*unpriced, *open_)))
     return Estimate(people.number, low, high, currency, lines, lacking, is_exact and people.is_exact, parts)
-
-
-def audience_condition(tenant_id: UUID, definition: Mapping[str, Any], now: datetime) -> Condition:
-    """Raises Problem where a segment is gone."""
-    audience = definition["audience"]
-    found = condition_of(tenant_id, audience["include"], now)
-    if audience.get("exclude"):
-        found = without(found, condition_of(tenant_id, audience["exclude"], now))
-    return found
 
 
 def priced_lines(
