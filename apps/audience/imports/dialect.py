@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -50,15 +50,13 @@ def _rows(text: str, delimiter: str) -> Iterator[list[str]]:
 
 
 def _head(text: str, delimiter: str, skipped: int) -> Head:
-    rows = []
-    line = skipped + 1
+    rows: list[list[str]] = []
     try:
-        rows = [row for row in _rows(text, delimiter) if row]
+        rows.extend(_rows(text, delimiter))
     except csv.Error as error:
-        detail = f"{error}."
-        raise Problem(
-            Code.INVALID_CSV, detail, errors=[FieldError("", Code.INVALID_CSV, detail, line=line, column=1)]
-        ) from None
+        raise broken(error, rows, skipped) from None
+    line = skipped + next((at for at, row in enumerate(rows, 1) if row), 1)
+    rows = [row for row in rows if row]
     columns = tuple(name.strip() for name in rows[0]) if rows else ()
     _check(columns, line)
     return Head(delimiter, skipped, columns, tuple(tuple(row) for row in rows[1:]))
@@ -81,5 +79,21 @@ def _check(columns: tuple[str, ...], line: int) -> None:
 
 
 def _refuse(detail: str, line: int, column: int) -> None:
-    said = f"Line {line}, column {column}: {detail}"
-    raise Problem(Code.INVALID_CSV, said, errors=[FieldError("", Code.INVALID_CSV, detail, line=line, column=column)])
+    raise unreadable(detail, line, column)
+
+
+def unreadable(detail: str, line: int, column: int = 1) -> Problem:
+    fault = FieldError("", Code.INVALID_CSV, detail, line=line, column=column)
+    return Problem(Code.INVALID_CSV, f"Line {line}, column {column}: {detail}"[:300], errors=[fault])
+
+
+def broken(error: csv.Error, rows: Sequence[Sequence[str]], before: int) -> Problem:
+    """`rows`: those that were read before it; `before`: the lines before them."""
+    line = before + sum(1 + breaks(row) for row in rows) + 1
+    is_open = "field larger" in str(error) or "unexpected end" in str(error)
+    return unreadable("A quote is opened here and never closed." if is_open else f"{str(error).capitalize()}.", line)
+
+
+def breaks(row: Sequence[str]) -> int:
+    """Line ends within its cells."""
+    return sum(cell.count("\n") + cell.count("\r") - cell.count("\r\n") for cell in row)

@@ -8,22 +8,16 @@ import zlib
 from uuid import UUID
 
 from apps.audience import models
-from apps.audience.imports.dialect import Head, head_of
+from apps.audience.imports.dialect import Head, head_of, unreadable
 from apps.core import crypto, ids
 from apps.core.problem_codes import Code
-from apps.core.problems import FieldError, Problem
+from apps.core.problems import Problem
 
 MOST_BYTES = 2 * 1024**3
 MOST_LINES = 20_000_000
 MOST_LINE = 1024 * 1024
 PIECE = 1024 * 1024
 _HEAD = 4096
-
-
-def unreadable(detail: str, line: int, column: int = 1) -> Problem:
-    said = f"Line {line}, column {column}: {detail}"
-    fault = FieldError("", Code.INVALID_CSV, detail, line=line, column=column)
-    return Problem(Code.INVALID_CSV, said[:300], errors=[fault])
 
 
 class Intake:

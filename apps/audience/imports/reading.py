@@ -9,7 +9,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from apps.audience import models
-from apps.audience.imports.intake import unreadable
+from apps.audience.imports.dialect import breaks, broken
 from apps.core import crypto
 
 BATCH = 10_000
@@ -33,7 +33,7 @@ def rows_of(import_id: UUID, delimiter: str, *, skipped: int, size: int = BATCH)
         try:
             values.extend(islice(reader, size))
         except csv.Error as error:
-            raise _refusal(error, values, before) from None
+            raise broken(error, values, before) from None
         if not values:
             return
         lines = _numbers(values, before, reader.line_num)
@@ -44,13 +44,6 @@ def rows_of(import_id: UUID, delimiter: str, *, skipped: int, size: int = BATCH)
             kept = [(line, row) for line, row in zip(lines, values, strict=True) if row]
             lines, values = [line for line, _ in kept], [row for _, row in kept]
         yield Rows(lines, values, reader.line_num)
-
-
-def _refusal(error: csv.Error, values: list[list[str]], before: int) -> Exception:
-    line = before + sum(1 + _breaks(row) for row in values) + 1
-    is_open = "field larger" in str(error) or "unexpected end" in str(error)
-    detail = "A quote is opened here and never closed." if is_open else f"{str(error).capitalize()}."
-    return unreadable(detail, line)
 
 
 def _without_head(lines: Sequence[int], values: list[list[str]], skipped: int) -> tuple[Sequence[int], list[list[str]]]:
@@ -65,12 +58,8 @@ def _numbers(values: list[list[str]], before: int, after: int) -> Sequence[int]:
     lines, line = [], before + 1
     for row in values:
         lines.append(line)
-        line += 1 + _breaks(row)
+        line += 1 + breaks(row)
     return lines
-
-
-def _breaks(row: list[str]) -> int:
-    return sum(cell.count("\n") + cell.count("\r") - cell.count("\r\n") for cell in row)
 
 
 def _lines(import_id: UUID) -> Iterator[str]:
