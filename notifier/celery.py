@@ -39,6 +39,9 @@ app.conf.beat_schedule = {
     "campaigns": {"task": "campaigns.run", "schedule": 1.0, "options": {"queue": "campaigns"}},
     # what became of runs, counted; the brake
     "campaign_tallies": {"task": "campaigns.tally", "schedule": 3.0, "options": {"queue": "system"}},
+    # files of people: one whose worker died, or whose bell was lost; a busy pool need not hear of it twice
+    "imports": {"task": "audience.work_imports", "schedule": 5.0, "options": {"queue": "bulk", "expires": 5}},
+    "old_imports": {"task": "audience.forget_imports", "schedule": 3600.0, "options": {"queue": "system"}},
     "old_schedules": {"task": "schedules.forget_old", "schedule": 3600.0, "options": {"queue": "system"}},
     # what tenants are to be told: changes to collect, calls that are due
     "webhooks": {"task": "webhooks.send", "schedule": 1.0, "options": {"queue": "webhooks"}},

@@ -34,6 +34,7 @@ _PROBLEMS = {
 _TAGS = {
     "Notifications": "Send, schedule, cancel, and see what became of it.",
     "Users": "The people of your product and where they are reached.",
+    "Imports": "Files of people: taken in, checked as a whole, written, and what was refused.",
     "Segments": "Who is meant: by rules, or by list; how many they are, and how many of them are reached.",
     "Preferences": "What a person chose, what holds, and what your tenant lays down.",
     "Event types": "What can happen, and what follows from it by default.",
