@@ -222,7 +222,21 @@ def parse(
         with finding(partials):
             return environment.from_string(source)
     except LiquidError as error:
-        raise _explained(error, source, None) from error
+        found = _explained(error, source, None)
+        raise (found if found.line else _placed(found, source, environment, is_html=is_html)) from error
+
+
+def _placed(error: RenderError, source: str, environment: Liquid, *, is_html: bool) -> RenderError:
+    """The library does not say where an expression ended too early: the tag that says the same by itself."""
+    for tag in braces.tags(source, is_html=is_html):
+        try:
+            with finding(None):
+                environment.from_string(source[tag.start : tag.end])
+        except LiquidError as alone:
+            if str(alone.message) == error.detail:
+                line, column = place_of(source, tag.start)
+                return RenderError(error.code, error.detail, line=line, column=column, index=tag.start)
+    return error
 
 
 def run(template: BoundTemplate, data: Mapping[str, object]) -> str:

@@ -8,6 +8,7 @@ from apps.templates import engine
 from apps.templates.content import cleaned
 from apps.templates.faults import RenderError
 from apps.templates.parsed import Content, Part
+from apps.templates.rendering import refuse_braces
 
 _TITLES, _BODIES, _URLS = ("title", "subject"), ("body", "preheader"), ("action_url",)
 _INSTEAD = (Channel.IN_APP, Channel.PUSH, Channel.EMAIL, Channel.SMS)
@@ -49,7 +50,9 @@ def excerpt_of(said: Mapping[str, str]) -> Excerpt:
 
 def _run(part: Part, context: Mapping[str, object]) -> str:
     text = part.template if isinstance(part.template, str) else engine.run(part.template, context)
-    return cleaned(part.field, text).strip()
+    said = cleaned(part.field, text).strip()
+    refuse_braces(part.field, said, context)
+    return said
 
 
 def _first(said: Mapping[str, str], names: Sequence[str]) -> str:

@@ -5,8 +5,9 @@ context = context_of(tenant=tenant, recipient=recipient, event_type="order.shipp
 rendered = render(content, channel=Channel.SMS, locales=locale_chain(recipient.locale, tenant.locale), context=context)
 """
 
+import re
 from collections.abc import Mapping, Sequence
-from html import escape
+from html import escape, unescape
 from types import MappingProxyType
 from typing import Any
 
@@ -44,6 +45,7 @@ EXAMPLE_LINKS: Mapping[str, str] = MappingProxyType(
     }
 )
 """`vars` of what is sent to nobody."""
+_ENTITY = re.compile(r"&(?:#0*(?:123|37)|#x0*(?:7b|25)|lbrace|lcub|percnt);?", re.IGNORECASE)
 _SHORT_SMS = 67 * MOST_SMS_SEGMENTS // 2
 _HIDDEN = (
     '<div style="display:none;font-size:1px;line-height:1px;max-height:0;max-width:0;opacity:0;overflow:hidden;mso-hide:all">'
@@ -96,6 +98,7 @@ def render(
     fields: dict[str, str] = {}
     for part in variant.parts:
         text = _fit(part.field, _run(part, variant, context), is_proof=is_proof)
+        refuse_braces(part.field, text, context)
         if text:
             fields[part.field.name] = text
     if channel is Channel.EMAIL:
@@ -144,9 +147,15 @@ def _run(part: Part, variant: Variant, context: Mapping[str, object]) -> str:
         text = engine.run(part.template, context)
     except RenderError as error:
         raise variant.located(error, part.field) from error
-    if any(mark in text and not _holds(context, mark) for mark in ("{{", "{%")):
-        raise RenderError(Fault.BRACES, "Braces of the template itself would reach the reader.", field=part.field.name)
     return text
+
+
+def refuse_braces(field: Field, text: str, context: Mapping[str, object]) -> None:
+    """As it leaves, without its control characters; a browser shows entities of HTML as what they stand for."""
+    if field.is_html and _ENTITY.search(text):
+        text = _ENTITY.sub(lambda found: unescape(found[0]), text)
+    if any(mark in text and not _holds(context, mark) for mark in ("{{", "{%")):
+        raise RenderError(Fault.BRACES, "Braces of the template itself would reach the reader.", field=field.name)
 
 
 def _fit(field: Field, text: str, *, is_proof: bool) -> str:
@@ -182,6 +191,7 @@ def _finish_email(
             inner = fields.get(name, "")
             text = _run(part, variant, {**around, "content": Markup(inner) if part.field.is_html else inner})
             fields[name] = cleaned(part.field, text)
+            refuse_braces(part.field, fields[name], around)
     preheader = fields.get("preheader", "")
     hidden = _HIDDEN.format(escape(preheader)) if preheader else ""
     fields["html"] = fields["html"].replace(PREHEADER, hidden, 1)
