@@ -62,7 +62,7 @@ def save_part(
 ) -> Saved:
     """Sets the fields that are given. `reopens`: what is in review, approved or scheduled becomes a draft again, its approval void.
 
-    Raises Problem: not_found; stale_version (somebody else saved meanwhile); conflict (its state allows no change);
+    Raises Problem: not_found; stale_version (somebody else saved meanwhile); campaign_state (it allows no change);
     validation_error or the single code, with pointers as in the API's body.
     """
     with transaction.atomic():
@@ -82,7 +82,7 @@ def save_part(
 def reopen_campaign(*, tenant: Tenant, campaign_id: UUID, by: str) -> int:
     """Back to a draft that can be changed; what was asked for or approved is void. The answer is its version.
 
-    Raises Problem: not_found, conflict.
+    Raises Problem: not_found, campaign_state.
     """
     with transaction.atomic():
         row = _locked(tenant, campaign_id)
@@ -113,21 +113,23 @@ def duplicate_campaign(*, tenant: Tenant, campaign_id: UUID, by: str, name: str 
 
 
 def archive_campaign(*, tenant: Tenant, campaign_id: UUID, now: datetime, is_archived: bool = True) -> None:
-    """Out of the list, or back into it. Raises Problem: not_found, conflict (it still does something)."""
+    """Out of the list, or back into it. Raises Problem: not_found, campaign_state (it still does something)."""
     with transaction.atomic():
         row = _locked(tenant, campaign_id)
         if is_archived and row.status in _BUSY:
-            raise Problem(Code.CONFLICT, f"It cannot be put away now. {CampaignStatus(row.status).sentence}")
+            raise Problem(Code.CAMPAIGN_STATE, f"It cannot be put away now. {CampaignStatus(row.status).sentence}")
         row.archived_at = now if is_archived else None
         row.save(update_fields=["archived_at", "updated_at"])
 
 
 def delete_draft(*, tenant: Tenant, campaign_id: UUID) -> None:
-    """For ever, if it was never launched. Raises Problem: not_found, conflict."""
+    """For ever, if it was never launched. Raises Problem: not_found, campaign_state."""
     with transaction.atomic():
         row = _locked(tenant, campaign_id)
         if row.status != CampaignStatus.DRAFT or row.launched_at is not None:
-            raise Problem(Code.CONFLICT, "Only a draft that was never launched can be deleted; others are archived.")
+            raise Problem(
+                Code.CAMPAIGN_STATE, "Only a draft that was never launched can be deleted; others are archived."
+            )
         Variant.objects.of(tenant).filter(campaign_id=campaign_id).delete()
         row.delete()
 
@@ -167,7 +169,7 @@ def _locked(tenant: Tenant, campaign_id: UUID) -> Any:
 def _check_open(row: Any, *, reopens: bool) -> None:
     status = CampaignStatus(row.status)
     if after(status, Command.EDIT) is None or (status is not CampaignStatus.DRAFT and not reopens):
-        raise Problem(Code.CONFLICT, f"It cannot be changed now. {status.sentence}")
+        raise Problem(Code.CAMPAIGN_STATE, f"It cannot be changed now. {status.sentence}")
 
 
 def _hands(by: str) -> dict[str, Any]:

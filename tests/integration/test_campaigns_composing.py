@@ -106,7 +106,7 @@ def test_what_runs_cannot_be_changed(acme: Tenant) -> None:
     assert refused(acme, id_, throttle=10, reopens=True) == []
     with pytest.raises(Problem) as caught:
         composing.reopen_campaign(tenant=acme, campaign_id=id_, by="mira")
-    assert caught.value.code == "conflict"
+    assert caught.value.code == "campaign_state"
 
 
 def test_reopening_what_was_approved_begins_a_new_list_of_editors(acme: Tenant) -> None:

@@ -1,0 +1,198 @@
+"""The composer's page: every tab is shown, every part is kept, and nobody's newer edit is overwritten."""
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from apps.audience.segments import keeping
+from apps.campaigns import composing
+from apps.campaigns.models import Campaign, Variant
+from apps.core import clock
+from apps.core.types import Tenant
+from tests.integration import admin_cast as people
+from tests.integration import templates_cast as cast
+from tests.integration.test_campaigns_composing import values
+
+pytestmark = pytest.mark.django_db
+
+LIST = reverse("admin:campaigns_campaign_changelist")
+TABS = ("audience", "content", "test", "delivery", "review")
+
+
+@pytest.fixture
+def acme() -> Tenant:
+    return cast.tenant()
+
+
+@pytest.fixture
+def mira() -> Client:
+    return people.mira()
+
+
+@pytest.fixture
+def spring(acme: Tenant) -> UUID:
+    cast.publish(acme, "spring", cast.sms("Hello {{ recipient.first_name | default: 'there' }}"))
+    keeping.create_segment(tenant_id=acme.id, key="vip", name="Very important", rules={"everyone": True})
+    said = values(
+        name="Spring",
+        channels=["sms"],
+        audience={"include": {"segment": "vip"}, "exclude": None},
+        variants=[{"name": "A", "template_key": "spring"}],
+    )
+    return composing.create_campaign(tenant=acme, values=said, by="operator mira", now=clock.now())
+
+
+def page(id_: UUID, tab: str = "") -> str:
+    return reverse("admin:campaigns_campaign_change", args=[id_]) + (f"?tab={tab}" if tab else "")
+
+
+def part(id_: UUID, name: str, **query: str) -> str:
+    return reverse(f"admin:campaigns_campaign_{name}", args=[id_], query=query or None)
+
+
+def typed(client: Client, id_: UUID, tab: str, **changes: Any) -> dict[str, Any]:
+    """What the browser would send: the form as it is shown, with changes."""
+    context = client.get(page(id_, tab)).context_data
+    data: dict[str, Any] = {"tab": tab, "version": str(context["campaign"].version)}
+    for field in context["form"]:
+        if (value := field.value()) not in (None, ""):
+            data[field.html_name] = value
+    return data | changes
+
+
+def quickly(client: Client, id_: UUID, data: dict[str, Any]) -> Any:
+    return client.post(page(id_, data["tab"]), data, headers={"HX-Request": "true"})
+
+
+@pytest.mark.parametrize("tab", TABS)
+def test_every_tab_is_shown_and_kept_as_it_is(mira: Client, spring: UUID, tab: str) -> None:
+    answer = mira.get(page(spring, tab))
+    assert answer.status_code == 200
+    assert 'aria-current="step"' in answer.content.decode()
+    before = Campaign.objects.values().get()
+    answer = mira.post(page(spring), typed(mira, spring, tab))
+    assert (answer.status_code, answer["Location"]) == (302, page(spring, tab))
+    assert Campaign.objects.values().get() == before
+
+
+def test_autosave_keeps_the_part_and_answers_with_what_changed_on_the_page(mira: Client, spring: UUID) -> None:
+    data = typed(mira, spring, "delivery", throttle="600", kind="at", start="2027-01-04T09:00", zone="recipient")
+    answer = quickly(mira, spring, data)
+    said = answer.content.decode()
+    assert answer["HX-Trigger"] == "changed-delivery"
+    assert 'id="version" value="2" hx-swap-oob="true"' in said
+    assert "Mon 4 Jan 2027, 09:00 on everybody&#x27;s own clock" in said
+    row = Campaign.objects.get()
+    assert (row.throttle, row.version, row.changed_by) == (600, 2, "operator mira")
+    assert row.schedule == {"kind": "at", "start": "2027-01-04T09:00", "zone": "recipient", "past": "send"}
+    assert "HX-Trigger" not in quickly(mira, spring, data | {"version": "2"})
+
+
+def test_what_is_wrong_is_said_beside_its_field_and_nothing_is_kept(mira: Client, spring: UUID) -> None:
+    answer = quickly(mira, spring, typed(mira, spring, "delivery", kind="at", start="", throttle="7"))
+    assert "Not saved" in answer.content.decode()
+    assert answer.context_data["form"].errors == {"start": ["When? A time is missing."]}
+    assert Campaign.objects.get().throttle == 0
+
+
+def test_somebody_elses_newer_edit_is_shown_and_stays(mira: Client, acme: Tenant, spring: UUID) -> None:
+    data = typed(mira, spring, "delivery", throttle="600")
+    composing.save_part(
+        tenant=acme, campaign_id=spring, values=values(throttle=50), version=1, by="operator otto", now=clock.now()
+    )
+    for answer in (quickly(mira, spring, data), mira.post(page(spring), data)):
+        said = answer.content.decode()
+        assert "operator otto changed this campaign meanwhile" in said
+        assert answer.context_data["stale"]["differs"] == [{"label": "People a minute", "mine": "600", "theirs": "50"}]
+    assert Campaign.objects.get().throttle == 50
+
+
+def test_without_scripts_a_save_goes_on_to_the_tab_that_was_asked_for(mira: Client, spring: UUID) -> None:
+    answer = mira.post(page(spring), typed(mira, spring, "audience", kind="everyone", go="content"))
+    assert (answer.status_code, answer["Location"]) == (302, page(spring, "content"))
+    assert Campaign.objects.get().audience == {"include": {"everyone": True}, "exclude": None}
+
+
+def test_what_is_not_a_draft_is_shown_but_neither_changed_nor_offered(mira: Client, spring: UUID) -> None:
+    data = typed(mira, spring, "delivery", throttle="600")
+    Campaign.objects.update(status="in_review")
+    answer = mira.get(page(spring, "delivery"))
+    assert "it becomes a draft again" in answer.content.decode()
+    assert "hx-post" not in answer.content.decode()
+    mira.post(page(spring), data)
+    assert Campaign.objects.get().throttle == 0
+    mira.post(part(spring, "reopen"))
+    assert Campaign.objects.get().status == "draft"
+
+
+def test_variants_are_added_removed_and_get_texts_of_their_own(mira: Client, acme: Tenant, spring: UUID) -> None:
+    mira.post(page(spring), typed(mira, spring, "content", do="add"))
+    assert list(Variant.objects.order_by("position").values_list("name", "template_key")) == [
+        ("A", "spring"),
+        ("B", ""),
+    ]
+    mira.post(page(spring), typed(mira, spring, "content", do="own:1"))
+    key = Variant.objects.get(position=1).template_key
+    assert key == f"{composing.own_prefix(spring)}a"
+    mira.post(page(spring), typed(mira, spring, "content", do="copy:0"))
+    assert Variant.objects.get(position=0).template_key == f"{composing.own_prefix(spring)}b"
+    assert Variant.objects.filter(is_own=True).count() == 2
+    mira.post(page(spring), typed(mira, spring, "test", do="remove:0"))
+    assert list(Variant.objects.values_list("position", "name", "template_key")) == [(0, "B", key)]
+
+
+class TestParts:
+    def test_the_funnel_counts_whom_it_reaches(self, mira: Client, acme: Tenant, spring: UUID) -> None:
+        people.person(acme, "rosa")
+        people.person(acme, "otto")
+        said = mira.get(part(spring, "reach"), headers={"HX-Request": "true"}).content.decode()
+        assert "<strong>2</strong> match, <strong>0</strong> can be reached" in said
+        assert 'id="brief" hx-swap-oob="innerHTML"' in said
+        assert "<html" not in said
+        assert "<html" in mira.get(part(spring, "reach")).content.decode()
+
+    def test_some_people_are_shown_with_why(self, mira: Client, acme: Tenant, spring: UUID) -> None:
+        people.person(acme, "rosa")
+        said = mira.get(part(spring, "people"), headers={"HX-Request": "true"}).content.decode()
+        assert ">rosa</a>" in said
+        assert ">out</span>" in said
+
+    def test_the_preview_renders_for_a_person_and_remarks(self, mira: Client, acme: Tenant, spring: UUID) -> None:
+        people.person(acme, "rosa")
+        said = mira.get(part(spring, "preview", person="rosa"), headers={"HX-Request": "true"}).content.decode()
+        assert "Hello there" in said
+        assert "1 part" in said
+        said = mira.get(part(spring, "preview", person="nobody"), headers={"HX-Request": "true"}).content.decode()
+        assert "Nobody has that user id." in said
+
+    def test_it_says_who_reads_a_default(self, mira: Client, acme: Tenant, spring: UUID) -> None:
+        people.person(acme, "rosa")
+        said = mira.get(part(spring, "fallbacks"), headers={"HX-Request": "true"}).content.decode()
+        assert "1 people have no first_name: will read “there”" in said
+
+    def test_the_waves_are_listed(self, mira: Client, acme: Tenant, spring: UUID) -> None:
+        people.person(acme, "rosa")
+        quickly(mira, spring, typed(mira, spring, "delivery", kind="at", start="2127-01-04T09:00", zone="recipient"))
+        said = mira.get(part(spring, "waves"), headers={"HX-Request": "true"}).content.decode()
+        assert "One wave: UTC at Sat 4 Jan, 09:00 UTC." in said
+
+    def test_an_audience_that_is_gone_is_said(self, mira: Client, acme: Tenant, spring: UUID) -> None:
+        Campaign.objects.update(audience={"include": {"segment": "gone"}, "exclude": None})
+        for name in ("reach", "people", "fallbacks"):
+            said = mira.get(part(spring, name), headers={"HX-Request": "true"}).content.decode()
+            assert "gone" in said
+
+
+class TestAccess:
+    def test_who_may_only_look_changes_nothing(self, acme: Tenant, spring: UUID) -> None:
+        mira = people.mira()
+        data = typed(mira, spring, "delivery", throttle="600")
+        vera = people.viewer("campaigns.view_campaign")
+        assert vera.get(page(spring)).status_code in (200, 404)
+        assert vera.post(page(spring), data).status_code in (403, 404)
+        assert vera.post(part(spring, "reopen")).status_code in (403, 404)
+        assert vera.post(part(spring, "duplicate")).status_code in (403, 404)
+        assert Campaign.objects.get().throttle == 0
