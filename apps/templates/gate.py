@@ -83,27 +83,31 @@ class _Trial:
         self.channels = [c for c in Channel if c in candidate.channels or (current and c in current.channels)]
         self.results: dict[tuple[Channel, str], VariantCheck] = {}
         self.lacking: defaultdict[str, dict[str, None]] = defaultdict(dict)
-        self.heard: Counter[str] = Counter()
         self.payloads = self.erased = 0
         self.is_cut = False
         self.seconds = 0.0
 
-    def run(self, payloads: Iterator[Payload], *, last: int, until: float) -> None:
-        began, repeated = monotonic(), 0
+    def run(self, sources: Iterator[Iterator[Payload]], *, last: int, until: float) -> None:
+        began = monotonic()
+        for payloads in sources:
+            if not self.is_cut:
+                self._hear(payloads, last, until)
+        self.seconds = monotonic() - began
+
+    def _hear(self, payloads: Iterator[Payload], last: int, until: float) -> None:
+        heard: Counter[str] = Counter()
+        repeated = 0
         for payload in payloads:
             locale = canonical_locale(payload.recipient.locale or self.tenant.locale) or self.tenant.locale
-            if self.heard[locale] >= last:
-                repeated += 1
-                if repeated > _MOST_REPEATED:
-                    break
-                continue
-            self.heard[locale] += 1
-            repeated = 0
-            self._try(payload, locale)
+            repeated = repeated + 1 if heard[locale] >= last else 0
+            if repeated > _MOST_REPEATED:
+                return
+            if not repeated:
+                heard[locale] += 1
+                self._try(payload, locale)
             if monotonic() > until or self.payloads >= MOST:
                 self.is_cut = True
-                break
-        self.seconds = monotonic() - began
+                return
 
     def result(self, against: int | None) -> Check:
         version = self.candidate.version

@@ -35,7 +35,7 @@ def on_payloads(source: Source) -> None:
         _sources.append(source)
 
 
-def payloads_of(tenant: Tenant, key: str) -> Iterator[Payload]:
-    """Source after source."""
-    for source in _sources:
-        yield from source(tenant, key)
+def payloads_of(tenant: Tenant, key: str) -> Iterator[Iterator[Payload]]:
+    """Source by source, the ledger's, which has most, last."""
+    for source in reversed(_sources):
+        yield iter(source(tenant, key))

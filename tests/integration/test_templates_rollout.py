@@ -14,7 +14,7 @@ from apps.core.problem_codes import Code
 from apps.core.problems import Problem
 from apps.core.types import Outcome, Tenant
 from apps.dispatch import rollouts
-from apps.ledger.models import Attempt, DeadLetter, Delivery, Notification
+from apps.ledger.models import Attempt, Delivery
 from apps.templates import models, rollout, selectors, services
 from apps.templates.parsed import bucket, published
 from tests.integration.dispatch_cast import Carrier, claimed, dead, left, notify, people, route, send, tenant
@@ -232,15 +232,6 @@ def test_a_provider_that_refuses_everything_takes_no_version_back(
     send_to(crowd)
     rollouts.watch(clock.now())
     assert (order(acme).share, Alert.objects.all_tenants().count()) == (5_000, 0)
-
-
-def test_failed_test_sends_do_not_count(acme: Tenant, carrier: Carrier, rung: list[str]) -> None:
-    crowd = people(60)
-    stage(acme, sms("Two"), email("<p>{{ data.total }}</p>"), share=50, sample={"total": "9"})
-    send_to(crowd)
-    Notification.objects.all_tenants().update(source="test_send")
-    rollouts.watch(clock.now())
-    assert (order(acme).share, DeadLetter.objects.all_tenants().count() >= 20) == (5_000, True)
 
 
 def test_what_is_settled_is_counted_once(
