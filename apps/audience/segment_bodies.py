@@ -65,7 +65,7 @@ class PreviewBody(Body, frozen=True):
 
     rules: Rules
     exclude: Rules | None = None
-    channels: Annotated[list[Channel], Meta(max_length=4)] = list(Channel)
+    channels: Annotated[list[Channel], Meta(max_length=4, description="Empty: all.")] = []
     category: Category = Category.MARKETING
     event_type: Annotated[str, Meta(max_length=100)] = ""
     people: Annotated[int, Meta(ge=0, le=10)] = 0

@@ -9,6 +9,7 @@ from apps.audience.segments.counting import count
 from apps.audience.segments.rules import parse
 from apps.audience.segments.warnings import warnings_of
 from apps.core import clock
+from apps.core.enums import Channel
 
 FUNNEL_MS = 2_500
 
@@ -20,7 +21,7 @@ def preview(tenant_id: UUID, body: PreviewBody) -> PreviewAnswer:
     condition = compiled(tenant_id, node, now)
     if body.exclude is not None:
         condition = without(condition, compiled(tenant_id, parse(body.exclude, "/exclude"), now))
-    question = reach.Question(tuple(dict.fromkeys(body.channels)), body.category, body.event_type, now)
+    question = reach.Question(tuple(dict.fromkeys(body.channels or Channel)), body.category, body.event_type, now)
     funnel, people = _reached(tenant_id, condition, question, body.people)
     number = count(tenant_id, condition)
     return PreviewAnswer(
@@ -36,7 +37,7 @@ def _reached(
     tenant_id: UUID, condition: Condition, question: reach.Question, most: int
 ) -> tuple[FunnelAnswer | None, list[PersonAnswer]]:
     reacher = reach.reacher()
-    if reacher is None or not question.channels:
+    if reacher is None:
         return None, []
     funnel = FunnelAnswer.of(reacher.funnel(tenant_id, condition, question, within_ms=FUNNEL_MS))
     people = reacher.sample(tenant_id, condition, question, most=most) if most else ()
