@@ -27,8 +27,15 @@ class Links(Mapping[str, str]):
 
     def __init__(self, n: NotificationFacts, delivery_id: UUID, channel: Channel) -> None:
         self._n, self._delivery_id, self._channel = n, delivery_id, channel
+        self._made: dict[str, str] = {}
 
     def __getitem__(self, name: str) -> str:
+        found = self._made.get(name)
+        if found is None:
+            found = self._made[name] = self._make(name)
+        return found
+
+    def _make(self, name: str) -> str:
         match name:
             case "preferences_url":
                 return settings_url(self._n.recipient_id)

@@ -33,7 +33,7 @@ from liquid.undefined import UNDEFINED, FalsyStrictUndefined
 from liquid.utils import ReadOnlyChainMap
 from markupsafe import escape
 
-from apps.templates import braces, filters
+from apps.templates import braces, filters, plain
 from apps.templates.faults import Fault, RenderError, place_of
 from apps.templates.loops import BoundedForTag
 from apps.templates.partials import PartialTag, finding
@@ -241,6 +241,9 @@ def _placed(error: RenderError, source: str, environment: Liquid, *, is_html: bo
 
 def run(template: BoundTemplate, data: Mapping[str, object]) -> str:
     """What the template says with `data` (plain values only). Raises RenderError with the place in the template's source."""
+    said = plain.said(template, data)
+    if said is not None:
+        return said
     context = Context(template, globals=data)
     buffer = Buffer(context, OUTPUT)
     for node in template.nodes:
