@@ -127,7 +127,7 @@ def _layout(tenant: Tenant, key: str) -> tuple[Version, Mapping[str, str]] | Non
     """The published layout, and what is written in its default variant."""
     layout = selectors.template_by_key(tenant, key) if key else None
     current = selectors.version_by_number(tenant, layout.id, layout.current) if layout and layout.current else None
-    if current is None:
+    if layout is None or current is None or not layout.is_layout:
         return None
     rows = selectors.variants(tenant, current.id)
     return versions([current.id])[current.id].version, rows[0].source if rows else {}

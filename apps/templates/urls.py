@@ -2,12 +2,13 @@
 
 from django.urls import path
 
-from apps.templates import api, release_api, seeds_api
+from apps.templates import api, lint_api, release_api, seeds_api
 
 urlpatterns = [
     path("templates", api.TemplatesView.as_view(), name="templates"),
     path("templates/<str:key>", api.TemplateView.as_view(), name="template"),
     path("templates/<str:key>/check", release_api.CheckView.as_view(), name="template-check"),
+    path("templates/<str:key>/lint", lint_api.LintView.as_view(), name="template-lint"),
     path("templates/<str:key>/publish", release_api.PublishView.as_view(), name="template-publish"),
     path("templates/<str:key>/rollout", release_api.RolloutView.as_view(), name="template-rollout"),
     path("templates/<str:key>/usage", release_api.UsageView.as_view(), name="template-usage"),

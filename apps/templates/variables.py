@@ -38,11 +38,11 @@ def has(context: Mapping[str, Any], path: Sequence[str | int]) -> bool:
     """Null is not there."""
     value: Any = context
     for step in path:
-        value = _after(value, step)
+        value = after(value, step)
     return value is not None
 
 
-def _after(value: Any, step: str | int) -> Any:
+def after(value: Any, step: str | int) -> Any:
     """As the engine looks it up; None where there is nothing."""
     match value:
         case Mapping() if step in value:

@@ -11,7 +11,6 @@ from apps.core.enums import Category, Channel
 from apps.core.problem_codes import Code
 from apps.core.problems import Problem
 from apps.core.types import Tenant
-from apps.events.selectors import categories_of
 from apps.templates import engine, models, selectors
 from apps.templates.admin.mistakes import Mistake, mistakes
 from apps.templates.admin.saying import published
@@ -19,6 +18,7 @@ from apps.templates.drafting import save_over, shown_version
 from apps.templates.forms import DraftForm, VariantForm, stored_variants, typed_variants
 from apps.templates.gate import check, publish_checked
 from apps.templates.proving import Source
+from apps.templates.reviewing import category_of
 from apps.templates.rollout import rollout
 from apps.templates.selectors import VersionRow
 from apps.templates.services import MOST_VARIANTS
@@ -100,7 +100,7 @@ class Editor:
             "is_newer": self._is_newer,
             "is_draft": self._is_draft,
             "active": self._active,
-            "category": _category(self._tenant, self._template.key) or "",
+            "category": category_of(self._tenant, self._template.key) or "",
             "categories": [category.value for category in Category],
             "completions": completions(self._tenant, self._sample),
             "versions": self._versions(),
@@ -155,7 +155,7 @@ class Editor:
 def kind_of(tenant: Tenant, template: models.Template, data: QueryDict) -> Kind:
     """What is typed, with the layout and the category that were chosen on the page."""
     chosen = data.get("category", "")
-    category = Category(chosen) if chosen in set(Category) else _category(tenant, template.key)
+    category = Category(chosen) if chosen in set(Category) else category_of(tenant, template.key)
     return Kind(template.is_layout, template.is_partial, data.get("layout", ""), category)
 
 
@@ -163,12 +163,6 @@ def completions(tenant: Tenant, sample: dict[str, Any]) -> dict[str, list[str]]:
     """What may be written: variables, filters, tags."""
     names = known_names(context_for(tenant, sample, ""))
     return {"names": names, "filters": sorted(engine.TEXT.filters), "tags": sorted((*_TAGS, *_MORE_TAGS))}
-
-
-def _category(tenant: Tenant, key: str) -> Category | None:
-    """Of what is said with it; marketing, if any of it is. None when nothing is."""
-    found = categories_of(tenant.id, key)
-    return Category.MARKETING if Category.MARKETING in found else next(iter(sorted(found)), None)
 
 
 def _place(data: QueryDict) -> int:
