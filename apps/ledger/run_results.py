@@ -132,12 +132,13 @@ class Wanted:
     channel: Channel | None = None
 
 
-DOINGS = frozenset({"sent_at", "opened_at", "clicked_at", "complained_at", "unsubscribed_at"})
+DOINGS = frozenset({"sent_at", "delivered_at", "opened_at", "clicked_at", "complained_at", "unsubscribed_at"})
 _MET = """d.id, d.notification_id, d.recipient_id, d.endpoint_id, d.channel, d.variant, d.status, d.reason, d.account, d.place,
     d.created_at, d.sent_at, d.delivered_at, coalesce(d.opened_at, d.read_at), d.clicked_at, d.complained_at, d.unsubscribed_at"""
 _IS_SENT = "({0}.sent_at IS NOT NULL OR {0}.status IN ('sent', 'delivered', 'bounced'))"
 _DID = {
     "sent_at": _IS_SENT,
+    "delivered_at": "({0}.status = 'delivered')",
     "opened_at": "({0}.opened_at IS NOT NULL OR {0}.read_at IS NOT NULL)",
     **{name: "({0}." + name + " IS NOT NULL)" for name in ("clicked_at", "complained_at", "unsubscribed_at")},
 }
