@@ -56,16 +56,17 @@ def parts_of_texts(
             found.append(render_content(facts, content, _person(recipient), Channel.SMS, facts.id).parts)
         except rendering.RenderError:
             failed += 1
-    return summed_up(found, failed=failed)
+    return summed_up(found, failed=failed, people=people)
 
 
-def summed_up(parts: Sequence[int], *, failed: int = 0) -> Parts:
-    """The mean with its interval, within what was seen."""
+def summed_up(parts: Sequence[int], *, failed: int = 0, people: int = 0) -> Parts:
+    """The mean with its interval, within what was seen; no interval where all of the `people` were seen."""
     if not parts:
         return Parts(sampled=failed, failed=failed)
     count, mean = len(parts), sum(parts) / len(parts)
     spread = sum((one - mean) ** 2 for one in parts) / max(1, count - 1)
-    half = BOTH * sqrt(spread / count)
+    unseen = max(0, people - count - failed) / max(1, people - 1) if people else 1.0
+    half = BOTH * sqrt(spread / count * unseen)
     low, high = max(min(parts), mean - half), min(max(parts), mean + half)
     return Parts(low, high, max(parts), count + failed, failed)
 

@@ -92,6 +92,11 @@ def test_texts_of_one_length_have_no_span(parts: list[int], expected: Parts) -> 
     assert summed_up(parts) == expected
 
 
+def test_nothing_is_guessed_where_everybody_was_looked_at() -> None:
+    assert summed_up([1, 3], people=2) == Parts(2, 2, 3, 2)
+    assert summed_up([1, 3], people=3, failed=1) == Parts(2, 2, 3, 3, 1)
+
+
 @given(st.lists(st.integers(1, 10), min_size=1, max_size=200), st.integers(0, 9))
 def test_the_span_of_parts_holds_the_mean_and_stays_within_what_was_seen(parts: list[int], failed: int) -> None:
     found = summed_up(parts, failed=failed)
