@@ -9,7 +9,7 @@ from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 
-from apps.audience import models
+from apps.audience import import_admin, models, segment_admin
 from apps.audience.finding import recipients_by
 from apps.audience.forms import RecipientForm
 from apps.audience.services import forget_recipient, upsert_user
@@ -22,6 +22,7 @@ from apps.core.types import InlineRecipient
 from apps.tenants.selectors import tenant_by_id, tenants
 from apps.tenants.tenant_filter import TenantColumn, TenantFilter
 
+__all__ = ["RecipientAdmin", "import_admin", "segment_admin"]
 SHOWN_ADDRESSES = 3
 MOST_ADDRESSES = 100
 
