@@ -30,6 +30,7 @@ from apps.core.openapi import PAGE_PARAMETERS
 from apps.core.pagination import next_cursor, page_request
 from apps.core.problem_codes import Code
 from apps.core.problems import Problem, ProblemBody
+from apps.tenants.auditing import audited
 from apps.tenants.authentication import caller_of
 
 TAGS = ["Segments"]
@@ -78,6 +79,7 @@ class SegmentsView(APIView):
         request=NewSegmentBody,
         responses={201: SegmentAnswer, 409: ProblemBody},
     )
+    @audited("audience.segment")
     def post(self, request: Request) -> Response:
         body, tenant_id = decode(request, NewSegmentBody), caller_of(request).tenant.id
         row = keeping.create_segment(tenant_id=tenant_id, key=body.key, name=_name(body.name), rules=body.rules)
@@ -106,6 +108,7 @@ class SegmentView(APIView):
         request=SegmentBody,
         responses={200: SegmentAnswer, 409: ProblemBody},
     )
+    @audited("audience.segment", either="segment")
     def put(self, request: Request, segment: str) -> Response:
         body, tenant_id = decode(request, SegmentBody), caller_of(request).tenant.id
         row = keeping.update_segment(
@@ -125,6 +128,7 @@ class SegmentView(APIView):
         parameters=[SEGMENT],
         responses={204: None, 409: ProblemBody},
     )
+    @audited("audience.segment", action="archive", either="segment")
     def delete(self, request: Request, segment: str) -> Response:
         tenant_id = caller_of(request).tenant.id
         keeping.archive_segment(tenant_id=tenant_id, segment_id=_row(tenant_id, segment).id)

@@ -42,12 +42,20 @@ class TenantQuerySet(models.QuerySet[Any]):
 TenantManager = models.Manager.from_queryset(TenantQuerySet)
 
 
-class TenantTable(models.Model):
+class TenantRow(models.Model):
+    """Of what is written once."""
+
     id = models.UUIDField(primary_key=True, default=ids.new, editable=False)
-    created_at = models.DateTimeField(auto_now_add=True)
-    updated_at = models.DateTimeField(auto_now=True)
 
     objects = TenantManager()
+
+    class Meta:
+        abstract = True
+
+
+class TenantTable(TenantRow):
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
         abstract = True

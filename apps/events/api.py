@@ -19,6 +19,7 @@ from apps.events.bodies import EventTypeAnswer, EventTypeBody, EventTypePage, Gr
 from apps.events.critical import approve_critical
 from apps.events.selectors import event_type, event_type_page, event_types, waits_for_itself
 from apps.events.services import delete_event_type, put_event_type
+from apps.tenants.auditing import audited
 from apps.tenants.authentication import caller_of
 
 _KEY = r"^[a-z0-9_]+([.-][a-z0-9_]+)*$"
@@ -86,6 +87,7 @@ class EventTypeView(APIView):
             )
         ],
     )
+    @audited("events.eventtype", key="key")
     def put(self, request: Request, key: str) -> Response:
         body = decode(request, EventTypeBody)
         if len(key) > 100 or not re.fullmatch(_KEY, key):
@@ -141,6 +143,7 @@ class EventTypeView(APIView):
         parameters=[KEY],
         responses={204: None},
     )
+    @audited("events.eventtype", key="key")
     def delete(self, request: Request, key: str) -> Response:
         if not delete_event_type(tenant=caller_of(request).tenant, key=key):
             raise Problem(Code.NOT_FOUND, f"There is no event type `{key}`.")
@@ -159,6 +162,7 @@ class CriticalApprovalView(APIView):
         request=None,
         responses={200: EventTypeAnswer, 404: ProblemBody, 409: ProblemBody},
     )
+    @audited("events.eventtype", action="approve", key="key")
     def post(self, request: Request, key: str) -> Response:
         caller = caller_of(request)
         approve_critical(tenant=caller.tenant, key=key, by=name_of_key(caller))

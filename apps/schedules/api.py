@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.db import transaction
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from msgspec import UNSET, structs
 from rest_framework.request import Request
@@ -32,10 +33,12 @@ from apps.schedules.serializers import (
     ScheduleDetail,
     SchedulePage,
 )
+from apps.tenants.auditing import audited, note, row_of
 from apps.tenants.authentication import caller_of
 from apps.tenants.throttles import charge
 
 TAGS = ["Schedules"]
+_KIND = "schedules.schedule"
 ID = OpenApiParameter(
     "schedule_id", {"type": "string", "examples": ["sch_06czvrg000jr4dx5k0mb8w1a2c"]}, OpenApiParameter.PATH
 )
@@ -96,13 +99,16 @@ class ScheduledNotifications(NotificationsView):
         charge(request, len(body.recipients or [None]))
         is_named = body.idempotency_key is not None or "HTTP_IDEMPOTENCY_KEY" in request.META
         key = idempotency.key_of(request, caller, body.idempotency_key)
-        created = services.create_schedule(
-            caller=caller,
-            body=body,
-            now=clock.now(),
-            request_key=idempotency.scoped(request, caller, key) if is_named else None,
-            fingerprint=idempotency.fingerprint(raw),
-        )
+        with transaction.atomic():
+            created = services.create_schedule(
+                caller=caller,
+                body=body,
+                now=clock.now(),
+                request_key=idempotency.scoped(request, caller, key) if is_named else None,
+                fingerprint=idempotency.fingerprint(raw),
+            )
+            if not created.is_replay:
+                note(request, _KIND, {}, row_of(_KIND, caller.tenant.id, {"id": created.id}))
         headers = {idempotency.HEADER: key, **(REPLAYED if created.is_replay else {})}
         return Response(_detail(caller.tenant.id, created.id), status=201, headers=headers)
 
@@ -141,6 +147,7 @@ class ScheduledNotification(APIView):
         responses={200: ScheduleDetail, 409: ProblemBody},
         examples=examples.PATCH,
     )
+    @audited("schedules.schedule", id="schedule_id")
     def patch(self, request: Request, schedule_id: str) -> Response:
         body, caller, found = decode(request, SchedulePatch), caller_of(request), _id(schedule_id)
         said = {name: value for name, value in structs.asdict(body).items() if name != "version" and value is not UNSET}
@@ -155,6 +162,7 @@ class ScheduledNotification(APIView):
         parameters=[ID],
         responses={200: ScheduleDetail, 409: ProblemBody},
     )
+    @audited("schedules.schedule", action="cancel", id="schedule_id")
     def delete(self, request: Request, schedule_id: str) -> Response:
         tenant_id, found = caller_of(request).tenant.id, _id(schedule_id)
         services.cancel_schedule(tenant_id=tenant_id, schedule_id=found)
@@ -173,6 +181,7 @@ class SchedulePause(APIView):
         request=None,
         responses={200: ScheduleDetail, 409: ProblemBody},
     )
+    @audited("schedules.schedule", action="pause", id="schedule_id")
     def post(self, request: Request, schedule_id: str) -> Response:
         tenant_id, found = caller_of(request).tenant.id, _id(schedule_id)
         services.pause_schedule(tenant_id=tenant_id, schedule_id=found)
@@ -192,6 +201,7 @@ class ScheduleResume(APIView):
         request=None,
         responses={200: ScheduleDetail, 409: ProblemBody},
     )
+    @audited("schedules.schedule", action="resume", id="schedule_id")
     def post(self, request: Request, schedule_id: str) -> Response:
         tenant_id, found = caller_of(request).tenant.id, _id(schedule_id)
         services.resume_schedule(tenant_id=tenant_id, schedule_id=found, now=clock.now())

@@ -18,6 +18,7 @@ from apps.core.types import Tenant
 from apps.templates import bodies, examples, rollout, selectors, services, sms
 from apps.templates.previewing import preview
 from apps.templates.selectors import TemplateRow, VersionRow
+from apps.tenants.auditing import audited
 from apps.tenants.authentication import caller_of
 
 TAGS = ["Templates"]
@@ -77,6 +78,7 @@ class TemplateView(APIView):
         responses={200: bodies.TemplateAnswer, 201: bodies.TemplateAnswer, 404: ProblemBody, 409: ProblemBody},
         examples=[OpenApiExample("order shipped", value=examples.TEMPLATE, request_only=True)],
     )
+    @audited("message_templates.template", action="save_draft", key="key")
     def put(self, request: Request, key: str) -> Response:
         body = decode(request, bodies.TemplateBody, limit=settings.API_BATCH_BODY_LIMIT)
         tenant = caller_of(request).tenant

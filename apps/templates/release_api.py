@@ -12,6 +12,8 @@ from apps.core.problems import Problem, ProblemBody
 from apps.templates import bodies, gate, release_bodies, rollout, services, usage
 from apps.templates.api import KEY, TAGS, answer_of, known
 from apps.templates.checking import Check, VariantCheck
+from apps.templates.republishing import republish
+from apps.tenants.auditing import audited
 from apps.tenants.authentication import caller_of
 
 
@@ -50,6 +52,7 @@ class PublishView(APIView):
         responses={200: bodies.TemplateAnswer, 409: ProblemBody, 422: ProblemBody},
         examples=[OpenApiExample("to 5 %", value={"share": 5}, request_only=True)],
     )
+    @audited("message_templates.template", action="publish", is_long=True, key="key")
     def post(self, request: Request, key: str) -> Response:
         has_body = bool(request._request.body)
         body = decode(request, release_bodies.PublishBody) if has_body else release_bodies.PublishBody()
@@ -72,6 +75,7 @@ class RolloutView(APIView):
         responses={200: bodies.TemplateAnswer, 409: ProblemBody},
         examples=[OpenApiExample("to half", value={"action": "raise", "share": 50}, request_only=True)],
     )
+    @audited("message_templates.template", action="roll_out", key="key")
     def post(self, request: Request, key: str) -> Response:
         body = decode(request, release_bodies.RolloutBody)
         caller = caller_of(request)
@@ -102,6 +106,7 @@ class RollbackView(APIView):
         responses={200: bodies.TemplateAnswer, 422: ProblemBody},
         examples=[OpenApiExample("back to version 2", value={"version": 2}, request_only=True)],
     )
+    @audited("message_templates.template", action="roll_back", is_long=True, key="key")
     def post(self, request: Request, key: str) -> Response:
         body = decode(request, bodies.RollbackBody)
         caller = caller_of(request)
@@ -133,6 +138,30 @@ class UsageView(APIView):
                     )
                     for use in uses
                 ]
+            )
+        )
+
+
+class RepublishView(APIView):
+    scopes = {"POST": Scope.ADMIN}
+
+    @extend_schema(
+        operation_id="republish_template_users",
+        summary="Publish again what has an older version of this layout or partial",
+        description="Publishing a layout or partial changes no template by itself. This publishes each of those again, as it is, with the "
+        "newer one; what would break, has a draft or is being rolled out stays as it is and says why.",
+        tags=TAGS,
+        parameters=[KEY],
+        request=None,
+        responses={200: release_bodies.RepublishedList},
+    )
+    def post(self, request: Request, key: str) -> Response:
+        caller = caller_of(request)
+        known(caller.tenant, key)
+        found = republish(tenant=caller.tenant, key=key, by=f"key {caller.key_name}")
+        return Response(
+            release_bodies.RepublishedList(
+                data=[release_bodies.RepublishedAnswer(key=one.key, version=one.number, why=one.why) for one in found]
             )
         )
 

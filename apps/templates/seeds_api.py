@@ -11,6 +11,7 @@ from apps.core.problem_codes import Code
 from apps.core.problems import Problem, ProblemBody
 from apps.templates import release_bodies, seeds
 from apps.templates.api import TAGS
+from apps.tenants.auditing import audited
 from apps.tenants.authentication import caller_of
 
 NAME = OpenApiParameter(
@@ -49,6 +50,7 @@ class SeedListView(APIView):
             OpenApiExample("two people", value={"user_ids": [], "addresses": ["mira@example.com"]}, request_only=True)
         ],
     )
+    @audited("message_templates.seedlist", name="name")
     def put(self, request: Request, name: str) -> Response:
         body = decode(request, release_bodies.SeedListBody)
         saved = seeds.save_seed_list(

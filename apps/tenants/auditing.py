@@ -3,14 +3,15 @@ other; the database refuses to change or delete what is written.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, is_dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass
 from datetime import datetime
 from functools import wraps
 from typing import Any
 from uuid import UUID
 
-import msgspec
 import structlog
+from django.apps import apps
 from django.db import connection, transaction
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -21,7 +22,9 @@ from apps.tenants import models
 from apps.tenants.authentication import caller_of
 from apps.tenants.differences import cleaned, difference
 
-Reader = Callable[..., Any]
+Row = Mapping[str, Any]
+_OF_EVERY_ROW = frozenset({"id", "tenant_id", "created_at", "updated_at"})
+_CALLED = ("key", "name", "topic", "id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,39 +79,51 @@ def record(
     )
 
 
-def audited(kind: str, *, read: Reader, action: str = "", label: str = "") -> Callable[[Any], Any]:
-    """For a method of an API view that changes a setting. `read(tenant_id, **path)` gives its state as a frozen value or None; it is
-    asked before and after, in one transaction with the change. Of what the method makes under a new id, `read` is asked with the
-    answer's `id`. `label`: the field that names it; by default the last part of the address."""
+def audited(kind: str, *, action: str = "", is_long: bool = False, **columns: str) -> Callable[[Any], Any]:
+    """For a method of an API view that changes a setting: `@audited("events.eventtype", key="key")`.
+
+    The row is looked at before and after, in one transaction with the change. `columns`: which of its columns is which part of the
+    address (`either`: of the id or the key); none: a row made under a new id, which the answer tells. `action`: what is done, where
+    neither add, change nor delete says it. `is_long`: it renders for seconds, and no transaction may wait for that.
+    """
 
     def decorate(method: Any) -> Any:
         @wraps(method)
         def view(self: Any, request: Request, **path: Any) -> Response:
             caller = caller_of(request)
-            with transaction.atomic():
-                old = read(caller.tenant.id, **path) if path else None
+            where = dict(_named(column, path[part]) for column, part in columns.items())
+            with nullcontext() if is_long else transaction.atomic():
+                before = row_of(kind, caller.tenant.id, where) if where else {}
                 answer: Response = method(self, request, **path)
-                new = read(caller.tenant.id, **path) if path else answer.data
-                before, after = _state(old), _state(new)
-                verb = action or ("add" if old is None else "delete" if new is None else "change")
-                if old is not None or new is not None:
-                    state = after or before
-                    record(
-                        actor=key(caller),
-                        tenant_id=caller.tenant.id,
-                        action=verb,
-                        kind=kind,
-                        object_id=_id(state.get("id") or next(iter(path.values()), "")),
-                        label=str(state.get(label) or "/".join(map(str, path.values()))),
-                        said=f"{verb.replace('_', ' ').capitalize()}." if action else "",
-                        before=_facts(before),
-                        after=_facts(after),
-                    )
+                after = row_of(kind, caller.tenant.id, where or dict([_named("id", getattr(answer.data, "id", ""))]))
+                note(request, kind, before, after, action=action)
             return answer
 
         return view
 
     return decorate
+
+
+def note(request: Request, kind: str, before: Row, after: Row, *, action: str = "") -> None:
+    """Of a row of the caller's tenant, as `row_of` gave it before and after."""
+    caller, row = caller_of(request), after or before
+    if row:
+        record(
+            actor=key(caller),
+            tenant_id=caller.tenant.id,
+            action=action or ("add" if not before else "delete" if not after else "change"),
+            kind=kind,
+            object_id=row.get("id", ""),
+            label=next((str(row[name]) for name in _CALLED if row.get(name)), ""),
+            said=f"{action.replace('_', ' ').capitalize()}." if action else "",
+            before=_facts(before),
+            after=_facts(after),
+        )
+
+
+def row_of(kind: str, tenant_id: UUID, where: Mapping[str, Any]) -> Row:
+    """Its columns; {} when there is none. `kind`: a model's label. The log alone looks into every app's tables, and only at one row."""
+    return apps.get_model(kind)._default_manager.of(tenant_id).filter(**where).values().first() or {}
 
 
 def prune(*, before: datetime) -> int:
@@ -123,24 +138,13 @@ def prune(*, before: datetime) -> int:
     return count
 
 
-def _state(value: Any) -> Mapping[str, Any]:
-    if value is None:
-        return {}
-    if isinstance(value, Mapping):
-        return value
-    if isinstance(value, msgspec.Struct):
-        return {name: getattr(value, name) for name in value.__struct_fields__}
-    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else {"value": value}
+def _facts(row: Row) -> Row:
+    return {name: value for name, value in row.items() if name not in _OF_EVERY_ROW}
 
 
-def _facts(state: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {name: value for name, value in state.items() if name not in _OF_THE_ROW}
-
-
-_OF_THE_ROW = frozenset({"id", "tenant_id", "created_at", "updated_at"})
-
-
-def _id(value: object) -> str:
-    """A row's id as the admin has it, whatever it is shown as."""
-    found = ids.find(value) if isinstance(value, str) else value
-    return str(found if found is not None else value)
+def _named(column: str, shown: str) -> tuple[str, Any]:
+    """Ids as they are in the table, whatever they are shown as."""
+    id_ = ids.find(shown) if column in ("id", "either") else None
+    return (
+        ("id", id_) if column == "id" or id_ else ("key" if column == "either" else column, shown.replace("\x00", ""))
+    )

@@ -16,7 +16,7 @@ import msgspec
 CHANGED = "changed"
 REMOVED = "(removed)"
 LONGEST = 300
-MOST = 50
+MOST = 20
 
 _HIDDEN = re.compile(
     r"secret|passw|credential|token|hash|sealed|cipher|address|phone|mail|sender|body|html|text|content|subject|preheader|payload"

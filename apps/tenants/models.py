@@ -10,7 +10,7 @@ from django.db import models
 
 from apps.core import ids
 from apps.core.enums import Category, KeyMode, Scope
-from apps.core.tables import TenantManager, TenantTable
+from apps.core.tables import TenantRow, TenantTable
 from apps.tenants import brand
 
 
@@ -115,13 +115,12 @@ class Membership(TenantTable):
         return f"{self.user}, {self.role} of {self.tenant}"
 
 
-class AuditEntry(models.Model):
+class AuditEntry(TenantRow):
     """Append-only: the database refuses any change. `kind` and `object_id` name the row, `label` is what it was called.
 
     `difference`: {field: [before, after]}, or {field: "changed"} for what must not be kept. Without tenant: of the installation.
     """
 
-    id = models.UUIDField(primary_key=True, default=ids.new, editable=False)
     tenant = models.ForeignKey(Tenant, null=True, on_delete=models.CASCADE, related_name="+")
     at = models.DateTimeField()
     actor_kind = models.CharField(max_length=8)
@@ -134,8 +133,6 @@ class AuditEntry(models.Model):
     said = models.CharField(max_length=300, blank=True)
     difference = models.JSONField(default=dict)
     request_id = models.CharField(max_length=64, blank=True)
-
-    objects = TenantManager()  # type: ignore[django-manager-missing]
 
     class Meta:
         default_permissions = ("view",)

@@ -19,6 +19,7 @@ from apps.core.pagination import next_cursor, page_request
 from apps.core.problem_codes import Code
 from apps.core.problems import Problem, ProblemBody
 from apps.dispatch.ringer import ringer
+from apps.tenants.auditing import audited
 from apps.tenants.authentication import caller_of
 from apps.webhooks import replaying, selectors, services
 from apps.webhooks.catalogue import DEFAULT
@@ -80,6 +81,7 @@ class WebhookEndpoints(APIView):
             )
         ],
     )
+    @audited("webhooks.webhookendpoint")
     def post(self, request: Request) -> Response:
         body, tenant_id = decode(request, WebhookEndpointBody), caller_of(request).tenant.id
         issued = services.create_endpoint(
@@ -111,6 +113,7 @@ class WebhookEndpointView(APIView):
         responses={200: WebhookEndpointAnswer},
         examples=[OpenApiExample("Switch it on again", {"on": True}, request_only=True)],
     )
+    @audited("webhooks.webhookendpoint", id="endpoint_id")
     def patch(self, request: Request, endpoint_id: str) -> Response:
         body, tenant_id, found = decode(request, WebhookEndpointPatch), caller_of(request).tenant.id, _id(endpoint_id)
         given = {"url": body.url, "events": body.events, "description": body.description, "is_on": body.on}
@@ -126,6 +129,7 @@ class WebhookEndpointView(APIView):
         parameters=[ID],
         responses={204: None},
     )
+    @audited("webhooks.webhookendpoint", id="endpoint_id")
     def delete(self, request: Request, endpoint_id: str) -> Response:
         services.delete_endpoint(tenant_id=caller_of(request).tenant.id, endpoint_id=_id(endpoint_id))
         return Response(status=204)
@@ -194,6 +198,7 @@ class WebhookRotation(APIView):
         request=WebhookRotationBody,
         responses={200: WebhookRotationAnswer},
     )
+    @audited("webhooks.webhookendpoint", action="rotate", id="endpoint_id")
     def post(self, request: Request, endpoint_id: str) -> Response:
         body, tenant_id, found = decode(request, WebhookRotationBody), caller_of(request).tenant.id, _id(endpoint_id)
         overlap = timedelta(hours=body.overlap_hours)

@@ -240,7 +240,7 @@ def test_making_one_costs_the_same_for_any_number_of_people(caller: Caller, coun
     names = [f"u{n}" for n in range(count)]
     Recipient.objects.bulk_create(Recipient(tenant_id=caller.tenant.id, user_id=name) for name in names)
     made(caller)
-    with statements(9):
+    with statements(13):
         made(caller, user_id=None, words={"user_id": None, "recipients": [{"user_id": name} for name in names]})
 
 

@@ -14,6 +14,7 @@ from apps.preferences.bodies import DefaultAnswer, DefaultBody, DefaultsAnswer
 from apps.preferences.defaults import delete_default, put_default
 from apps.preferences.selectors import DefaultRow, defaults
 from apps.preferences.topics import CHANNELS
+from apps.tenants.auditing import audited
 from apps.tenants.authentication import caller_of
 
 TOPIC = OpenApiParameter(
@@ -65,6 +66,7 @@ class PreferenceDefault(APIView):
         ],
         tags=["Preferences"],
     )
+    @audited("preferences.defaultpreference", topic="topic", channel="channel")
     def put(self, request: Request, topic: str, channel: str) -> Response:
         body = decode(request, DefaultBody)
         if channel not in CHANNELS:
@@ -87,6 +89,7 @@ class PreferenceDefault(APIView):
         responses={204: None, 404: ProblemBody},
         tags=["Preferences"],
     )
+    @audited("preferences.defaultpreference", topic="topic", channel="channel")
     def delete(self, request: Request, topic: str, channel: str) -> Response:
         if not delete_default(tenant_id=caller_of(request).tenant.id, topic=topic, channel=channel):
             raise Problem(Code.NOT_FOUND, "There is no default for this topic on this channel.")

@@ -24,6 +24,7 @@ from apps.preferences.rule_bodies import (
     QuietHoursRulesAnswer,
 )
 from apps.preferences.tenant_rules import NAME, delete_cap, delete_quiet_hours, put_cap, put_quiet_hours
+from apps.tenants.auditing import audited
 from apps.tenants.authentication import caller_of
 
 NAMED = OpenApiParameter(
@@ -71,6 +72,7 @@ class QuietHoursRuleByName(APIView):
         ],
         tags=["Preferences"],
     )
+    @audited("preferences.quiethoursrule", name="name")
     def put(self, request: Request, name: str) -> Response:
         body = decode(request, QuietHoursRuleBody)
         tenant_id = caller_of(request).tenant.id
@@ -95,6 +97,7 @@ class QuietHoursRuleByName(APIView):
         responses={204: None, 404: ProblemBody},
         tags=["Preferences"],
     )
+    @audited("preferences.quiethoursrule", name="name")
     def delete(self, request: Request, name: str) -> Response:
         if not delete_quiet_hours(tenant_id=caller_of(request).tenant.id, name=name):
             raise Problem(Code.NOT_FOUND, "There is no such rule.")
@@ -141,6 +144,7 @@ class FrequencyCapByName(APIView):
         ],
         tags=["Preferences"],
     )
+    @audited("preferences.frequencycap", name="name")
     def put(self, request: Request, name: str) -> Response:
         body = decode(request, FrequencyCapBody)
         tenant_id = caller_of(request).tenant.id
@@ -158,6 +162,7 @@ class FrequencyCapByName(APIView):
         responses={204: None, 404: ProblemBody},
         tags=["Preferences"],
     )
+    @audited("preferences.frequencycap", name="name")
     def delete(self, request: Request, name: str) -> Response:
         if not delete_cap(tenant_id=caller_of(request).tenant.id, name=name):
             raise Problem(Code.NOT_FOUND, "There is no such cap.")
