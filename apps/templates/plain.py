@@ -5,7 +5,7 @@ limits and errors.
 """
 
 from collections.abc import Mapping
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from liquid import BoundTemplate
 from liquid.builtin.content import ContentNode
@@ -14,7 +14,17 @@ from liquid.builtin.expressions.path import Path
 from liquid.builtin.output import OutputNode
 from markupsafe import escape
 
-Piece: TypeAlias = str | tuple[str, ...]
+from apps.templates.filters import is_safe_link
+
+
+class Name(NamedTuple):
+    """`is_link`: with the filter that mail_build adds where a value stands in a link."""
+
+    path: tuple[str, ...]
+    is_link: bool
+
+
+Piece: TypeAlias = str | Name
 _OF_ALL = frozenset({"size", "first", "last"})
 """What values have without a name."""
 MOST = 10_000
@@ -31,10 +41,10 @@ def said(template: BoundTemplate, data: Mapping[str, object]) -> str | None:
             out.append(piece)
             continue
         value: object = data
-        for name in piece:
+        for name in piece.path:
             if not isinstance(value, Mapping) or (value := value.get(name)) is None:
                 return None
-        if not isinstance(value, str) or len(value) > MOST:
+        if not isinstance(value, str) or len(value) > MOST or (piece.is_link and not is_safe_link(value)):
             return None
         out.append(str(escape(value)) if is_html else str(value))
     return "".join(out)
@@ -56,8 +66,9 @@ def _piece(node: object) -> Piece | None:
     if not isinstance(node, OutputNode) or type(node.expression) is not FilteredExpression:
         return None
     said = node.expression
-    if said.filters or type(said.left) is not Path:
+    is_link = [(f.name, f.args) for f in said.filters or ()] == [("link", [])]
+    if (said.filters and not is_link) or type(said.left) is not Path:
         return None
     path = said.left.path
     is_plain = all(isinstance(name, str) and name not in _OF_ALL for name in path)
-    return tuple(map(str, path)) if is_plain else None
+    return Name(tuple(map(str, path)), is_link) if is_plain else None

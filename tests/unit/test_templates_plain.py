@@ -14,7 +14,9 @@ values = st.recursive(
     max_leaves=6,
 )
 paths = st.lists(st.sampled_from(NAMES), min_size=1, max_size=3).map(".".join)
-pieces = st.sampled_from(["a", " <i>", "\n", "{{- x -}}", "{{ x | upcase }}"]) | paths.map(lambda p: f"{{{{ {p} }}}}")
+pieces = st.sampled_from(["a", " <i>", "\n", "{{- x -}}", "{{ x | upcase }}", "{{ x | link }}"]) | paths.map(
+    lambda p: f"{{{{ {p} }}}}"
+)
 
 
 @given(
@@ -40,6 +42,8 @@ def test_it_says_what_the_engine_says_or_nothing(source: str, data: dict[str, ob
         ("{{ x }}", {}, None),
         ("{% if x %}y{% endif %}", {"x": "1"}, None),
         ("{{ x | upcase }}", {"x": "a"}, None),
+        ("{{ x | link }}", {"x": "https://acme.test/?a=1&b=2"}, "https://acme.test/?a=1&b=2"),
+        ("{{ x | link }}", {"x": "javascript:alert(1)"}, None),
         ("", {}, ""),
     ],
 )
