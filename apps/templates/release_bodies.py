@@ -95,6 +95,18 @@ class UsageAnswer(Answer):
     data: list[UseAnswer]
 
 
+class RepublishedAnswer(Answer):
+    """`version`: the new one; null: it stays as it is, and `why`."""
+
+    key: str
+    version: int | None
+    why: str
+
+
+class RepublishedList(Answer):
+    data: list[RepublishedAnswer]
+
+
 class SeedListBody(Body, frozen=True):
     user_ids: Annotated[list[Annotated[str, Meta(min_length=1, max_length=128)]], Meta(max_length=50)] = []
     addresses: Annotated[

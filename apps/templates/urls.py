@@ -12,6 +12,7 @@ urlpatterns = [
     path("templates/<str:key>/publish", release_api.PublishView.as_view(), name="template-publish"),
     path("templates/<str:key>/rollout", release_api.RolloutView.as_view(), name="template-rollout"),
     path("templates/<str:key>/usage", release_api.UsageView.as_view(), name="template-usage"),
+    path("templates/<str:key>/republish", release_api.RepublishView.as_view(), name="template-republish"),
     path("templates/<str:key>/rollback", release_api.RollbackView.as_view(), name="template-rollback"),
     path("templates/<str:key>/preview", api.PreviewView.as_view(), name="template-preview"),
     path("templates/<str:key>/versions", api.VersionsView.as_view(), name="template-versions"),

@@ -13,6 +13,7 @@ from apps.templates.content import FIELDS
 from apps.templates.parsed import forget_kept
 from apps.templates.proving import Source, sample_context
 from apps.templates.rendering import locale_chain, render, versions
+from apps.templates.republishing import Republished, republish
 from tests.integration.templates_cast import draft, email, outer, publish, said, sms, tenant
 
 pytestmark = pytest.mark.django_db
@@ -160,3 +161,25 @@ def test_a_layout_that_was_dropped_from_what_is_kept_is_read_again(
     publish(acme, "order", email("<p>1</p>"), layout="base")
     for _ in range(2):
         assert "<p>1</p><p>Old</p>" in said(acme, "order", Channel.EMAIL)["html"]
+
+
+def test_a_new_footer_reaches_all_mails_at_once_but_those_it_would_break(acme: Tenant) -> None:
+    publish(acme, "base", outer(LAYOUT % "Old"), is_layout=True)
+    for key in ("drafted", "invoice", "order", "staged"):
+        publish(acme, key, email(f"<h1>{key}</h1>"), layout="base", sample={"promo": "x"} if key != "order" else {})
+    publish(acme, "plain", email("<p>x</p>"))
+    draft(acme, "drafted", email("<h1>New</h1>"), layout="base")
+    draft(acme, "staged", email("<h1>New</h1>"), layout="base")
+    services.publish(tenant=acme, key="staged", by="mira", share=5)
+    publish(acme, "base", outer(LAYOUT % "New {{ data.promo }}"), is_layout=True, sample={"promo": "x"})
+    assert republish(tenant=acme, key="base", by="mira") == [
+        Republished("drafted", None, "It has a draft: publish or discard that."),
+        Republished("invoice", 2),
+        Republished("order", None, "`data.promo` is missing."),
+        Republished("staged", None, "A version of it is being rolled out: finish or revert that."),
+    ]
+    context = {"promo": "x"}
+    assert "<h1>invoice</h1><p>New x</p>" in said(acme, "invoice", Channel.EMAIL, context)["html"]
+    assert "<h1>order</h1><p>Old</p>" in said(acme, "order", Channel.EMAIL, context)["html"]
+    assert models.TemplateVersion.objects.of(acme).filter(published_at=None).count() == 1
+    assert republish(tenant=tenant("globex"), key="base", by="x") == []

@@ -124,12 +124,15 @@ def test_it_tells_who_uses_a_template(admin: Api, acme: Tenant) -> None:
     assert body["data"][2]["last_at"] is not None
 
 
-def test_it_tells_which_templates_have_it_within_them(acme: Tenant) -> None:
+def test_it_tells_which_templates_have_it_within_them_and_publishes_those_again(acme: Tenant, admin: Api) -> None:
     publish(acme, "base", outer("<html><body>{{ content }}</body></html>"), is_layout=True)
     publish(acme, "order", email("<p>x</p>"), layout="base")
     publish(acme, "base", outer("<html><body>2{{ content }}</body></html>"), is_layout=True)
     said = "version 1 has version 1 within it; version 2 is published"
     assert usage.usage_of(tenant=acme, key="base") == (Use("template", "order", said),)
+    assert admin.post("/base/republish").json() == {"data": [{"key": "order", "version": 2, "why": ""}]}
+    assert admin.post("/base/republish").json() == {"data": []}
+    assert (admin.post("/nothing/republish").status_code, Api(acme).post("/base/republish").status_code) == (404, 403)
 
 
 def test_seed_lists(acme: Tenant, admin: Api) -> None:
