@@ -55,8 +55,13 @@ class IntakeHandler(FileUploadHandler):
         if self.intake is not None:
             self.intake.discard()
 
-    def result(self) -> tuple[Intake, str]:
-        """Raises Problem."""
+    def serve(self, request: HttpRequest) -> None:
+        """Before anything of its form was read."""
+        request.upload_handlers = [self]
+
+    def read(self, request: HttpRequest) -> tuple[Intake, str]:
+        """The file and its name. Raises Problem."""
+        assert request.FILES is not None
         if self.intake is None:
             errors = [FieldError("/file", Code.MISSING_FIELD, "The form has no file.")]
             raise Problem(Code.MISSING_FIELD, "The form has no file.", errors=errors)
@@ -72,9 +77,8 @@ def taken_from(request: HttpRequest, tenant_id: UUID) -> tuple[Intake, str]:
     kind = (request.content_type or "").lower()
     if kind == FORM:
         handler = IntakeHandler(tenant_id)
-        request.upload_handlers = [handler]
-        assert request.FILES is not None
-        return handler.result()
+        handler.serve(request)
+        return handler.read(request)
     if kind not in BODIES:
         raise Problem(
             Code.UNSUPPORTED_MEDIA_TYPE, "Send text/csv, application/gzip, or multipart/form-data with a part `file`."
