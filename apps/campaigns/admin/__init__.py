@@ -1,5 +1,5 @@
 """The pages of campaigns."""
 
-from apps.campaigns.admin import listing, live
+from apps.campaigns.admin import home, listing, live
 
-__all__ = ["listing", "live"]
+__all__ = ["home", "listing", "live"]
