@@ -56,6 +56,7 @@ def navigation(request: HttpRequest) -> list[Item]:
             "title": "People",
             "items": [
                 _rows("Recipients", "person", "audience", "recipient"),
+                _rows("Imports", "upload_file", "audience", "import"),
                 _rows("Segments and lists", "groups", "audience", "segment"),
                 _rows("Preferences", "tune", "preferences", "preference"),
                 _rows("Mutes", "notifications_paused", "preferences", "mute"),
