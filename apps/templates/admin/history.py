@@ -73,11 +73,12 @@ class HistoryPages:
         current = template.current.number if template.current else None
         before = _version(tenant, template.id, request.GET.get("from", ""), current)
         after = _version(tenant, template.id, request.GET.get("to", ""), numbers[0] if numbers else None)
-        found = {"before": before, "after": after, "numbers": numbers, "variants": [], "settings": []}
+        found: dict[str, Any] = {"before": before, "after": after, "numbers": numbers}
         if before is not None and after is not None:
-            found["variants"] = compare(selectors.variants(tenant, before.id), selectors.variants(tenant, after.id))
-            found["settings"] = _settings(before, after)
-            found["is_same"] = not found["settings"] and all(one.kind == "same" for one in found["variants"])
+            variants = compare(selectors.variants(tenant, before.id), selectors.variants(tenant, after.id))
+            settings = _settings(before, after)
+            is_same = not settings and all(one.kind == "same" for one in variants)
+            found |= {"variants": variants, "settings": settings, "is_same": is_same}
         return self._page(request, template, "compare", f"{template.key}: what changed", **found)
 
     def rollback_view(self, request: HttpRequest, object_id: UUID, number: int) -> HttpResponse:

@@ -39,7 +39,8 @@ def live(tenant: Tenant, template: models.Template, data: QueryDict, *, sees_peo
     who = person(tenant.id, asked) if sees_people and asked and "\x00" not in asked else None
     source = Source(form.channel, str(form["locale"].value() or "").strip(), form.content)
     trial = try_source(tenant=tenant, source=source, kind=kind_of(tenant, template, data), sample=sample, person=who)
-    look = Look(data["look"]) if data.get("look") in set(Look) else Look.LIGHT
+    asked_look = data.get("look", "")
+    look = Look(asked_look) if asked_look in set(Look) else Look.LIGHT
     shown = _shown(trial.rendered, form.channel)
     context = {
         **shown,
