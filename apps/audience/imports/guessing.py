@@ -67,7 +67,7 @@ def guess(columns: Sequence[str], samples: Sequence[Sequence[str]]) -> dict[str,
 
 def _slug(column: str) -> str:
     plain = "".join(c for c in unicodedata.normalize("NFKD", column) if not unicodedata.combining(c))
-    slug = re.sub(r"[^a-z0-9]+", "_", plain.lower()).strip("_")[:40]
+    slug = re.sub(r"[^a-z0-9]+", "_", plain.casefold()).strip("_")[:40]
     return slug if slug and not slug[0].isdigit() else f"column_{slug}".rstrip("_")
 
 

@@ -5,7 +5,7 @@ A crash of PostgreSQL empties it; then the file is checked anew from its chunks,
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, LiteralString, cast
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
@@ -53,9 +53,9 @@ WHERE s.is_person
 """
 
 
-def table_of(import_id: UUID) -> LiteralString:
+def table_of(import_id: UUID) -> str:
     """Its name is made of hexadecimal digits only."""
-    return cast(LiteralString, f"audience_staged_{import_id.hex}")
+    return f"audience_staged_{import_id.hex}"
 
 
 def create(import_id: UUID) -> None:
