@@ -72,6 +72,7 @@ def navigation(request: HttpRequest) -> list[Item]:
         {
             "title": "Content",
             "items": [
+                _rows("Campaigns", "campaign", "campaigns", "campaign"),
                 _rows("Templates", "draft", "message_templates", "template"),
                 _rows("Event types", "bolt", "events", "eventtype"),
                 _rows("Schedules", "event_repeat", "schedules", "schedule"),

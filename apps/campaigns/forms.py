@@ -80,7 +80,7 @@ class AudienceForm(PartForm):
         "/audience/exclude": "without",
     }
     kind = forms.ChoiceField(
-        label="Who gets it",
+        label="Chosen by",
         choices=[
             ("some", "Segments, lists or people"),
             ("everyone", "Everybody"),
@@ -103,8 +103,7 @@ class AudienceForm(PartForm):
     rules = forms.CharField(
         label="Rules",
         required=False,
-        widget=UnfoldAdminTextareaWidget({"rows": 8, **CODE}),
-        help_text='A tree, as in segments: {"all": [{"field": "locale", "op": "is", "value": "de"}, {"segment": "vip"}]}.',
+        widget=UnfoldAdminTextareaWidget({"rows": 8, **CODE, "id": "rules"}),
     )
     without = forms.MultipleChoiceField(
         label="But not",

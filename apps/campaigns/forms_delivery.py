@@ -133,7 +133,7 @@ class DeliveryForm(PartForm):
         "/expires_after_minutes": "expires",
     }
     kind = forms.ChoiceField(
-        label="When",
+        label="It is sent",
         choices=[("now", "As soon as it is launched"), ("at", "At a time"), ("recurring", "Again and again")],
         widget=UnfoldAdminRadioSelectWidget,
     )

@@ -6,13 +6,12 @@ from typing import Any
 from django.http import QueryDict
 
 from apps.audience.segments import stored
-from apps.campaigns import schedule_words
+from apps.campaigns import checking, schedule_words
 from apps.campaigns.admin.tabs import BY_NAME, TABS, Tab, states
 from apps.campaigns.audience_words import audience_words, named_in
 from apps.campaigns.composing import save_part
 from apps.campaigns.definitions import CampaignValues
 from apps.campaigns.forms import PartForm
-from apps.campaigns.lacking import findings_of
 from apps.campaigns.lifecycle import CampaignStatus
 from apps.campaigns.models import Campaign, Variant
 from apps.core import clock
@@ -60,7 +59,7 @@ class Composer:
                 self.form.explain(problem)
 
     def context(self) -> dict[str, Any]:
-        findings = findings_of(self.row, self.variants)
+        findings = checking.findings(self.tenant, self.row, self.variants, clock.now())
         by_tab = states(findings)
         return {
             "campaign": self.row,

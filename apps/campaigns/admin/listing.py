@@ -15,18 +15,20 @@ from django.utils.safestring import SafeString
 from msgspec import convert
 
 from apps.audience.segments import stored
-from apps.campaigns import composing, schedule_words
+from apps.campaigns import composing, progress, results, schedule_words
 from apps.campaigns.admin.composer import Composer, said_of
 from apps.campaigns.admin.deeds import Deeds
 from apps.campaigns.admin.filters import OwnerFilter, PutAwayFilter, StatusFilter
 from apps.campaigns.admin.parts import Parts
+from apps.campaigns.admin.reviewing import Reviewing
 from apps.campaigns.audience_words import audience_words, named_in
 from apps.campaigns.definitions import CampaignValues
 from apps.campaigns.forms import NewCampaignForm
 from apps.campaigns.lifecycle import CampaignStatus, Command, after
 from apps.campaigns.models import Campaign, Run
 from apps.core import clock
-from apps.core.admin_bases import ModelAdmin, display, door, operator
+from apps.core.admin_bases import ModelAdmin, display, operator
+from apps.core.admin_trail import DONE
 from apps.core.types import Tenant
 from apps.tenants.selectors import tenant_by_id
 from apps.tenants.tenant_filter import TenantColumn, TenantFilter
@@ -47,11 +49,12 @@ class NewForm(NewCampaignForm):
 
 
 @admin.register(Campaign)
-class CampaignAdmin(TenantColumn, Parts, Deeds, ModelAdmin):
+class CampaignAdmin(TenantColumn, Parts, Reviewing, Deeds, ModelAdmin):
     """A campaign's own page is the composer (composer.py); its runs have pages of their own."""
 
     class Media:
         css: ClassVar[dict[str, list[str]]] = {"all": ["campaigns/compose.css"]}
+        js = ("campaigns/compose.js",)
 
     form = NewForm
     list_display = ("called", "tenant", "state", "for_whom", "when", "progress", "result", "owner")
@@ -88,8 +91,8 @@ class CampaignAdmin(TenantColumn, Parts, Deeds, ModelAdmin):
         return answer
 
     @display(description="Campaign")
-    def called(self, row: Any) -> SafeString:
-        return door(f"{NAME}_change", row.id, text=row.name)
+    def called(self, row: Any) -> str:
+        return str(row.name)
 
     @display(description="Status", label=TONES)
     def state(self, row: Any) -> str:
@@ -104,7 +107,7 @@ class CampaignAdmin(TenantColumn, Parts, Deeds, ModelAdmin):
         if row.status == CampaignStatus.SCHEDULED and row.next_fire_at:
             at = row.next_fire_at
             return format_html(
-                '<time class="n-time" data-local datetime="{}">{}</time>', at.isoformat(), f"{at:%d %b %H:%M} UTC"
+                '<time class="n-time" data-moment datetime="{}">{}</time>', at.isoformat(), f"{at:%d %b %H:%M} UTC"
             )
         return format_html('<span class="n-clip">{}</span>', schedule_words.when(row.schedule or {}))
 
@@ -143,7 +146,7 @@ class CampaignAdmin(TenantColumn, Parts, Deeds, ModelAdmin):
         return str(row.created_by).removeprefix("operator ")
 
     def get_urls(self) -> list[URLPattern]:
-        return [*self.part_urls(), *self.deed_urls(), *super().get_urls()]
+        return [*self.part_urls(), *self.review_urls(), *self.deed_urls(), *super().get_urls()]
 
     def urls_of(self, *pages: tuple[str, Any]) -> list[URLPattern]:
         """(what follows the id, view); a page's name is its last word."""
@@ -181,6 +184,7 @@ class CampaignAdmin(TenantColumn, Parts, Deeds, ModelAdmin):
             "original": composer.row,
             "me": operator(request),
             "shown_status": str(composer.row.status).replace("_", " "),
+            "run_page": _run_page(composer.row),
             "may_reopen": after(CampaignStatus(composer.row.status), Command.EDIT) is not None,
             "may_change": self.has_change_permission(request, composer.row),
             "may_delete": self.has_delete_permission(request, composer.row),
@@ -194,6 +198,7 @@ class CampaignAdmin(TenantColumn, Parts, Deeds, ModelAdmin):
         composer.take(request.POST, by=by)
         if composer.changed:
             self.log_change(request, composer.row, said_of(composer.changed))
+        request.META[DONE] = True
         if is_quick:
             answer = TemplateResponse(
                 request,
@@ -230,6 +235,11 @@ def page_of(campaign_id: Any, tab: str = "") -> str:
     return reverse(f"admin:{NAME}_change", args=[campaign_id]) + (f"?tab={tab}" if tab else "")
 
 
+def _run_page(row: Any) -> str:
+    run = Run.objects.of(row.tenant_id).filter(campaign_id=row.id).order_by("-id").values_list("id", flat=True).first()
+    return reverse("admin:campaigns_run_change", args=[run]) if run else ""
+
+
 def _prepare(rows: list[Any]) -> None:
     """What the cells say, asked for the whole page at once."""
     names: dict[Any, set[str]] = {}
@@ -240,8 +250,11 @@ def _prepare(rows: list[Any]) -> None:
         for tenant_id, wanted in names.items()
         if wanted
     }
+    runs = [row.run_id for row in rows if row.run_id]
+    done, came_to = progress.shares(runs), results.summary_of(runs)
     for row in rows:
         row.segment_names = known.get(row.tenant_id, {})
+        row.share, row.came_to = done.get(row.run_id), came_to.get(row.run_id)
 
 
 def _names(row: Any) -> dict[str, str]:

@@ -9,8 +9,10 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern
 
 from apps.audience import selectors as audience
-from apps.campaigns import people, schedule_words, texts
+from apps.audience.segment_views import catalogue
+from apps.campaigns import people, rule_shapes, schedule_words, texts
 from apps.campaigns.admin.composer import Composer
+from apps.campaigns.admin.reviewing import offered_tests
 from apps.campaigns.funnel import Funnel, funnel
 from apps.campaigns.models import Variant
 from apps.campaigns.sampling import sample
@@ -49,7 +51,7 @@ class Parts:
 
     def tab_context(self, request: HttpRequest, composer: Composer) -> dict[str, Any]:
         """What a tab shows beside its form."""
-        tenant, row = composer.tenant, composer.row
+        tenant = composer.tenant
         match composer.tab.name:
             case "content":
                 rows = templates.templates(tenant, PageRequest(MOST_TEMPLATES, None))
@@ -58,10 +60,13 @@ class Parts:
                     "event_types": [one.key for one in events.event_type_page(tenant.id, 200, None)],
                     "cards": content_cards(composer),
                 }
+            case "audience":
+                return {"rules_data": _rules(composer), "catalogue": catalogue(tenant.id)}
             case "test":
-                return {"weights": [composer.form[f"w{place}"] for place in range(len(composer.variants))]}
-            case "delivery":
-                return {"coming": schedule_words.coming(row.schedule, clock.now()) if _recurs(row) else []}
+                return {
+                    **offered_tests(tenant),
+                    "weights": [composer.form[f"w{place}"] for place in range(len(composer.variants))],
+                }
         return {}
 
     def reach_view(self, request: HttpRequest, object_id: UUID) -> HttpResponse:
@@ -180,6 +185,11 @@ def content_cards(composer: Composer) -> list[dict[str, Any]]:
         }
         for place, variant in enumerate(composer.variants)
     ]
+
+
+def _rules(composer: Composer) -> Any:
+    """What the builder begins with."""
+    return rule_shapes.read((composer.row.audience or {}).get("include")).rules or {"everyone": True}
 
 
 def _is_for_all(row: templates.TemplateRow) -> bool:

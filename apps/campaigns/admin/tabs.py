@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from apps.audience.segments import stored
+from apps.campaigns.budgeting import policy_of
 from apps.campaigns.definitions import MOST_VARIANTS
 from apps.campaigns.forms import AudienceForm, ContentForm, PartForm
 from apps.campaigns.forms_delivery import DeliveryForm, TestForm
 from apps.campaigns.forms_limits import LimitsForm
-from apps.campaigns.models import Policy
 from apps.core.types import Tenant
 
 
@@ -55,7 +55,7 @@ def _delivery(data: Any, row: Any, tenant: Tenant, variants: Sequence[Any]) -> P
 
 
 def _review(data: Any, row: Any, tenant: Tenant, variants: Sequence[Any]) -> PartForm:
-    policy = policy_of(tenant)
+    policy = policy_of(tenant.id)
     return LimitsForm(data, row=row, currency=policy.currency, policy_brake=policy.brake)
 
 
@@ -70,14 +70,11 @@ BY_NAME = {tab.name: tab for tab in TABS}
 _WORST = ("error", "warning")
 
 
-def policy_of(tenant: Tenant) -> Any:
-    return Policy.objects.of(tenant).first() or Policy(tenant_id=tenant.id)
-
-
 def states(findings: Iterable[Any]) -> dict[str, str]:
-    """By tab: error, warning or done."""
+    """By tab: error, warning or done. The review is as far as the worst of them."""
     found = dict.fromkeys(BY_NAME, "done")
     for one in findings:
         if one.tab in found and one.severity in _WORST and found[one.tab] != "error":
             found[one.tab] = str(one.severity)
+    found["review"] = next((word for word in _WORST if word in found.values()), "done")
     return found

@@ -2,6 +2,8 @@
 "use strict";
 
 document.addEventListener("DOMContentLoaded", () => {
+    document.body.addEventListener("htmx:afterSettle", mark);
+    mark();
     const form = document.getElementById("part");
     if (!form || !form.hasAttribute("hx-post")) return;
     let isDirty = false, isBusy = false, waiting = null;
@@ -50,9 +52,7 @@ document.addEventListener("DOMContentLoaded", () => {
         }
     });
 
-    document.body.addEventListener("htmx:afterSettle", mark);
     addEventListener("beforeunload", (event) => { if (isDirty && !isBusy && document.querySelector("#saved .n-bad")) event.preventDefault(); });
-    mark();
 });
 
 function mark() {
@@ -65,6 +65,10 @@ function mark() {
             field.setAttribute("aria-invalid", "true");
             field.setAttribute("aria-errormessage", line.id);
         }
+    });
+    document.querySelectorAll("time[data-moment]").forEach((time) => {
+        time.title = time.title || time.textContent;
+        time.textContent = new Date(time.dateTime).toLocaleString([], { weekday: "short", day: "2-digit", month: "short", hour: "2-digit", minute: "2-digit" });
     });
     document.querySelectorAll("time[data-clock]").forEach((time) => {
         const shape = { hour: "2-digit", minute: "2-digit", second: "2-digit" };
