@@ -16,6 +16,7 @@ NAMES = (
     "decide_all_rules",
     "listening",
     "scheduling",
+    "segments",
     "importing",
     "providers",
     "provider_memory",
@@ -74,6 +75,7 @@ def _measured(made: World, only: list[str], quick: bool, sends: int) -> dict[str
         receiving,
         ruling,
         scheduling,
+        segments,
         sizes,
         urgent,
     )
@@ -89,6 +91,8 @@ def _measured(made: World, only: list[str], quick: bool, sends: int) -> dict[str
         _say("listening", results, listening.listening(quick))
     if "scheduling" in only:
         _say("scheduling", results, scheduling.scheduling(quick))
+    if "segments" in only:
+        _say("segments", results, segments.counting(quick))
     if "importing" in only:
         _say("importing", results, importing.importing(quick))
     sent = [name for name in PROVIDERS if "providers" in only or f"send_{name}" in only]
@@ -104,6 +108,7 @@ def _measured(made: World, only: list[str], quick: bool, sends: int) -> dict[str
         "decide_all_rules",
         "listening",
         "scheduling",
+        "segments",
         "importing",
         "providers",
         "provider_memory",
