@@ -47,6 +47,7 @@ def findings(tenant: Tenant, row: Any, variants: Iterable[Any], now: datetime) -
     found = [
         *_audience(tenant, row),
         *_content(tenant, row, rows),
+        *_trying(row, rows),
         *_delivery(tenant, row, now),
         *_accounts(tenant, row),
     ]
@@ -168,6 +169,21 @@ def _uneven(texts: Iterable[Texts], channels: Iterable[str]) -> Iterator[Finding
                     f"Variant {name} is not written in {', '.join(lacks)} for {_NAMES[Channel(channel)]}, others are."
                 )
                 yield Finding("locale_gap", "warning", said, "content")
+
+
+def _trying(row: Any, variants: Sequence[Any]) -> Iterator[Finding]:
+    """What preparing.py does not do together with a test on a part of the people."""
+    if not row.test:
+        return
+    if len(variants) < 2:
+        yield Finding("test_of_one", "error", "There is nothing to compare: a test needs two variants.", "test")
+    if plan_of(row.schedule or {}).is_local:
+        said = "Variants cannot be tried first where everybody has their own clock: choose one clock, or give each variant its share."
+        yield Finding("test_on_own_clocks", "error", said, "test")
+    if row.ramp:
+        yield Finding(
+            "ramp_unused", "warning", "The ramp is not used: the part that is tried on is the first step.", "test"
+        )
 
 
 def _delivery(tenant: Tenant, row: Any, now: datetime) -> Iterator[Finding]:
