@@ -229,6 +229,10 @@ def of_notification(*, tenant_id: UUID, notification_id: UUID, currency: str) ->
     return priced_units(found, prices)
 
 
+def together(costs: Sequence[Cost], currency: str) -> Cost:
+    return Cost(currency, tuple(line for cost in costs for line in cost.lines))
+
+
 def priced_units(units: Iterable[Units], prices: Tariff) -> Cost:
     """Parts times the price of their time. In order of what they cost most."""
     lines, changes = [], prices.changes

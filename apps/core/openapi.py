@@ -41,6 +41,7 @@ _TAGS = {
     "Templates": "What messages say, per channel and locale, in versions.",
     "Inbox": "The in-app feed, for a browser with a recipient token.",
     "Suppressions": "Addresses that must not be used.",
+    "Campaigns": "One message to many: made, checked, launched, watched, stopped; what it costs.",
     "Schedules": "What is sent later, once or again, on one clock or on everybody's own; what became of each time.",
     "Webhooks": "Who else wants to know: your endpoints, what they were told and what they answered.",
     "Audit": "Who changed what.",
