@@ -7,5 +7,8 @@ class IngestConfig(AppConfig):
 
     def ready(self) -> None:
         from apps.ingest.checks import keys_outlive_retries
+        from apps.ingest.test_sends import send_wished
+        from apps.templates.test_sending import on_test_send
 
         register(keys_outlive_retries)
+        on_test_send(send_wished)

@@ -5,14 +5,13 @@ all messages, the rules of its reader included; statistics leave it out (its sou
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from secrets import token_bytes
 from typing import Any
 from uuid import UUID
 
 from apps.audience import selectors as audience
 from apps.core import ids
-from apps.core.enums import Category, Channel, Priority
+from apps.core.enums import Category, Channel, KeyMode, Priority, Scope
 from apps.core.problem_codes import Code
 from apps.core.problems import Problem
 from apps.core.types import Caller, NewNotification, Recipient, Rendered, Tenant
@@ -23,21 +22,11 @@ from apps.templates import seeds, selectors
 from apps.templates.content import MOST_SUBJECT
 from apps.templates.previewing import preview
 from apps.templates.selectors import TemplateRow, VersionRow
+from apps.templates.test_sending import Sent, Wish
 
 MARK = "[TEST] "
 _MARKED = {Channel.EMAIL: "subject", Channel.PUSH: "title", Channel.IN_APP: "title", Channel.SMS: "body"}
 _NOBODY = "Name somebody: `user_ids`, `addresses` or a `seed_list`."
-
-
-@dataclass(frozen=True, slots=True)
-class TestSent:
-    """`id`: as shown."""
-
-    __test__ = False
-
-    user_id: str
-    channel: Channel
-    id: str
 
 
 def send_test(
@@ -52,7 +41,7 @@ def send_test(
     version: int | None = None,
     data: Mapping[str, Any] | None = None,
     request_id: str = "",
-) -> list[TestSent]:
+) -> list[Sent]:
     """One notification for each person and channel; nothing, if one of them cannot be rendered. `version`: by default the draft, else
     the current one. `channels`: by default all that it has. `locale`: by default each reader's own. `data`: by default the sample.
 
@@ -75,8 +64,32 @@ def send_test(
     ticket = Ticket(token_bytes(32), bytes(32), request_id, TEST_SEND)
     answered = accept(caller, ticket, "several", planned, [])
     return [
-        TestSent(person.user_id, channel, shown) for (person, channel, _), shown in zip(made, answered.ids, strict=True)
+        Sent(person.user_id, channel, shown) for (person, channel, _), shown in zip(made, answered.ids, strict=True)
     ]
+
+
+def send_wished(tenant: Tenant, wish: Wish) -> list[Sent]:
+    """For an operator. Raises Problem, as `send_test`."""
+    caller = Caller(
+        tenant=tenant,
+        key_id=None,
+        key_name=wish.by,
+        mode=KeyMode.LIVE if wish.is_live else KeyMode.TEST,
+        scopes=frozenset({Scope.NOTIFICATIONS_WRITE}),
+        requires_idempotency_key=False,
+        rate_per_second=tenant.rate_per_second,
+        rate_burst=tenant.rate_burst,
+    )
+    return send_test(
+        caller=caller,
+        key=wish.key,
+        user_ids=wish.user_ids,
+        addresses=wish.addresses,
+        seed_list=wish.seed_list,
+        channels=wish.channels,
+        locale=wish.locale,
+        version=wish.version,
+    )
 
 
 def marked(content: Mapping[str, str], channel: Channel) -> dict[str, str]:
