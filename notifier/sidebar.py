@@ -74,6 +74,7 @@ def navigation(request: HttpRequest) -> list[Item]:
             "items": [
                 _rows("Campaigns", "campaign", "campaigns", "campaign"),
                 _rows("Templates", "draft", "message_templates", "template"),
+                _rows("Seed lists", "forward_to_inbox", "message_templates", "seedlist"),
                 _rows("Event types", "bolt", "events", "eventtype"),
                 _rows("Schedules", "event_repeat", "schedules", "schedule"),
                 _rows("Schedule runs", "history", "schedules", "schedulerun"),

@@ -19,6 +19,7 @@ from apps.templates.admin.editor import Editor
 from apps.templates.admin.going_out import PUBLISHES, GoingOutPages
 from apps.templates.admin.history import HistoryPages
 from apps.templates.admin.showing import shown
+from apps.templates.admin.trying import TryingPages
 from apps.templates.forms import NewTemplateForm
 from apps.templates.services import save_draft
 from apps.tenants.tenant_filter import TenantColumn, TenantFilter
@@ -31,7 +32,7 @@ _KINDS = {
 
 
 @admin.register(models.Template)
-class TemplateAdmin(TypingPages, GoingOutPages, HistoryPages, TenantColumn, ModelAdmin):
+class TemplateAdmin(TypingPages, GoingOutPages, TryingPages, HistoryPages, TenantColumn, ModelAdmin):
     """Templates are kept: what was sent with them is explained by their versions."""
 
     form = NewTemplateForm
@@ -91,6 +92,7 @@ class TemplateAdmin(TypingPages, GoingOutPages, HistoryPages, TenantColumn, Mode
             "discard": ("discard/", self.discard_view),
             "publish": ("publish/", self.publish_view),
             "rollout": ("rollout/", self.rollout_view),
+            "test": ("test/", self.test_view),
             "versions": ("versions/", self.versions_view),
             "compare": ("compare/", self.compare_view),
             "version": ("versions/<int:number>/", self.version_view),
