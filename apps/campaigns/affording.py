@@ -32,6 +32,11 @@ def afford(run: Any, messages: Sequence[NewMessage], now: datetime) -> tuple[lis
     return [_within(message, left, channels) for message in messages], granted.sentence
 
 
+def is_limited(run: Any) -> bool:
+    """Whether its messages cost anything: then each is counted."""
+    return any(charges(run.estimate).values())
+
+
 def _asked(message: NewMessage, channels: Sequence[Channel]) -> list[Fate]:
     if message.fates is None:
         return [Fate(channel, None, DeliveryStatus.QUEUED) for channel in channels]

@@ -16,16 +16,20 @@ from django.db import transaction
 from apps.audience.segments.compiling import Condition, both
 from apps.audience.segments.pages import page_of
 from apps.campaigns import affording
+from apps.campaigns.counted import Counted
 from apps.campaigns.lifecycle import RunStatus, WaveKind
 from apps.campaigns.models import Run, Wave
+from apps.campaigns.paging_together import together
 from apps.campaigns.preparing import audience_of, clock_of
 from apps.campaigns.splitting import SHARE_SQL, WHOLE, Purpose, is_held_out, salt_of, share, variant_of
 from apps.core import ids
 from apps.core.enums import Category, Channel, KeyMode, Priority
 from apps.core.locales import timezone_names
 from apps.core.rows import fetch
+from apps.dispatch.alike import may_be_alike
 from apps.dispatch.broadcasting import Invited, decide_page
 from apps.ledger import broadcasts
+from apps.ledger.broadcasts import Broadcast
 from apps.ledger.campaign_pages import Frame, write_page
 
 PAGE = 5_000
@@ -65,35 +69,47 @@ def expand_next(now: datetime, size: int = PAGE) -> Page | None:
 
 
 def _expand(run: Any, wave: Any, now: datetime, size: int) -> Page:
-    definition = run.definition
     size = min(size, _share_of(run.throttle)) if run.throttle else size
-    people = page_of(
-        run.tenant_id,
-        audience_of(definition, run.tenant_id, now, run.people_before),
-        after=wave.cursor or wave.first,
-        upto=wave.upto,
-        size=size,
-        extra=_extra(run, wave),
-    )
-    frame = frame_of(run, wave)
+    condition = audience_of(run.definition, run.tenant_id, now, run.people_before)
+    if (extra := _extra(run, wave)) is not None:
+        condition = both(condition, extra)
+    frame, broadcast = frame_of(run, wave), broadcasts.broadcasts([run.id])[run.id]
+    if _is_together(run, wave, frame):
+        count = together(run, wave, frame, broadcast, condition, now, size)
+    else:
+        count = _one_by_one(run, wave, frame, broadcast, condition, now, size)
+    wave.seen += count.seen
+    wave.made += count.made
+    wave.held_out += count.held_out
+    wave.repeated += count.repeated
+    wave.cursor = count.last or wave.cursor
+    wave.done_at = now if count.seen < size else None
+    wave.save(update_fields=["seen", "made", "held_out", "repeated", "cursor", "done_at"])
+    if run.throttle and count.seen:
+        begin = max(run.next_page_at or now, now - timedelta(seconds=1))
+        run.next_page_at = begin + timedelta(minutes=count.seen / run.throttle)
+        run.save(update_fields=["next_page_at", "updated_at"])
+    return Page(run.id, count.seen, count.queues, count.sentence)
+
+
+def _is_together(run: Any, wave: Any, frame: Frame) -> bool:
+    """Whether nothing has to be counted or remembered for each person."""
+    definition = run.definition
+    is_counted = wave.kind == WaveKind.SWEEP or definition.get("send_once_key") or affording.is_limited(run)
+    return not is_counted and may_be_alike(frame)
+
+
+def _one_by_one(
+    run: Any, wave: Any, frame: Frame, broadcast: Broadcast, condition: Condition, now: datetime, size: int
+) -> Counted:
+    people = page_of(run.tenant_id, condition, after=wave.cursor or wave.first, upto=wave.upto, size=size)
     invited, held_out, repeated = _invited(run, wave, people)
-    broadcast = broadcasts.broadcasts([run.id])[run.id]
-    messages = decide_page(frame, broadcast, invited, now, send_once_key=definition.get("send_once_key", ""))
+    key = run.definition.get("send_once_key", "")
+    messages = decide_page(frame, broadcast, invited, now, send_once_key=key)
     messages, sentence = affording.afford(run, messages, now)
     written = write_page(frame, messages)
-    wave.seen += len(people)
-    wave.made += written.notifications
-    wave.held_out += held_out
-    wave.repeated += repeated
-    wave.cursor = people[-1] if people else wave.cursor
-    wave.done_at = now if len(people) < size else None
-    wave.save(update_fields=["seen", "made", "held_out", "repeated", "cursor", "done_at"])
-    if run.throttle and people:
-        run.next_page_at = max(run.next_page_at or now, now - timedelta(seconds=1)) + timedelta(
-            minutes=len(people) / run.throttle
-        )
-        run.save(update_fields=["next_page_at", "updated_at"])
-    return Page(run.id, len(people), written.queues, sentence)
+    last = people[-1] if people else None
+    return Counted(len(people), written.notifications, held_out, repeated, last, written.queues, sentence)
 
 
 def _share_of(throttle: int) -> int:

@@ -1,14 +1,12 @@
-"""A page of a campaign decided on at once: the brain's own answers, each asked once for all to whom it must give the same one.
+"""A page of a campaign decided on, person by person, by the brain that decides on everything else.
 
-Who chose nothing and has no vetoed address differs from others, for every rule, in a handful of facts only (`_likeness`); the decision for
-one holds for all that are alike. What needs more than a decision for one message (a fallback chain, a bundle, a window for duplicates) is
-left to routing.
+What needs more than a decision for one message (a fallback chain, a bundle, a window for duplicates) is left to routing. Those whom no rule
+can tell apart are decided on together (alike.py); here come the others.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -19,7 +17,7 @@ from apps.audience.outlines import Outline, place_of
 from apps.core import crypto
 from apps.core.enums import Channel, DeliveryStatus, KeyMode, Reason
 from apps.core.locales import zone
-from apps.core.types import Endpoint, EventType, NotificationFacts, Veto
+from apps.core.types import Endpoint, EventType, NotificationFacts, TenantRules, Veto
 from apps.dispatch.facts import NO_RULES, Facts
 from apps.dispatch.route_batch import WITHHELD
 from apps.events import selectors as events
@@ -38,7 +36,6 @@ from apps.tenants import selectors as tenants
 KEPT = timedelta(days=366)
 """How long a send-once key and a shared address are remembered."""
 _SENT_BEFORE = Skip(Reason.SENT_BEFORE)
-_Alike = tuple[Decision, tuple[int, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +51,8 @@ def decide_page(
 ) -> list[NewMessage]:
     """One for each that still exists, in order. A fixed number of queries. Takes the keys of those who may get it but once, in the
     caller's transaction."""
-    event_type = _event_type(frame)
-    if not _is_plain(frame, event_type):
+    event_type = event_type_of(frame)
+    if not is_plain(frame, event_type):
         return [_message(frame, broadcast, one, None) for one in invited]
     page = _Page(frame, broadcast, event_type, invited, now)
     decided = {one.recipient_id: page.decisions(one) for one in invited if one.recipient_id in page.outlines}
@@ -66,6 +63,19 @@ def decide_page(
         for one in invited
         if one.recipient_id in decided
     ]
+
+
+def facts_of(frame: Frame, broadcast: Broadcast, event_type: EventType | None) -> Facts:
+    """What a page needs to know besides its people."""
+    rules = choosing.rules_of({frame.tenant_id}).get(frame.tenant_id, NO_RULES)
+    pinned = {content.version_id for content in broadcast.contents.values()}
+    kinds = {(frame.tenant_id, event_type.key): event_type} if event_type else {}
+    return Facts({}, kinds, {}, {frame.tenant_id: rules}, pinned=rendering.versions(pinned))
+
+
+def names_countries(rules: TenantRules) -> bool:
+    """Whether it matters where somebody is."""
+    return any(quiet.country for quiet in rules.quiet_hours)
 
 
 Decided = tuple[tuple[Channel, Decision], ...]
@@ -83,30 +93,26 @@ class _Page:
         self.frame, self.broadcast, self.now = frame, broadcast, now
         tenant = tenants.tenant_by_id(frame.tenant_id)
         self._zone = tenant.timezone if tenant else ""
-        rules = choosing.rules_of({frame.tenant_id}).get(frame.tenant_id, NO_RULES)
-        self._has_countries = any(quiet.country for quiet in rules.quiet_hours)
-        asked = {*frame.channels, *((Channel.SMS,) if self._has_countries else ())}
+        self._facts = facts_of(frame, broadcast, event_type)
+        has_countries = names_countries(self._facts.rules[frame.tenant_id])
+        asked = {*frame.channels, *((Channel.SMS,) if has_countries else ())}
         people = [one.recipient_id for one in invited]
-        self.outlines = outlines.outlines(frame.tenant_id, people, asked, with_phones=self._has_countries)
-        versions = {id_: outline.recipient.preferences_version for id_, outline in self.outlines.items()}
-        self._choices = choosing.choices(versions)
+        self.outlines = outlines.outlines(frame.tenant_id, people, asked, with_phones=has_countries)
+        found = ((id_, outline.recipient.preferences_version) for id_, outline in self.outlines.items())
+        # version 0: nothing was ever chosen
+        self._choices = choosing.choices({id_: version for id_, version in found if version})
         self._vetoes = preferences.vetoes(
             (frame.tenant_id, e.channel, e.address_hash) for o in self.outlines.values() for e in o.endpoints
         )
-        pinned = {content.version_id for content in broadcast.contents.values()}
-        kinds = {(frame.tenant_id, event_type.key): event_type} if event_type else {}
-        self._facts = Facts({}, kinds, {}, {frame.tenant_id: rules}, pinned=rendering.versions(pinned))
-        self._alike: dict[tuple[Any, ...], _Alike] = {}
-        self._zones: dict[str, str] = {}
 
     def decisions(self, one: Invited) -> Decided:
         outline = self.outlines[one.recipient_id]
-        choices = self._choices.get(one.recipient_id, NOTHING_CHOSEN)
-        vetoed = self._vetoed(outline) if self._vetoes else {}
-        if choices is not NOTHING_CHOSEN or vetoed:
-            person = self._person(outline, vetoed)
-            return tuple((channel, self._decide(one, person, channel)) for channel in self.frame.channels)
-        return tuple((channel, self._as_alike(one, outline, channel)) for channel in self.frame.channels)
+        person = self._person(outline, self._vetoed(outline) if self._vetoes else {})
+        facts = replace(self._facts, people={one.recipient_id: person})
+        n = notification_of(self.frame, self.broadcast, one)
+        return tuple(
+            (channel, decide(facts.case(n, channel, self.now, asked_at=self.now))) for channel in self.frame.channels
+        )
 
     def fates(
         self, one: Invited, decided: Decided, repeated: frozenset[UUID], shared: Mapping[UUID, frozenset[Channel]]
@@ -141,33 +147,6 @@ class _Page:
                 status = WITHHELD.get(reason, DeliveryStatus.SKIPPED)
                 yield Fate(channel, None, status, reason, because=because)
 
-    def _as_alike(self, one: Invited, outline: Outline, channel: Channel) -> Decision:
-        here = [e for e in outline.endpoints if e.channel == channel]
-        likeness = self._likeness(one, outline, channel, here)
-        found = self._alike.get(likeness)
-        if found is None:
-            decision = self._decide(one, self._person(outline, {}), channel)
-            places = {e.id: place for place, e in enumerate(here)}
-            is_sent = isinstance(decision, Send) and channel is not Channel.IN_APP
-            ids = tuple(places[id_] for id_ in decision.endpoint_ids if id_) if is_sent else ()
-            found = self._alike[likeness] = decision, ids
-        decision, ids = found
-        if ids:
-            assert isinstance(decision, Send)
-            return Send(tuple(here[place].id for place in ids), decision.bypassed, decision.because)
-        return decision
-
-    def _likeness(self, one: Invited, outline: Outline, channel: Channel, here: Sequence[Endpoint]) -> tuple[Any, ...]:
-        person = outline.recipient
-        country = self._country(outline) if self._has_countries else ""
-        states = tuple([(e.is_verified, e.is_retired) for e in here])
-        return channel, one.variant, person.is_blocked, self._zone_of(person.timezone), country, states
-
-    def _decide(self, one: Invited, person: Person, channel: Channel) -> Decision:
-        facts = replace(self._facts, people={one.recipient_id: person})
-        n = _notification(self.frame, self.broadcast, one)
-        return decide(facts.case(n, channel, self.now, asked_at=self.now))
-
     def _person(self, outline: Outline, vetoed: Mapping[UUID, Veto]) -> Person:
         recipient = outline.recipient
         return Person(
@@ -176,7 +155,7 @@ class _Page:
             choices=self._choices.get(recipient.id, NOTHING_CHOSEN),
             suppressed=vetoed,
             is_guest=False,
-            zone=self._zone_of(recipient.timezone),
+            zone=zone(recipient.timezone, self._zone).key,
             country=self._country(outline),
         )
 
@@ -188,24 +167,18 @@ class _Page:
             if (veto := self._vetoes.get((tenant_id, e.channel, e.address_hash))) is not None
         }
 
-    def _zone_of(self, timezone: str) -> str:
-        found = self._zones.get(timezone)
-        if found is None:
-            found = self._zones[timezone] = zone(timezone, self._zone).key
-        return found
-
     def _country(self, outline: Outline) -> str:
         phones = [e.address for e in reversed(outline.endpoints) if e.channel == Channel.SMS and not e.is_retired]
         person = outline.recipient
         return country_of(timezone=person.timezone, phones=[p for p in phones if p], locale=person.locale)
 
 
-def _event_type(frame: Frame) -> EventType | None:
+def event_type_of(frame: Frame) -> EventType | None:
     key = frame.tenant_id, frame.event_type
     return events.event_types([key]).get(key) if frame.event_type else None
 
 
-def _is_plain(frame: Frame, event_type: EventType | None) -> bool:
+def is_plain(frame: Frame, event_type: EventType | None) -> bool:
     """Whether a decision for each channel is all there is to it."""
     if frame.mode == KeyMode.TEAM or not frame.channels or len(settings.HASH_KEYS) > 1:
         return False
@@ -271,7 +244,7 @@ def _message(frame: Frame, broadcast: Broadcast, one: Invited, fates: Sequence[F
     return NewMessage(_id(frame, one.recipient_id), one.recipient_id, one.variant, key, fates)
 
 
-def _notification(frame: Frame, broadcast: Broadcast, one: Invited) -> NotificationFacts:
+def notification_of(frame: Frame, broadcast: Broadcast, one: Invited) -> NotificationFacts:
     content = broadcast.contents.get(one.variant)
     return NotificationFacts(
         id=_id(frame, one.recipient_id),

@@ -110,3 +110,9 @@ def defaults(tenant_id: UUID) -> tuple[DefaultRow, ...]:
         )
         for topic, channel, is_on, digest, is_locked, reason, *moments in rows
     )
+
+
+VETOED_SQL = """EXISTS (SELECT FROM preferences_suppression v
+    WHERE v.tenant_id = e.tenant_id AND v.channel = e.channel AND v.address_hash = e.address_hash)"""
+"""Whether the address of alias `e`, an audience_endpoint, is suppressed. While a hash key is being changed it may miss one: whoever uses it
+has to look again before anything is sent."""

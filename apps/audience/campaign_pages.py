@@ -1,0 +1,140 @@
+"""A page of a campaign's people as rows of a temporary table, where those who are alike are decided on together and never leave PostgreSQL.
+
+Two people are alike on a channel when no rule can tell them apart: same zone, same addresses in the same states, nothing chosen, no vetoed
+and no shared address. Everybody else is `special` and decided on by themselves.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from apps.audience.segments.asking import ask
+from apps.audience.segments.compiling import Condition
+from apps.core.enums import Channel
+from apps.core.rows import execute, fetch
+
+# made once for each connection, emptied at each commit: a table made anew for every page would bloat the catalogue
+_TABLE = """
+CREATE TEMPORARY TABLE IF NOT EXISTS campaign_page (
+    notification_id uuid, recipient_id uuid, variant smallint, channel text, is_first boolean, is_special boolean,
+    timezone text, is_blocked boolean, states text, endpoint_ids uuid[], places text[]
+) ON COMMIT DELETE ROWS
+"""
+_STATE = "CASE WHEN e.retired_at IS NOT NULL THEN 'x' WHEN e.verified_at IS NULL THEN 'u' ELSE 'v' END"
+_PLACE = """CASE e.kind WHEN 'email' THEN lower(split_part(e.masked, '@', -1)) WHEN 'phone' THEN split_part(e.masked, '*', 1)
+    ELSE e.platform END"""
+# masks that do not hold the whole domain as it is written on the wire: see outlines.py
+_ODD = "e.kind = 'email' AND (length(e.masked) >= 100 OR octet_length(e.masked) > length(e.masked))"
+_SHARED = """e.channel IN ('email', 'sms') AND EXISTS (
+    SELECT FROM audience_endpoint o WHERE o.tenant_id = e.tenant_id AND o.address_hash = e.address_hash AND o.id <> e.id
+        AND o.retired_at IS NULL)"""
+_FILL = """
+WITH page AS MATERIALIZED (
+    SELECT r.id, r.timezone, r.blocked_at IS NOT NULL AS is_blocked, r.preferences_version > 0 AS has_chosen, {share} AS share
+    FROM audience_recipient r WHERE r.tenant_id = %(tenant)s AND {condition} {bounds} ORDER BY r.id LIMIT %(size)s
+), invited AS (
+    SELECT p.*, {variant} AS variant, sha256(uuid_send(%(begin)s::uuid) || convert_to(
+        %(broadcast)s || chr(31) || encode(uuid_send(p.id), 'hex'), 'UTF8')) AS h
+    FROM page p WHERE p.share >= %(held_out)s
+), placed AS (
+    SELECT i.*, c.channel, c.place = 1 AS is_first, coalesce(a.states, '') AS states, a.endpoint_ids, a.places,
+        coalesce(a.is_odd, false) AS is_odd
+    FROM invited i CROSS JOIN unnest(%(channels)s::text[]) WITH ORDINALITY AS c(channel, place)
+    LEFT JOIN LATERAL (
+        SELECT string_agg({state}, '' ORDER BY e.id) AS states, array_agg(e.id ORDER BY e.id) AS endpoint_ids,
+            array_agg({place} ORDER BY e.id) AS places, bool_or({odd}) AS is_odd
+        FROM audience_endpoint e WHERE e.recipient_id = i.id AND e.channel = c.channel) a ON true
+), filled AS (
+    INSERT INTO campaign_page
+    SELECT encode(set_byte(set_byte(substring(uuid_send(%(begin)s::uuid) FROM 1 FOR 6) || substring(h FROM 1 FOR 10),
+            6, get_byte(h, 0) & 15 | 128), 8, get_byte(h, 2) & 63 | 128), 'hex')::uuid,
+        id, variant, channel, is_first, has_chosen OR {any_odd}, timezone, is_blocked, states, endpoint_ids, places
+    FROM placed
+)
+SELECT count(*), count(*) FILTER (WHERE share < %(held_out)s), (SELECT id FROM page ORDER BY id DESC LIMIT 1) FROM page
+"""
+
+
+class Likeness(NamedTuple):
+    """`states`: of the addresses on the channel, oldest first: v (verified), u (unverified), x (retired)."""
+
+    channel: str
+    variant: int
+    timezone: str
+    is_blocked: bool
+    states: str
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """`share`, `variant`: SQL over `r.id`, and over `p.id`; `held_out`: who has a smaller share gets nothing. `vetoed`: SQL over `e`, an
+    audience_endpoint, true where its address must not be used. `begin`, `broadcast`: what ids are made of (ledger/broadcasts.py)."""
+
+    tenant_id: UUID
+    condition: Condition
+    channels: Sequence[Channel]
+    share: str
+    variant: str
+    vetoed: str
+    begin: UUID
+    broadcast: str
+    parameters: Mapping[str, Any]
+    held_out: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """`people`: read, those held out included; `last`: of them."""
+
+    people: int
+    held_out: int
+    last: UUID | None
+
+
+def fill(asked: Asked, *, after: UUID | None, upto: UUID | None, size: int) -> Filled:
+    """In the page's transaction."""
+    execute(_TABLE, {})
+    bounds = ("AND r.id > %(after)s " if after else "") + ("AND r.id <= %(upto)s" if upto else "")
+    sql = _FILL.format(
+        share=asked.share,
+        condition=asked.condition.sql,
+        bounds=bounds,
+        variant=asked.variant,
+        state=_STATE,
+        place=_PLACE,
+        odd=f"{_ODD} OR {_SHARED} OR {asked.vetoed}",
+        any_odd="is_odd" if len(asked.channels) == 1 else "bool_or(is_odd) OVER (PARTITION BY id)",
+    )
+    parameters = {
+        "tenant": asked.tenant_id,
+        "channels": [channel.value for channel in asked.channels],
+        "begin": asked.begin,
+        "broadcast": asked.broadcast,
+        "held_out": asked.held_out,
+        "after": after,
+        "upto": upto,
+        "size": size,
+        **asked.condition.parameters,
+        **asked.parameters,
+    }
+    people, held_out, last = ask(sql, parameters)[0]
+    return Filled(people, held_out, last)
+
+
+def likenesses() -> list[Likeness]:
+    """Of those on the page who are like others."""
+    rows = fetch(
+        """SELECT channel, variant, timezone, is_blocked, states FROM campaign_page WHERE NOT is_special
+        GROUP BY channel, variant, timezone, is_blocked, states""",
+        {},
+    )
+    return [Likeness(*row) for row in rows]
+
+
+def specials(*, all_of_them: bool = False) -> list[tuple[UUID, int]]:
+    """(recipient, variant) of those who are decided on by themselves, in order; `all_of_them`: everybody on the page."""
+    return fetch(
+        """SELECT recipient_id, variant FROM campaign_page WHERE is_first AND (is_special OR %(all)s) ORDER BY recipient_id""",
+        {"all": all_of_them},
+    )
