@@ -135,7 +135,7 @@ def results_of(run: Any, now: Any) -> Results:
         locales=_parts(slices.get(Dimension.LOCALE, []), lambda value: value or "none chosen"),
         zones=_parts(slices.get(Dimension.ZONE, []), str),
         hours=_parts(slices.get(Dimension.HOUR, []), lambda value: f"{value}:00", is_sorted=True),
-        links=_bars((f"Link {row.value}", row.count) for row in _by_count(slices.get(Dimension.LINK, []))),
+        links=_bars((_link(row.value), row.count) for row in _by_count(slices.get(Dimension.LINK, []))),
         delays=_bars(_delays(slices.get(Dimension.DELAY, []))),
         machine=(machine.opened, machine.clicked) if machine else (0, 0),
     )
@@ -239,6 +239,11 @@ def _parts(rows: Sequence[Any], label: Any, *, is_sorted: bool = False) -> tuple
 
 def _by_count(rows: Iterable[Any]) -> list[Any]:
     return sorted(rows, key=lambda row: (-row.count, row.value))
+
+
+def _link(value: str) -> str:
+    number, _, target = value.partition(" ")
+    return f"{number}. {target.partition('://')[2]}" if target else f"Link {number}"
 
 
 def _delays(rows: Iterable[Any]) -> Iterable[tuple[str, int]]:

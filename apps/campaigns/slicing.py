@@ -81,17 +81,16 @@ def _known(zone: str) -> bool:
 
 def _of_doings(found: Iterable[Doing]) -> Iterable[Sliced]:
     """A link's `count`: deliveries of which a person followed it. Of machines: deliveries that they opened, or followed a link of."""
-    machine, links = NOTHING, dict[str, int]()
+    machine = NOTHING
     for one in found:
         if not one.is_machine and one.kind == EventKind.CLICKED:
-            links[one.link] = links.get(one.link, 0) + one.count
+            name = f"{one.link} {one.target}".strip()[:100]
+            yield Dimension.LINK, name, NOTHING._replace(people=one.count, clicked=one.count)
         elif one.is_machine and one.kind == EventKind.OPENED:
             machine = machine._replace(opened=machine.opened + one.count)
         elif one.is_machine:
             machine = machine._replace(clicked=machine.clicked + one.count)
     yield Dimension.MACHINE, "", machine
-    for link, count in links.items():
-        yield Dimension.LINK, link[:100], NOTHING._replace(people=count, clicked=count)
 
 
 def _of_delays(found: Mapping[int, int]) -> Iterable[Sliced]:

@@ -17,7 +17,8 @@ TOO_SOON = timedelta(seconds=5)
 
 
 class NewEngagement(NamedTuple):
-    """`recipient_id`: who says so, where that must be the delivery's own. `mark`: which link. `code`: MACHINE or empty."""
+    """`recipient_id`: who says so, where that must be the delivery's own. `mark`: which link, `target`: where it
+    leads. `code`: MACHINE or empty."""
 
     id: UUID
     delivery_id: UUID
@@ -27,6 +28,7 @@ class NewEngagement(NamedTuple):
     source: str
     mark: str
     code: str
+    target: str = ""
 
 
 def record_engagements(events: Sequence[NewEngagement]) -> list[Applied]:
@@ -66,5 +68,6 @@ def _key(event: NewEngagement) -> bytes:
 
 
 def _receipt(event: NewEngagement) -> tuple[str, Receipt, UUID]:
-    said = Receipt(event_id="", kind=EventKind(event.kind), at=event.at, code=event.code, detail=event.mark)
+    detail = f"{event.mark} {event.target}".strip()
+    said = Receipt(event_id="", kind=EventKind(event.kind), at=event.at, code=event.code, detail=detail)
     return event.source, said, event.delivery_id

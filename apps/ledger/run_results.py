@@ -78,18 +78,21 @@ def delays(*, tenant_id: UUID, stamp: int) -> dict[int, int]:
 
 @dataclass(frozen=True, slots=True)
 class Doing:
-    """Deliveries that were opened, or of which a link was followed. `link`: its number."""
+    """Deliveries that were opened, or of which a link was followed. `link`: its number; `target`: where it leads (one of them, where people
+    are led to different places)."""
 
     kind: str
     is_machine: bool
     link: str
+    target: str
     count: int
 
 
 def doings(*, tenant_id: UUID, stamp: int) -> list[Doing]:
     """From the events of the run: a range of their index."""
     rows = fetch(
-        f"""SELECT e.kind, e.code = %(machine)s, CASE WHEN e.kind = 'clicked' THEN e.detail ELSE '' END, count(DISTINCT e.delivery_id)
+        f"""SELECT e.kind, e.code = %(machine)s, split_part(e.detail, ' ', 1),
+            min(split_part(e.detail, ' ', 2)), count(DISTINCT e.delivery_id)
         FROM ledger_delivery_event e JOIN ledger_delivery d ON d.id = e.delivery_id
         WHERE e.id >= %(begin)s AND e.notification_id BETWEEN %(begin)s AND %(end)s AND e.kind = ANY(%(kinds)s) AND {OF_RUN}
         GROUP BY 1, 2, 3""",

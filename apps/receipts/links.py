@@ -1,6 +1,7 @@
 """Doors of tracked mails: a link that leads on, a picture of one pixel. The token is the key; what is stored is applied by workers."""
 
 from base64 import b64decode
+from urllib.parse import urlsplit
 
 from django.db import DatabaseError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -15,6 +16,7 @@ from apps.receipts.models import TrackedEvent
 from apps.receipts.tracking import SOURCE, log, store_tracked
 
 QUEUE = "receipts"
+MOST_TARGET = 300
 PIXEL = b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
 _PRIVATE = {"Cache-Control": "private, no-store", "Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex"}
 
@@ -25,11 +27,15 @@ def follow(request: HttpRequest, token: str) -> HttpResponse:
     link = link_of(token)
     if link is None:
         raise Http404
-    _note(
-        request,
-        TrackedEvent(delivery_id=link.delivery_id, kind=EventKind.CLICKED, source=SOURCE, mark=str(link.number)),
-    )
+    said = {"mark": str(link.number), "target": plain(link.target)}
+    _note(request, TrackedEvent(delivery_id=link.delivery_id, kind=EventKind.CLICKED, source=SOURCE, **said))
     return HttpResponseRedirect(link.target, headers=_PRIVATE)
+
+
+def plain(target: str) -> str:
+    """Host and path: a query may say who somebody is. At most MOST_TARGET characters."""
+    parts = urlsplit(target)
+    return f"{parts.scheme}://{parts.hostname or ''}{parts.path}"[:MOST_TARGET]
 
 
 @require_safe

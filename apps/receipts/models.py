@@ -41,8 +41,8 @@ class ReceiptCall(models.Model):
 
 class TrackedEvent(models.Model):
     """One thing a recipient did with a message, told by a client of ours or by a link or a pixel. Deleted once it is in the ledger.
-    `recipient_id`: who says so, where that is not proved by the delivery's own token. `mark`: which link. `code`: `machine` when no
-    person did it."""
+    `recipient_id`: who says so, where that is not proved by the delivery's own token. `mark`: which link; `target`: where
+    it leads, without what may be personal. `code`: `machine` when no person did it."""
 
     id = models.UUIDField(primary_key=True, default=ids.new, editable=False)
     delivery_id = models.UUIDField()
@@ -51,6 +51,7 @@ class TrackedEvent(models.Model):
     at = models.DateTimeField()
     source = models.CharField(max_length=16)
     mark = models.CharField(max_length=16, blank=True)
+    target = models.CharField(max_length=300, blank=True)
     code = models.CharField(max_length=16, blank=True)
 
     class Meta:

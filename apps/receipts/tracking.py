@@ -19,7 +19,7 @@ SOURCE, APP = "mail", "recipient"
 _TAKE = """
 DELETE FROM receipts_tracked_event WHERE id IN (
     SELECT id FROM receipts_tracked_event ORDER BY id LIMIT %(most)s FOR UPDATE SKIP LOCKED)
-RETURNING id, delivery_id, recipient_id, kind, at, source, mark, code
+RETURNING id, delivery_id, recipient_id, kind, at, source, mark, code, target
 """
 
 

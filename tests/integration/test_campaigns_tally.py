@@ -205,7 +205,8 @@ def test_machines_are_told_apart_and_links_by_their_number() -> None:
     run, now = cast.run_of(size=3), clock.now()
     mira, rosa, otto = (cast.said(run, opened_at=now) for _ in range(3))
     cast.happened(mira, "clicked", detail="1")
-    cast.happened(mira, "clicked", detail="2")
+    cast.happened(mira, "clicked", detail="2 https://acme.test/b")
+    cast.happened(rosa, "clicked", detail="2 https://acme.test/a")
     cast.happened(rosa, "clicked", detail="1")
     cast.happened(rosa, "opened")
     cast.happened(otto, "opened", code="machine")
@@ -213,7 +214,7 @@ def test_machines_are_told_apart_and_links_by_their_number() -> None:
     cast.happened(otto, "clicked", code="machine", detail="2")
     cast.happened(cast.said(cast.run_of(name="Another", stamp=run.stamp + 1)), "clicked", detail="1")
     count(run)
-    assert slices(run, "link", "count") == {"1": (2,), "2": (1,)}
+    assert slices(run, "link", "count") == {"1": (2,), "2 https://acme.test/a": (2,)}
     assert slices(run, "machine", "opened", "clicked") == {"": (1, 2)}
 
 

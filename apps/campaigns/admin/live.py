@@ -50,6 +50,7 @@ class RunAdmin(TenantColumn, Results, ReadOnly, ModelAdmin):
     search_fields = ("campaign__name",)
     ordering = ("-id",)
     sortable_by = ()
+    list_display_links = None
     empty_sentence = "A run begins when the time of a campaign comes: it is one sending to all its people."
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -144,7 +145,7 @@ class RunAdmin(TenantColumn, Results, ReadOnly, ModelAdmin):
             **self.admin_site.each_context(request),
             "title": f"{run.campaign.name}, run {run.number}" if run.number > 1 else run.campaign.name,
             "opts": self.opts,
-            "original": run,
+            "original": run.campaign.name,
             "run": run,
             "status": RunStatus(run.status),
             "tone": TONES.get(run.status, ""),
