@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
@@ -39,6 +40,8 @@ def shown(answer: Any) -> str:
 def test_a_draft_is_sent_to_people_and_addresses(acme: Tenant) -> None:
     cast.draft(acme, "order", cast.sms("Two"), cast.email("<p>Two</p>"))
     mira = people.mira()
+    User.objects.update(email="mira@acme.example")
+    assert ">mira@acme.example</textarea>" in shown(mira.get(page())).replace("\n", "")
     assert "the draft" in shown(mira.get(page()))
     said = {"people": "rosa, otto@acme.example\n", "channels": ["email"], "mode": "test"}
     answer = mira.post(page(), said, follow=True)
@@ -91,7 +94,9 @@ def test_seed_lists_are_kept(acme: Tenant) -> None:
     assert (row.name, row.user_ids[0], row.user_ids[1][:5]) == ("team", "rosa", "test_")
     assert Recipient.objects.filter(user_id=row.user_ids[1]).count() == 1
     change = reverse("admin:message_templates_seedlist_change", args=[row.id])
-    assert "rosa" in shown(mira.get(change))
+    page = shown(mira.get(change))
+    assert "<p>rosa: r***@acme.example</p>" in page
+    assert f"<p>{row.user_ids[1]}: +49*****78</p>" in page and "+4915112345678" not in page
     assert mira.post(change, {"people": "rosa"}).status_code == 302
     assert SeedList.objects.get().user_ids == ["rosa"]
     assert "team" in shown(mira.get(reverse("admin:message_templates_seedlist_changelist")))

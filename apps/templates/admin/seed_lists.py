@@ -5,8 +5,11 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils.html import format_html_join
 
+from apps.audience import selectors as audience
 from apps.core.admin_bases import ModelAdmin, ModelForm, display
+from apps.core.enums import Channel
 from apps.core.problems import Problem
 from apps.templates import models, seeds
 from apps.templates.admin.doors import tenant_of
@@ -55,14 +58,34 @@ class SeedListAdmin(TenantColumn, ModelAdmin):
     list_select_related = ("tenant",)
     search_fields = ("name",)
     ordering = ("name",)
+    fields = ("tenant", "name", "people", "reached")
+    readonly_fields = ("reached",)
     empty_sentence = "A seed list is people who get test sends together: yourself, the team, a phone on the desk."
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        return ("tenant", "name") if obj else ()
+        return ("tenant", "name", "reached") if obj else ("reached",)
 
     @display(description="People")
     def size(self, row: Any) -> int:
         return len(row.user_ids)
+
+    @display(description="Reached at")
+    def reached(self, row: Any) -> str:
+        """Each with what is shown of their addresses."""
+        if not row.user_ids:
+            return "-"
+        found = audience.recipient_ids(row.tenant_id, set(row.user_ids))
+        theirs = audience.endpoints_of(found.values(), tuple(Channel))
+        return format_html_join(
+            "",
+            "<p>{}: {}</p>",
+            (
+                (user_id, ", ".join(e.masked for e in theirs.get(found[user_id], ()) if not e.is_retired) or "nowhere")
+                if user_id in found
+                else (user_id, "not known any more")
+                for user_id in row.user_ids
+            ),
+        )
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         user_ids, addresses = form.cleaned_data["people"]

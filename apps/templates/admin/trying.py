@@ -97,7 +97,8 @@ class TryingPages:
         if not self.has_change_permission(request, template):
             raise PermissionDenied
         tenant = tenant_of(template)
-        form = TestForm(request.POST or None, tenant=tenant, template=template)
+        mine = {"people": getattr(request.user, "email", "")}
+        form = TestForm(request.POST or None, tenant=tenant, template=template, initial=mine)
         sent: list[Sent] = []
         if request.method == "POST" and form.is_valid():
             sent = self._sent(request, tenant, template, form)
