@@ -108,6 +108,8 @@ def test_somebody_elses_newer_edit_is_shown_and_stays(mira: Client, acme: Tenant
         assert "operator otto changed this campaign meanwhile" in said
         assert answer.context_data["stale"]["differs"] == [{"label": "People a minute", "mine": "600", "theirs": "50"}]
     assert Campaign.objects.get().throttle == 50
+    mira.post(page(spring), data | {"over": "2"})
+    assert Campaign.objects.get().throttle == 600
 
 
 def test_without_scripts_a_save_goes_on_to_the_tab_that_was_asked_for(mira: Client, spring: UUID) -> None:

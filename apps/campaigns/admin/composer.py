@@ -47,11 +47,12 @@ class Composer:
         return bool(self.row.status == CampaignStatus.DRAFT)
 
     def take(self, data: QueryDict, *, by: str) -> None:
+        """`over`: the version that was seen to be somebody else's and is to be replaced."""
         self.form = self._make(data)
         if not self.form.is_valid():
             return
         try:
-            self._save(self.form.values(), _number(data.get("version")), by)
+            self._save(self.form.values(), _number(data.get("over") or data.get("version")), by)
         except Problem as problem:
             if problem.code is Code.STALE_VERSION:
                 self._explain_stale()

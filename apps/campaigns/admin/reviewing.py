@@ -11,12 +11,11 @@ from django.urls import URLPattern, reverse
 
 from apps.audience.segments import stored
 from apps.audience.segments.counting import count
-from apps.campaigns import approving, forecasting, people, texts
+from apps.campaigns import approving, checking, forecasting, people, texts
 from apps.campaigns.agreeing import launch_by_person
 from apps.campaigns.audience_words import named_in
 from apps.campaigns.budgeting import policy_of
 from apps.campaigns.changes import changes_between
-from apps.campaigns.checking import counted_findings
 from apps.campaigns.choosing_winner import enough_for
 from apps.campaigns.lifecycle import CampaignStatus
 from apps.campaigns.models import Variant
@@ -170,6 +169,7 @@ def _verdict(tenant: Tenant, campaign_id: UUID, now: Any) -> dict[str, Any]:
     is_approved = approval is not None and approval.decision == Decision.APPROVED
     outgrown = approving.outgrown(approval, seen) if approval is not None and is_approved else ""
     last = approving.last_approved(tenant.id, campaign_id)
+    variants = Variant.objects.of(tenant).filter(campaign_id=campaign_id).order_by("position")
     names = {name: one.name for name, one in stored.by_names(tenant.id, named_in(seen.row.audience or {})).items()}
     return {
         "estimate": seen.estimate,
@@ -177,7 +177,8 @@ def _verdict(tenant: Tenant, campaign_id: UUID, now: Any) -> dict[str, Any]:
         "lines": seen.estimate.lines,
         "policy": seen.policy,
         "finish": finish,
-        "counted": counted_findings(seen.row, seen.estimate, seen.policy, now, finish),
+        "errors": checking.errors_of(checking.findings(tenant, seen.row, variants, now)),
+        "counted": checking.counted_findings(seen.row, seen.estimate, seen.policy, now, finish),
         "needs": needs,
         "approval": approval,
         "is_approved": is_approved and not outgrown,
