@@ -2,8 +2,9 @@
 
 1. Pages of one row (`object_id` in their address): only of a tenant where the person may look at such rows; else 404, as if it were
    not there. From then on that tenant is all there is: permissions count as the person's roles there grant them.
-2. Other pages of a model: the tenants where the person may look at such rows.
-3. All other pages: the tenants of which the person is a member.
+2. Pages of one tenant (`tenant_id` in their address): the same.
+3. Other pages of a model: the tenants where the person may look at such rows.
+4. All other pages: the tenants of which the person is a member.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,7 +25,7 @@ from apps.core.admin_trail import DONE, Deed, write
 from apps.core.tenant_scope import View, looking, streamed, view_of
 
 ADMIN = "/admin/"
-ROW = "object_id"
+ROW, TENANT = "object_id", "tenant_id"
 
 
 class AdminGate:
@@ -53,7 +54,7 @@ def _record_what_nobody_recorded(request: HttpRequest, answer: HttpResponseBase)
     page, told = model_of(request.path_info), getattr(getattr(request, "_messages", None), "_queued_messages", ())
     if page is None or any(message.level >= WARNING for message in told):
         return
-    row, chosen = _row(request.path_info), request.POST.getlist(ACTION_CHECKBOX_NAME)
+    row, chosen = _named(request.path_info, ROW), request.POST.getlist(ACTION_CHECKBOX_NAME)
     action = request.POST.get("action", "") if chosen else request.path_info.rstrip("/").rpartition("/")[2]
     said, label = action.replace("_", " ").replace("-", " ").capitalize(), str(page.opts.verbose_name_plural)
     for tenant_id, keys in _by_tenant(page, request, chosen or ([row] if row else [])).items():
@@ -93,16 +94,20 @@ def _view(request: HttpRequest) -> View | None:
     if model_admin is None:
         return view_of(request.user)
     view = view_of(request.user, *model_admin.seen_with())
-    row = _row(request.path_info)
+    row, tenant_id = _named(request.path_info, ROW), ids.find(_named(request.path_info, TENANT) or "")
+    if tenant_id is not None and view is not None:
+        if tenant_id not in view.tenants:
+            raise Http404
+        return View(frozenset([tenant_id]))
     if row is None or view is None:
         return view
     with looking(view):
         return _of_row(model_admin, request, row)
 
 
-def _row(path: str) -> str | None:
+def _named(path: str, part: str) -> str | None:
     try:
-        found = resolve(path).kwargs.get(ROW)
+        found = resolve(path).kwargs.get(part)
     except Resolver404:
         return None
     return None if found is None else str(found)

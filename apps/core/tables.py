@@ -29,7 +29,9 @@ class AnyOf(models.Lookup):
 
 class TenantQuerySet(models.QuerySet[Any]):
     def of(self, tenant: Tenant | UUID) -> Self:
-        return self.filter(tenant_id=tenant.id if isinstance(tenant, Tenant) else tenant)
+        id_ = tenant.id if isinstance(tenant, Tenant) else tenant
+        view = bound()
+        return self.filter(tenant_id=id_) if view is None or id_ in view.tenants else self.none()
 
     def all_tenants(self) -> Self:
         """For caretakers and the admin of the same app only. In the admin: of those tenants that whoever looks may see."""

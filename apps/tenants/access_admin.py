@@ -130,9 +130,9 @@ class AuditEntryAdmin(ReadOnly, TenantColumn, FeedAdmin):
     def changes(self, row: Any) -> SafeString | str:
         lines = [(name, *sides(its)) for name, its in row.difference.items()]
         cells = format_html_join("", "<tr><th scope='row'>{}</th><td>{}</td><td>{}</td></tr>", lines)
-        head = format_html("<thead><tr><th>Field</th><th>Before</th><th>After</th></tr></thead>")
-        table = '<div class="n-scroll"><table class="n-table">{}<tbody>{}</tbody></table></div>'
-        return format_html(table, head, cells) if lines else "-"
+        head = "<thead><tr><th>Field</th><th>Before</th><th>After</th></tr></thead>"
+        table = f'<div class="n-scroll"><table class="n-table">{head}<tbody>{{}}</tbody></table></div>'
+        return format_html(table, cells) if lines else "-"
 
 
 def kind_name(kind: str) -> str:

@@ -35,13 +35,15 @@ class MembershipBackend(ModelBackend):
             return NOTHING
         own = super().get_all_permissions(user)
         everywhere, view = not own.isdisjoint(permissions), bound()
+        with looking(None):
+            all_there_are = selectors.tenants().keys()
         tenants = frozenset(
             id_
             for id_, its in _by_tenant(user).items()
             if (not permissions or everywhere or not its.isdisjoint(permissions))
             and (view is None or id_ in view.tenants)
         )
-        is_whole = everywhere or (bool(tenants) and tenants >= selectors.tenants().keys())
+        is_whole = everywhere or (bool(tenants) and tenants >= all_there_are)
         return View(tenants, is_whole and (view is None or view.is_whole))
 
 

@@ -18,6 +18,7 @@ from django.db.models import Q
 
 from apps.core import clock
 from apps.core.enums import KeyMode, Scope
+from apps.core.tenant_scope import bound
 from apps.core.types import Caller, Tenant
 from apps.tenants import models
 from apps.tenants.brand import Brand, brand_of
@@ -95,7 +96,13 @@ def _note_use(key_id: UUID, now: datetime) -> None:
 
 
 def tenants() -> Mapping[UUID, Tenant]:
-    """All of them by id, at most CACHE_SECONDS old."""
+    """All of them by id, at most CACHE_SECONDS old. In the admin: those that whoever looks may see."""
+    view = bound()
+    found = _all_tenants()
+    return found if view is None else {id_: tenant for id_, tenant in found.items() if id_ in view.tenants}
+
+
+def _all_tenants() -> Mapping[UUID, Tenant]:
     global _tenants
     until, found = _tenants
     if until <= monotonic():
@@ -105,8 +112,10 @@ def tenants() -> Mapping[UUID, Tenant]:
 
 
 def tenant_by_id(tenant_id: UUID) -> Tenant | None:
-    """At most CACHE_SECONDS old; a tenant made since then is found at once."""
-    found = tenants().get(tenant_id)
+    """At most CACHE_SECONDS old; a tenant made since then is found at once. In the admin: None for one that is not to be seen."""
+    if (view := bound()) is not None and tenant_id not in view.tenants:
+        return None
+    found = _all_tenants().get(tenant_id)
     if found is None and (row := models.Tenant.objects.filter(id=tenant_id).values_list(*_TENANT).first()):
         found = _tenant(row)
     return found

@@ -6,15 +6,13 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from apps.core.admin_filters import DropdownFilter
-from apps.core.tenant_scope import bound
 from apps.core.types import Tenant
 from apps.tenants.selectors import tenants
 
 
 def seen_tenants() -> list[Tenant]:
     """Those that whoever looks may see."""
-    view = bound()
-    return [tenant for tenant in tenants().values() if view is None or tenant.id in view.tenants]
+    return list(tenants().values())
 
 
 class TenantFilter(DropdownFilter):
@@ -24,7 +22,7 @@ class TenantFilter(DropdownFilter):
     parameter_name = "tenant"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(str(tenant.id), tenant.name) for tenant in sorted(seen_tenants(), key=lambda tenant: tenant.name)]
+        return [(str(tenant.id), tenant.name) for tenant in sorted(tenants().values(), key=lambda tenant: tenant.name)]
 
     def has_output(self) -> bool:
         return len(self.lookup_choices) > 1
@@ -39,4 +37,4 @@ class TenantColumn:
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         columns = super().get_list_display(request)  # type: ignore[misc]
-        return [column for column in columns if column != "tenant" or len(seen_tenants()) > 1]
+        return [column for column in columns if column != "tenant" or len(tenants()) > 1]

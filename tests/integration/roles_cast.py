@@ -29,6 +29,7 @@ _SPECIAL: Mapping[str, Mapping[str, Any]] = {
     "ledger.indoubt": {"status": "unknown", "reason": "in_doubt"},
     "webhooks.webhookendpoint": {"is_on": True, "events": ["message.sent"]},
     "schedules.schedule": {"status": "active", "zone": "UTC"},
+    "audience.segment": {"rules": {"everyone": True}},
     "audience.recipient": {"locale": "en", "timezone": "UTC"},
 }
 _BY_NAME: Mapping[str, Any] = {

@@ -19,7 +19,7 @@ from apps.core.enums import Channel, KeyMode
 from apps.core.tenant_scope import bound
 from apps.inbox.selectors import items_by_id
 from apps.ledger.recent import recent_deliveries
-from apps.tenants.tenant_filter import seen_tenants
+from apps.tenants.selectors import tenants
 
 SHOWN = 60
 PATIENCE = 2.0
@@ -77,7 +77,7 @@ class Received:
 def received(*, channel: str = "", address: str = "") -> Received:
     """Of the tenants that are seen. One call to the sandbox of at most PATIENCE seconds, and three queries for in-app messages."""
     messages: list[Message] = []
-    seen = None if bound() is None else {tenant.slug for tenant in seen_tenants()}
+    seen = None if bound() is None else {tenant.slug for tenant in tenants().values()}
     problem = ""
     if channel != Channel.IN_APP:
         kept, problem = _ask_sandbox({"channel": channel, "address": address})
