@@ -13,9 +13,10 @@ from uuid import UUID
 
 from apps.audience.places import reachable_by_place
 from apps.audience.segments.compiling import Condition
-from apps.audience.segments.counting import count
+from apps.audience.segments.counting import Count, count
 from apps.audience.segments.reach import Funnel
 from apps.campaigns import money
+from apps.campaigns.budgeting import policy_of
 from apps.campaigns.funnel import funnel
 from apps.campaigns.measuring import Parts, parts_of_texts
 from apps.campaigns.models import Run
@@ -81,8 +82,9 @@ def estimate(
     currency: str,
     now: datetime,
     within_ms: int = WITHIN_MS,
+    people: Count | None = None,
 ) -> Estimate:
-    """`definition`: definitions.snapshot. Counts the audience; what has no price is not looked at any closer."""
+    """`definition`: definitions.snapshot. `people`: where they were counted already. What has no price is not looked at any closer."""
     condition = condition_of_audience(tenant_id, definition["audience"] or {}, now)
     if condition is None:
         return Estimate(0, 0, 0, currency, ())
@@ -91,7 +93,7 @@ def estimate(
     is_billed = definition["mode"] != KeyMode.TEST
     priced = [channel for channel in channels if is_billed and prices.has_prices(channel, now)]
     unpriced = tuple(c.value for c in (Channel.SMS,) if is_billed and c in channels and c not in priced)
-    people = count(tenant_id, condition, within_ms=within_ms)
+    people = people or count(tenant_id, condition, within_ms=within_ms)
     if not priced:
         return Estimate(people.number, 0, 0, currency, (), unpriced, people.is_exact)
     messages, is_exact = _messages(tenant_id, condition, definition, priced, now, within_ms)
@@ -109,6 +111,19 @@ def estimate(
     low, high = sum(line.low for line in lines), sum(line.high for line in lines)
     lacking = tuple(dict.fromkeys((*unpriced, *open_)))
     return Estimate(people.number, low, high, currency, lines, lacking, is_exact and people.is_exact, parts)
+
+
+def estimate_of_run(run: Run, now: datetime) -> dict[str, Any]:
+    """What `Run.estimate` holds, once its audience is counted: what budgets reserve by (charges), and the cost is measured against."""
+    found = estimate(
+        tenant_id=run.tenant_id,
+        campaign_id=run.campaign_id,
+        definition=run.definition,
+        currency=policy_of(run.tenant_id).currency,
+        now=now,
+        people=Count(run.audience_size or 0, True),
+    )
+    return found.as_json()
 
 
 def priced_lines(

@@ -11,6 +11,7 @@ from django.db import transaction
 
 from apps.audience.segments.asking import ask
 from apps.audience.segments.compiling import Condition, both, condition_of, without
+from apps.campaigns.costing import estimate_of_run
 from apps.campaigns.lifecycle import RunStatus, WaveKind
 from apps.campaigns.models import Run, Wave
 from apps.campaigns.scheduling import SWEEP_AFTER, plan_of, zone_waves
@@ -73,8 +74,9 @@ def _prepare(run: Any, now: datetime) -> None:
         Wave(tenant_id=run.tenant_id, run=run, position=place, **wave)
         for place, wave in enumerate(one for wave in waves for one in _sliced(wave, cuts))
     )
+    run.estimate = estimate_of_run(run, now)
     run.status = RunStatus.RUNNING
-    run.save(update_fields=["status", "audience_size", "updated_at"])
+    run.save(update_fields=["status", "audience_size", "estimate", "updated_at"])
 
 
 def _waves(run: Any, zones: Mapping[str, int]) -> Iterator[dict[str, Any]]:

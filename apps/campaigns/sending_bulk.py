@@ -10,7 +10,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from msgspec import UNSET
+from msgspec import UNSET, structs
 
 from apps.audience import selectors as audience
 from apps.audience.segments import lists, stored
@@ -68,6 +68,8 @@ def send_bulk(*, caller: Caller, body: BulkBody, now: datetime, request_key: byt
     try:
         with transaction.atomic():
             return _send(caller, body, now, request_key, fingerprint)
+    except Problem as problem:
+        raise _in_words_of_the_body(problem) from None
     except IntegrityError:
         # somebody else with the same key was faster by a moment
         replay = _replay(caller, body, request_key, fingerprint) if request_key is not None else None
@@ -199,6 +201,21 @@ def _replay(caller: Caller, body: BulkBody, request_key: bytes, fingerprint: byt
         known = audience.recipient_ids(caller.tenant.id, wanted)
         people, unknown = len(known), [user_id for user_id in wanted if user_id not in known]
     return Sent(found[0], people, tuple(unknown), True)
+
+
+def _in_words_of_the_body(problem: Problem) -> Problem:
+    """Where the campaign's own fields have other names."""
+    errors = [structs.replace(error, pointer=_POINTERS.get(error.pointer, error.pointer)) for error in problem.errors]
+    return Problem(problem.code, problem.detail, errors=errors)
+
+
+_POINTERS: Final = {
+    "/variants/0/template_key": "/template_id",
+    "/schedule/start": "/schedule_at",
+    "/variants": "/template_id",
+    "/content": "/template_id",
+    "/delivery": "/schedule_at",
+}
 
 
 def _refuse_nobody(number: int) -> None:

@@ -4,7 +4,7 @@ from time import monotonic
 
 from celery import shared_task
 
-from apps.campaigns import running, tallying
+from apps.campaigns import running, tallying, winning
 from apps.core import clock
 from apps.dispatch import bells
 
@@ -20,3 +20,4 @@ def run(**_: object) -> None:
 @shared_task(name="campaigns.tally")
 def tally(**_: object) -> None:
     tallying.tally_due(clock.now())
+    winning.choose_due(clock.now())

@@ -7,10 +7,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from apps.campaigns import approving, checking, costing, reading, winning
+from apps.campaigns import approving, checking, costing, forecasting, reading, winning
 from apps.campaigns.api.finding import ID, TAGS, found, id_of
 from apps.campaigns.budgeting import policy_of
-from apps.campaigns.foreseeing import finish_of_campaign
 from apps.campaigns.models import Run, Variant
 from apps.campaigns.serializers import CampaignCheck, CampaignRunAnswer, CampaignRunPage, CampaignStats, CostAnswer
 from apps.core import clock, ids
@@ -87,7 +86,7 @@ class CampaignCheckView(APIView):
         tenant, now = caller_of(request).tenant, clock.now()
         seen = approving.considered(tenant, id_of(campaign_id), now)
         variants = Variant.objects.of(tenant).filter(campaign_id=seen.row.id).order_by("position")
-        finish = finish_of_campaign(tenant, seen, now)
+        finish = forecasting.finish(tenant, seen.row, seen.estimate, now)
         findings = [
             *checking.findings(tenant, seen.row, variants, now),
             *checking.counted_findings(seen.row, seen.estimate, seen.policy, now, finish),
