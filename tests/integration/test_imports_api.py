@@ -149,6 +149,20 @@ def test_an_open_quote_fails_with_the_line_where_it_was_opened(acme: Api) -> Non
     assert not models.ImportChunk.objects.all_tenants().exists()
 
 
+def test_long_lines_are_read_a_few_at_a_time(acme: Api) -> None:
+    """And a cell that no CSV reader would take is refused with its line."""
+    rows = "".join(f"u{n},{'x' * 3_000}\n" for n in range(2_000))
+    first = acme("POST", "/imports?start=true", f"id,note\n{rows}").json()["id"]
+    second = acme("POST", "/imports?start=true", f"id,note\n{rows}v,{'y' * 140_000}\n").json()["id"]
+    work()
+    assert acme("GET", f"/imports/{first}").json()["created"] == 2_000
+    assert (
+        acme("GET", f"/imports/{second}")
+        .json()["error"]
+        .startswith("Line 2002, column 1: A cell has more than 131,072")
+    )
+
+
 def test_other_bodies_keys_and_tenants_are_refused(acme: Api) -> None:
     assert acme("POST", "/imports", "{}", "application/json").status_code == 415
     assert Api("reader", Scope.NOTIFICATIONS_READ)("POST", "/imports", FILE).status_code == 403

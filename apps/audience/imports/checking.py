@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from time import monotonic
 
 from django.db import transaction
+from django.db.utils import ProgrammingError
 
 from apps.audience import models
 from apps.audience.imports import claiming, staging
@@ -54,7 +55,16 @@ def check(mine: Claim) -> None:
             if execute(_FAIL, given):
                 drop_contents(mine.tenant_id, mine.import_id)
         return
-    counts = {"rows": total, "refused": refused, "addresses": addresses}
+    try:
+        _settle(mine, keys, {"rows": total, "refused": refused, "addresses": addresses})
+    except ProgrammingError:
+        # whoever cancelled it has dropped the table
+        if claiming.renew(mine, rate=0):
+            raise
+        raise LeaseLost from None
+
+
+def _settle(mine: Claim, keys: str, counts: dict[str, int]) -> None:
     with transaction.atomic():
         fetch("SET LOCAL statement_timeout = 0", {})
         fetch("SET LOCAL work_mem = '64MB'", {})

@@ -90,8 +90,16 @@ def unreadable(detail: str, line: int, column: int = 1) -> Problem:
 def broken(error: csv.Error, rows: Sequence[Sequence[str]], before: int) -> Problem:
     """`rows`: those that were read before it; `before`: the lines before them."""
     line = before + sum(1 + breaks(row) for row in rows) + 1
-    is_open = "field larger" in str(error) or "unexpected end" in str(error)
-    return unreadable("A quote is opened here and never closed." if is_open else f"{str(error).capitalize()}.", line)
+    said = str(error)
+    if "unexpected end" in said:
+        detail = "A quote is opened here and never closed."
+    elif "field larger" in said:
+        detail = (
+            f"A cell has more than {csv.field_size_limit():,} characters; perhaps a quote is opened and never closed."
+        )
+    else:
+        detail = f"{said.capitalize()}."
+    return unreadable(detail, line)
 
 
 def breaks(row: Sequence[str]) -> int:

@@ -31,10 +31,11 @@ def forget_old(now: datetime) -> int:
 
 
 def _drop_unknown(now: datetime) -> None:
-    """Chunks of uploads that broke off: no import names them."""
-    chunks = models.ImportChunk.objects.all_tenants().filter(import_id__lt=ids.bound(now - UPLOAD))
-    chunks.exclude(import_id__in=models.Import.objects.all_tenants().values("id")).delete()
+    """What is left of uploads that broke off, and of tenants that are gone: no import names it."""
+    known = models.Import.objects.all_tenants()
+    for model in (models.ImportChunk, models.ImportFault, models.ImportLane):
+        rows = model.objects.all_tenants().filter(import_id__lt=ids.bound(now - UPLOAD))
+        rows.exclude(import_id__in=known.values("id")).delete()
     staged = staging.staged_tables()
-    known = set(models.Import.objects.all_tenants().filter(id__in=staged).values_list("id", flat=True))
-    for import_id in staged - known:
+    for import_id in staged - set(known.filter(id__in=staged).values_list("id", flat=True)):
         staging.drop(import_id)

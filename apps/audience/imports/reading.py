@@ -13,6 +13,8 @@ from apps.audience.imports.dialect import breaks, broken
 from apps.core import crypto
 
 BATCH = 10_000
+SLICE = 100
+CHUNKS = 4
 
 
 class Rows(NamedTuple):
@@ -25,13 +27,14 @@ class Rows(NamedTuple):
 
 def rows_of(import_id: UUID, delimiter: str, *, skipped: int, size: int = BATCH) -> Iterator[Rows]:
     """Without the header and without blank lines. Raises Problem: invalid_csv. Raises UndecipherableError when a key is gone."""
-    reader = csv.reader(_lines(import_id), delimiter=delimiter, strict=True)
+    lines_of = Lines(import_id)
+    reader = csv.reader(lines_of, delimiter=delimiter, strict=True)
     is_head = True
     while True:
         before = reader.line_num
         values: list[list[str]] = []
         try:
-            values.extend(islice(reader, size))
+            _fill(values, reader, lines_of, size)
         except csv.Error as error:
             raise broken(error, values, before) from None
         if not values:
@@ -44,6 +47,16 @@ def rows_of(import_id: UUID, delimiter: str, *, skipped: int, size: int = BATCH)
             kept = [(line, row) for line, row in zip(lines, values, strict=True) if row]
             lines, values = [line for line, _ in kept], [row for _, row in kept]
         yield Rows(lines, values, reader.line_num)
+
+
+def _fill(values: list[list[str]], reader: Iterator[list[str]], lines: "Lines", size: int) -> None:
+    """Fewer than `size` where lines are long: no more than some chunks of them are in memory."""
+    until = lines.chunks + CHUNKS
+    while len(values) < size and lines.chunks < until:
+        count = len(values)
+        values.extend(islice(reader, SLICE))
+        if len(values) == count:
+            return
 
 
 def _without_head(lines: Sequence[int], values: list[list[str]], skipped: int) -> tuple[Sequence[int], list[list[str]]]:
@@ -62,14 +75,19 @@ def _numbers(values: list[list[str]], before: int, after: int) -> Sequence[int]:
     return lines
 
 
-def _lines(import_id: UUID) -> Iterator[str]:
-    """One chunk in memory at a time."""
-    number = 0
-    while (row := _chunk(import_id, number)) is not None:
-        chunk_id, sealed = row
-        text = zlib.decompress(crypto.decrypt(sealed, bound_to=chunk_id.bytes)).decode()
-        yield from io.StringIO(text, newline="")
-        number += 1
+class Lines:
+    """Of a stored file, with their ends. `chunks`: how many were opened; one is in memory at a time."""
+
+    def __init__(self, import_id: UUID) -> None:
+        self.chunks = 0
+        self._import_id = import_id
+
+    def __iter__(self) -> Iterator[str]:
+        while (row := _chunk(self._import_id, self.chunks)) is not None:
+            self.chunks += 1
+            chunk_id, sealed = row
+            text = zlib.decompress(crypto.decrypt(sealed, bound_to=chunk_id.bytes)).decode()
+            yield from io.StringIO(text, newline="")
 
 
 def _chunk(import_id: UUID, number: int) -> tuple[UUID, bytes] | None:
