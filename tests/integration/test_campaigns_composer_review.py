@@ -7,12 +7,14 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from apps.audience.segments import fields, keeping
+from apps.audience.segments import fields, keeping, stored
 from apps.campaigns import composing
 from apps.campaigns.models import Approval, Campaign, Policy, Run
 from apps.core import clock
+from apps.core.enums import Channel
 from apps.core.types import Tenant
 from apps.ledger.models import Notification
+from apps.templates.proving import Source
 from apps.templates.usage import usage_of
 from tests.integration import admin_cast as people
 from tests.integration import templates_cast as cast
@@ -48,7 +50,7 @@ def spring(acme: Tenant) -> UUID:
         audience={"include": {"segment": "vip"}, "exclude": None},
         variants=[{"name": "A", "template_key": "feed"}],
     )
-    cast.publish(acme, "feed", cast.Source(cast.Channel.IN_APP, "", {"title": "Spring", "body": "It is here"}))
+    cast.publish(acme, "feed", Source(Channel.IN_APP, "", {"title": "Spring", "body": "It is here"}))
     return composing.create_campaign(tenant=acme, values=said, by="operator otto", now=clock.now())
 
 
@@ -205,7 +207,7 @@ class TestList:
 
 def test_templates_and_segments_know_who_uses_them(acme: Tenant, spring: UUID) -> None:
     assert [(one.kind, one.name) for one in usage_of(tenant=acme, key="feed")] == [("campaign", "Spring")]
-    row: Any = keeping.stored.segment(acme.id, "vip")
+    row: Any = stored.segment(acme.id, "vip")
     assert fields.usages(acme.id, [row.id]) == {row.id: ["campaign Spring"]}
     Campaign.objects.update(status="finished")
     assert usage_of(tenant=acme, key="feed") == ()

@@ -8,7 +8,7 @@ import pytest
 from apps.campaigns import composing
 from apps.campaigns.definitions import CampaignValues, digest, snapshot
 from apps.campaigns.models import Approval, Campaign, Variant
-from apps.core import clock, ids
+from apps.core import clock
 from apps.core.problems import Problem
 from apps.core.types import Tenant
 from tests.integration import templates_cast as cast
@@ -237,7 +237,7 @@ def test_a_snapshot_names_the_version_that_is_current_and_its_digest_follows_eve
     row = Campaign.objects.get(id=id_)
     one = snapshot(row, Variant.objects.filter(campaign=row))
     assert (one["variants"][0]["version"], one["variants"][0]["template_key"]) == (1, "spring")
-    assert ids.UUID(one["variants"][0]["version_id"])
+    assert UUID(one["variants"][0]["version_id"])
     cast.publish(acme, "spring", cast.sms("Hello there"))
     two = snapshot(row, Variant.objects.filter(campaign=row))
     assert two["variants"][0]["version"] == 2

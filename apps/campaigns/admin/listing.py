@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import F, OuterRef, QuerySet, Subquery
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
@@ -72,8 +72,8 @@ class CampaignAdmin(TenantColumn, Parts, Reviewing, Deeds, ModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         runs = Run.objects.all_tenants().filter(campaign=OuterRef("pk")).order_by("-id")
-        found: QuerySet[Any] = Campaign.objects.all_tenants()
-        return found.annotate(run_id=Subquery(runs.values("id")[:1])).order_by(F("id").desc())
+        found: QuerySet[Any] = Campaign.objects.all_tenants().annotate(run_id=Subquery(runs.values("id")[:1]))
+        return found
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         is_gone = obj is not None and (obj.status != CampaignStatus.DRAFT or obj.launched_at is not None)
@@ -85,7 +85,7 @@ class CampaignAdmin(TenantColumn, Parts, Reviewing, Deeds, ModelAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         answer = super().changelist_view(request, extra_context)
-        shown = getattr(answer, "context_data", None) and answer.context_data.get("cl")
+        shown = (getattr(answer, "context_data", None) or {}).get("cl")
         if shown is not None:
             _prepare(list(shown.result_list))
         return answer

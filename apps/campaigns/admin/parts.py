@@ -10,10 +10,11 @@ from django.urls import URLPattern
 
 from apps.audience import selectors as audience
 from apps.audience.segment_views import catalogue
+from apps.audience.segments.reach import Funnel
 from apps.campaigns import people, rule_shapes, schedule_words, texts
 from apps.campaigns.admin.composer import Composer
 from apps.campaigns.admin.reviewing import offered_tests
-from apps.campaigns.funnel import Funnel, funnel
+from apps.campaigns.funnel import funnel
 from apps.campaigns.models import Variant
 from apps.campaigns.sampling import sample
 from apps.core import clock
