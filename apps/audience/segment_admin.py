@@ -131,6 +131,7 @@ class SegmentAdmin(TenantColumn, ModelAdmin):
             name = request.POST.get("name", "").strip()[:200] or row.name
             rules, wrong = self._saved(request, row, name)
             if not wrong:
+                keeping.count_segment(tenant_id=row.tenant_id, segment_id=row.id)
                 self.log_change(request, row, "Saved.")
                 messages.success(request, "Saved. What uses it uses the new rules from now on." if rules else "Saved.")
                 return HttpResponseRedirect(_page_of(row.id))
@@ -167,6 +168,7 @@ class SegmentAdmin(TenantColumn, ModelAdmin):
         except Problem as problem:
             messages.error(request, problem.detail)
             return HttpResponseRedirect(_page_of(row.id))
+        keeping.count_segment(tenant_id=row.tenant_id, segment_id=row.id)
         self.log_change(request, row, f"{changed.number} people {verb} the list.")
         messages.success(request, f"{changed.number:,} people {verb} the list.")
         if changed.unknown:

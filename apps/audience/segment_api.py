@@ -15,11 +15,11 @@ from apps.audience.segment_bodies import (
     MembersAnswer,
     MembersBody,
     NewSegmentBody,
-    PreviewAnswer,
-    PreviewBody,
     SegmentAnswer,
     SegmentBody,
     SegmentPage,
+    SegmentPreviewAnswer,
+    SegmentPreviewBody,
 )
 from apps.audience.segments import fields, keeping, lists, stored
 from apps.audience.segments.previewing import preview
@@ -207,11 +207,11 @@ class SegmentPreviewView(APIView):
         description="How many people they describe, how many of them a message would reach on each channel and why not the others; with"
         " examples. Nothing is kept.",
         tags=TAGS,
-        request=PreviewBody,
-        responses={200: PreviewAnswer},
+        request=SegmentPreviewBody,
+        responses={200: SegmentPreviewAnswer},
     )
     def post(self, request: Request) -> Response:
-        return Response(preview(caller_of(request).tenant.id, decode(request, PreviewBody)))
+        return Response(preview(caller_of(request).tenant.id, decode(request, SegmentPreviewBody)))
 
 
 class SegmentFieldsView(APIView):

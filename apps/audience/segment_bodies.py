@@ -60,7 +60,7 @@ class SegmentBody(Body, frozen=True):
     version: Annotated[int, Meta(ge=1)] | None = None
 
 
-class PreviewBody(Body, frozen=True):
+class SegmentPreviewBody(Body, frozen=True):
     """`exclude`: people left out. `category`, `event_type`, `channels`: of what would be sent. `people`: how many examples."""
 
     rules: Rules
@@ -191,7 +191,7 @@ class WarningAnswer(Answer):
     detail: str
 
 
-class PreviewAnswer(Answer):
+class SegmentPreviewAnswer(Answer):
     count: int
     exact: bool
     funnel: FunnelAnswer | None

@@ -155,8 +155,10 @@ def _out_of_bounds(kind: Kind, value: Any) -> str:
     match value:
         case str() if "\x00" in value:
             return _NUL
-        case str() if not 1 <= len(value) <= LONGEST_TEXT:
-            return f"From 1 to {LONGEST_TEXT} characters."
+        case "":
+            return "A value is needed."
+        case str() if len(value) > LONGEST_TEXT:
+            return f"At most {LONGEST_TEXT} characters."
         case str() if kind is Kind.DATE and not _is_day(value):
             return f"There is no day {value}."
         case str() | bool():

@@ -2,7 +2,13 @@
 
 from uuid import UUID
 
-from apps.audience.segment_bodies import FunnelAnswer, PersonAnswer, PreviewAnswer, PreviewBody, WarningAnswer
+from apps.audience.segment_bodies import (
+    FunnelAnswer,
+    PersonAnswer,
+    SegmentPreviewAnswer,
+    SegmentPreviewBody,
+    WarningAnswer,
+)
 from apps.audience.segments import reach
 from apps.audience.segments.compiling import Condition, compiled, without
 from apps.audience.segments.counting import count
@@ -14,7 +20,7 @@ from apps.core.enums import Channel
 FUNNEL_MS = 2_500
 
 
-def preview(tenant_id: UUID, body: PreviewBody) -> PreviewAnswer:
+def preview(tenant_id: UUID, body: SegmentPreviewBody) -> SegmentPreviewAnswer:
     """Raises Problem with pointers below `/rules` and `/exclude`."""
     now = clock.now()
     node = parse(body.rules, "/rules")
@@ -24,7 +30,7 @@ def preview(tenant_id: UUID, body: PreviewBody) -> PreviewAnswer:
     question = reach.Question(tuple(dict.fromkeys(body.channels or Channel)), body.category, body.event_type, now)
     funnel, people = _reached(tenant_id, condition, question, body.people)
     number = count(tenant_id, condition)
-    return PreviewAnswer(
+    return SegmentPreviewAnswer(
         count=number.number,
         exact=number.is_exact,
         funnel=funnel,

@@ -92,7 +92,7 @@ document.addEventListener("DOMContentLoaded", () => {
             else if (name === "everyone") read = () => ({ everyone: true });
             else read = drawField(name, now);
             if (!readOnly) {
-                const remove = button("Remove", "Remove this rule", () => { const next = node.nextElementSibling || node.previousElementSibling; node.remove(); (next?.querySelector("select, button") || root.querySelector("button"))?.focus(); changed(); });
+                const remove = button("✕", "Remove this rule", () => { const next = node.nextElementSibling || node.previousElementSibling; node.remove(); (next?.querySelector("select, button") || root.querySelector("button"))?.focus(); changed(); });
                 remove.classList.add("n-remove");
                 node.append(remove);
             }
