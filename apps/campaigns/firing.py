@@ -17,7 +17,7 @@ from apps.core.rows import fetch
 
 # literal, so that the partial index serves it
 _DUE = """
-SELECT id FROM campaigns_campaign WHERE status = 'scheduled' AND next_fire_at <= %(now)s
+SELECT id FROM campaigns_campaign WHERE status = 'scheduled' AND next_fire_at <= %(now)s AND (frozen_list IS NOT NULL OR NOT is_frozen)
 ORDER BY next_fire_at LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED
 """
 LATEST = timedelta(days=1)
@@ -69,7 +69,7 @@ def make_run(campaign: Any, occurrence: str, now: datetime) -> Any:
         number=number,
         occurrence=occurrence,
         stamp=_free_stamp(campaign.tenant_id, now),
-        definition=campaign.launched,
+        definition=campaign.launched | ({"frozen_list": str(campaign.frozen_list)} if campaign.frozen_list else {}),
         throttle=campaign.throttle,
         people_before=now,
         started_at=now,

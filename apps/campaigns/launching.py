@@ -46,11 +46,11 @@ def launch(*, campaign_id: UUID, tenant_id: UUID, by: str, now: datetime) -> Non
         if upcoming is None:
             raise Problem(Code.SCHEDULE_IN_PAST, pointer="/schedule/start")
         campaign.launched, campaign.launched_by, campaign.launched_at = definition, by[:150], now
-        campaign.next_fire_at, campaign.next_wall = upcoming.at, upcoming.name
+        campaign.next_fire_at, campaign.next_wall, campaign.frozen_list = upcoming.at, upcoming.name, None
         campaign.save(
             update_fields=[
                 *("status", "launched", "launched_by", "launched_at"),
-                *("next_fire_at", "next_wall", "updated_at"),
+                *("next_fire_at", "next_wall", "frozen_list", "updated_at"),
             ]
         )
     transaction.on_commit(lambda: bells.ring(QUEUE), robust=True)

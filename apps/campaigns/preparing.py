@@ -11,9 +11,10 @@ from django.db import transaction
 
 from apps.audience.segments.asking import ask
 from apps.audience.segments.compiling import Condition, both, condition_of, without
+from apps.audience.segments.freezing import freeze, frozen
 from apps.campaigns.costing import estimate_of_run
-from apps.campaigns.lifecycle import RunStatus, WaveKind
-from apps.campaigns.models import Run, Wave
+from apps.campaigns.lifecycle import CampaignStatus, RunStatus, WaveKind
+from apps.campaigns.models import Campaign, Run, Wave
 from apps.campaigns.scheduling import SWEEP_AFTER, plan_of, zone_waves
 from apps.campaigns.splitting import WHOLE, ramp_ranges, trial_ranges
 from apps.core import ids
@@ -36,11 +37,31 @@ SELECT r.timezone, count(*) FROM audience_recipient r WHERE r.tenant_id = %(tena
 
 def audience_of(definition: Mapping[str, Any], tenant_id: UUID, now: datetime, before: datetime) -> Condition:
     """Everybody whom the run is for, as of the moment of asking, of those who were known `before`."""
+    if kept := definition.get("frozen_list"):
+        return frozen(UUID(kept))
     audience = definition["audience"]
     found = condition_of(tenant_id, audience["include"], now)
     if audience.get("exclude"):
         found = without(found, condition_of(tenant_id, audience["exclude"], now))
     return both(found, Condition("r.id < %(made_before)s", {"made_before": ids.bound(before)}))
+
+
+def freeze_next(now: datetime) -> bool:
+    """Whether a campaign was launched whose people are those of its launch; it fires only then."""
+    with transaction.atomic():
+        rows = Campaign.objects.all_tenants().filter(status=CampaignStatus.SCHEDULED, is_frozen=True, frozen_list=None)
+        campaign = rows.order_by("id").select_for_update(skip_locked=True, no_key=True).first()
+        if campaign is None:
+            return False
+        campaign.frozen_list = freeze(
+            tenant_id=campaign.tenant_id,
+            key=f"frozen-{campaign.id.hex}-{campaign.version}",
+            name=campaign.name,
+            condition=audience_of(campaign.launched, campaign.tenant_id, now, now),
+            now=now,
+        )
+        campaign.save(update_fields=["frozen_list", "updated_at"])
+        return True
 
 
 def prepare_next(now: datetime) -> bool:

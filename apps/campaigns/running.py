@@ -10,7 +10,7 @@ from apps.campaigns import launching
 from apps.campaigns.expanding import Page, expand_next
 from apps.campaigns.firing import fire_next
 from apps.campaigns.models import Run
-from apps.campaigns.preparing import prepare_next
+from apps.campaigns.preparing import freeze_next, prepare_next
 from apps.campaigns.settling import settle_all
 from apps.core import clock
 from apps.core.enums import Category
@@ -60,6 +60,8 @@ def run_due(*, ends: float) -> int:
 def begin_due() -> bool:
     """Whether a campaign was fired or a run prepared."""
     begun = False
+    while freeze_next(clock.now()):
+        begun = True
     while fire_next(clock.now()):
         begun = True
     while prepare_next(clock.now()):

@@ -88,6 +88,8 @@ def launch(of: Campaign) -> None:
 
 def begin() -> None:
     """Fires and prepares whatever is due."""
+    while preparing.freeze_next(clock.now()):
+        pass
     while firing.fire_next(clock.now()):
         pass
     while preparing.prepare_next(clock.now()):

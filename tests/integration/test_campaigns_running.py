@@ -6,6 +6,7 @@ import pytest
 from django.db import connection
 
 from apps.audience.models import Recipient
+from apps.audience.segments import stored as segments
 from apps.campaigns import expanding, launching
 from apps.campaigns.models import Campaign, Run, Wave
 from apps.core.enums import Reason
@@ -134,6 +135,24 @@ def test_somebody_who_leaves_before_their_page_gets_nothing(acme):
     cast.expand(2)
 
     assert cast.asked(cast.run_of(spring)) == people[:3]
+
+
+def test_a_frozen_audience_is_that_of_the_launch(acme):
+    people = cast.people(acme, 3, attributes={"plan": "pro"})
+    audience = {"include": {"field": "attributes.plan", "op": "is", "value": "pro"}}
+    tomorrow = {"kind": "at", "start": f"{cast.clock.now() + timedelta(days=1):%Y-%m-%dT%H:%M:%S}", "zone": "UTC"}
+    spring = cast.campaign(acme, audience=audience, is_frozen=True, schedule=tomorrow)
+    cast.launch(spring)
+    cast.begin()
+    cast.people(acme, 2, prefix="late", attributes={"plan": "pro"})
+    Recipient.objects.filter(id=people[0]).update(attributes={})
+    Campaign.objects.filter(id=spring.id).update(next_fire_at=cast.clock.now())
+
+    cast.begin()
+    cast.expand()
+
+    assert cast.asked(cast.run_of(spring)) == people
+    assert [s.key for s in segments.segments(acme.id, limit=10)] == []
 
 
 def test_two_people_at_one_address_get_one_message(acme):
