@@ -73,6 +73,14 @@ def navigation(request: HttpRequest) -> list[Item]:
             "title": "Content",
             "items": [
                 _rows("Campaigns", "campaign", "campaigns", "campaign"),
+                _rows(
+                    "Approvals",
+                    "order_approve",
+                    "campaigns",
+                    "approval",
+                    permission=_may("campaigns.view_campaign"),
+                ),
+                _rows("Rules for campaigns", "policy", "campaigns", "policy"),
                 _rows("Templates", "draft", "message_templates", "template"),
                 _rows("Seed lists", "forward_to_inbox", "message_templates", "seedlist"),
                 _rows("Event types", "bolt", "events", "eventtype"),
@@ -84,6 +92,7 @@ def navigation(request: HttpRequest) -> list[Item]:
             "title": "Channels",
             "items": [
                 _rows("Provider accounts", "cell_tower", "channels", "provideraccount"),
+                _rows("Prices", "payments", "channels", "price"),
                 _rows("Receipt calls", "move_to_inbox", "receipts", "receiptcall"),
                 _rows("Receipt norms", "hourglass", "insights", "receiptnorm"),
                 _rows("Probes", "radar", "insights", "probe"),

@@ -1,5 +1,5 @@
 """The pages of campaigns."""
 
-from apps.campaigns.admin import home, listing, live
+from apps.campaigns.admin import approvals, home, listing, live, policies
 
-__all__ = ["home", "listing", "live"]
+__all__ = ["approvals", "home", "listing", "live", "policies"]

@@ -1,5 +1,5 @@
-"""Pages about who carries messages: provider accounts, and the sandbox."""
+"""Pages about who carries messages: provider accounts, what they ask for, and the sandbox."""
 
-from apps.channels.admin import accounts, sandbox
+from apps.channels.admin import accounts, prices, sandbox
 
-__all__ = ["accounts", "sandbox"]
+__all__ = ["accounts", "prices", "sandbox"]
