@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
 from django.test import Client
 
@@ -159,3 +160,27 @@ def test_pruning_takes_what_is_older_says_so_and_leaves_the_wall_up(acme: Tenant
     assert not AuditEntry.objects.all_tenants().filter(label="old").exists()
     with pytest.raises(IntegrityError), transaction.atomic():
         AuditEntry.objects.all_tenants().delete()
+
+
+def test_the_command_keeps_a_month_at_least(acme: Tenant) -> None:
+    record(actor=COMMAND, tenant_id=acme.id, action="add", kind="events.eventtype", label="young")
+    with pytest.raises(CommandError, match="At least 30 days"):
+        call_command("prune_audit", older_than=29)
+    call_command("prune_audit", older_than=30)
+    kept = AuditEntry.objects.all_tenants().order_by("id").values_list("action", "label", "said")
+    assert [(action, label, said[:9]) for action, label, said in kept] == [
+        ("add", "young", ""),
+        ("prune", "", "0 entries"),
+    ]
+
+
+def test_keys_of_the_command_line_are_in_it_without_their_tokens(
+    acme: Tenant, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call_command("create_api_key", "acme")
+    token = capsys.readouterr().out.strip()
+    prefix = token.split("_")[2]
+    call_command("rotate_api_key", "acme", prefix)
+    call_command("revoke_api_key", "acme", prefix)
+    assert [row[:3] for row in log()] == [(verb, "tenants.apikey", prefix) for verb in ("add", "rotate", "revoke")]
+    assert token.rpartition("_")[2] not in str(list(AuditEntry.objects.all_tenants().values()))

@@ -1,5 +1,7 @@
 """What each role may do, cell by cell: written here once more, so that a slip in the table is seen."""
 
+from pathlib import Path
+
 import pytest
 
 from apps.tenants.roles import Role, permissions_of
@@ -123,3 +125,10 @@ def test_no_role_makes_live_keys_roles_or_staff() -> None:
 
 def test_every_role_says_what_it_is_for() -> None:
     assert all(role.sentence.endswith(".") for role in Role)
+
+
+def test_the_documentation_shows_the_same_table() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "roles.md").read_text()
+    shown = {line.split("`")[1]: line.count("| x ") for line in text.splitlines() if line.startswith("| `")}
+    assert {name: sum(name in permissions_of(role) for role in Role) for name in ROWS} == shown
+    assert all(f"| {role.value} | {role.sentence} |" in text for role in Role)

@@ -7,8 +7,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from apps.core.enums import KeyMode, Scope
 from apps.core.types import Tenant
+from apps.tenants.auditing import COMMAND, record
 from apps.tenants.keys import IssuedKey
-from apps.tenants.selectors import tenant_by_slug
+from apps.tenants.selectors import key_id_by_prefix, tenant_by_slug
 from apps.tenants.services import create_api_key
 
 
@@ -20,13 +21,29 @@ class Command(BaseCommand):
         add_key_arguments(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
+        tenant = named_tenant(options["slug"])
         key = create_api_key(
-            tenant=named_tenant(options["slug"]),
+            tenant=tenant,
             name=options["key_name"],
             mode=KeyMode(options["key_mode"]),
             scopes=read_scopes(options["scopes"]),
         )
+        log_key("add", tenant, key.prefix)
         print_key(self, key)
+
+
+def log_key(action: str, tenant: Tenant, prefix: str) -> None:
+    id_ = key_id_by_prefix(tenant, prefix)
+    said = f"{action.capitalize()}."
+    record(
+        actor=COMMAND,
+        tenant_id=tenant.id,
+        action=action,
+        kind="tenants.apikey",
+        object_id=id_ or "",
+        label=prefix,
+        said=said,
+    )
 
 
 def add_key_arguments(parser: CommandParser) -> None:

@@ -8,7 +8,7 @@ from django.db import transaction
 
 from apps.core.enums import KeyMode
 from apps.core.problems import Problem
-from apps.tenants.management.commands.create_api_key import add_key_arguments, print_key, read_scopes
+from apps.tenants.management.commands.create_api_key import add_key_arguments, log_key, print_key, read_scopes
 from apps.tenants.services import create_api_key, create_tenant
 
 
@@ -41,5 +41,6 @@ class Command(BaseCommand):
             raise CommandError(" ".join(error.messages)) from error
         except Problem as problem:
             raise CommandError(problem.detail) from problem
+        log_key("add", tenant, key.prefix)
         self.stderr.write(f"Created tenant {tenant.slug} ({tenant.id}).")
         print_key(self, key)

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from apps.tenants.management.commands.create_api_key import named_tenant
+from apps.tenants.management.commands.create_api_key import log_key, named_tenant
 from apps.tenants.selectors import key_id_by_prefix
 from apps.tenants.services import revoke_api_key
 
@@ -21,4 +21,5 @@ class Command(BaseCommand):
         key_id = key_id_by_prefix(tenant, options["prefix"])
         if key_id is None or not revoke_api_key(tenant=tenant, key_id=key_id):
             raise CommandError(f"{tenant.slug} has no key {options['prefix']} that is not revoked yet.")
+        log_key("revoke", tenant, options["prefix"])
         self.stderr.write("Revoked.")

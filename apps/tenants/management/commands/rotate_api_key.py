@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from apps.core.problems import Problem
-from apps.tenants.management.commands.create_api_key import named_tenant, print_key
+from apps.tenants.management.commands.create_api_key import log_key, named_tenant, print_key
 from apps.tenants.selectors import key_id_by_prefix
 from apps.tenants.services import rotate_api_key
 
@@ -28,4 +28,5 @@ class Command(BaseCommand):
             key = rotate_api_key(tenant=tenant, key_id=key_id, overlap=timedelta(hours=options["overlap_hours"]))
         except Problem as problem:
             raise CommandError(problem.detail) from problem
+        log_key("rotate", tenant, key.prefix)
         print_key(self, key)
