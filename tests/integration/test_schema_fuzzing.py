@@ -53,6 +53,7 @@ def test_every_operation_answers_as_documented(schema: Any, tenant: Tenant) -> N
     schedule = Caller(tenant).post(cast.SCHEDULED, {**cast.ROSA, "schedule": timing}).json()["id"]
     known = {"user_id": "rosa", "shown": shown, "key": "order_shipped_v3", "number": "1", "account": "sandbox-email"}
     known["schedule_id"] = schedule
+    known["segment"] = Caller(tenant).post("/v1/segments", {"key": "guests", "name": "Guests"}).json()["key"]
     key = create_api_key(
         tenant=tenant, name="fuzz", mode=KeyMode.TEST, scopes=list(Scope), rate_per_second=10**6, rate_burst=10**6
     )
