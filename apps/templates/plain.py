@@ -42,7 +42,7 @@ def said(template: BoundTemplate, data: Mapping[str, object]) -> str | None:
             continue
         value: object = data
         for name in piece.path:
-            if not isinstance(value, Mapping) or (value := value.get(name)) is None:
+            if not (type(value) is dict or isinstance(value, Mapping)) or (value := value.get(name)) is None:
                 return None
         if not isinstance(value, str) or len(value) > MOST or (piece.is_link and not is_safe_link(value)):
             return None
