@@ -140,7 +140,7 @@ class TestGate:
         mira.post(door("publish"), {"share": "5"})
         assert current() == 1
         text = mira.get(door("change")).content.decode()
-        assert "Version 2 goes to 5.0 % of the people" in text
+        assert "Version 2 goes to 5 % of the people" in text
         assert "Publish to a share" not in text
         mira.post(door("rollout"), {"do": "raise", "share": "50"})
         found = rollout.rollout(acme, "order")
@@ -158,6 +158,12 @@ class TestGate:
         assert "Everybody gets version 1 again." in text
         assert rollout.rollout(acme, "order") is None
         assert mira.get(door("rollout")).status_code == 405
+
+    def test_what_is_wrong_with_the_draft_itself_is_named_there(self, acme: Tenant, mira: Client) -> None:
+        cast.draft(acme, "order", cast.sms("ok"), cast.sms("One\n{{ data.nix }}", "de"))
+        text = mira.get(door("publish")).content.decode()
+        assert "sms, de, body, line 2, column 4: `data.nix` is missing." in text
+        assert "Publish version" not in text
 
     @pytest.mark.parametrize("share", ["0", "101", "x", "nan", ""])
     def test_it_refuses_a_share_that_is_none(self, acme: Tenant, mira: Client, real: list[Payload], share: str) -> None:

@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from django import forms
+from django import forms as fields
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
@@ -12,19 +12,23 @@ from django.urls import reverse
 from unfold.widgets import UnfoldAdminDecimalFieldWidget
 
 from apps.core.admin_bases import operator
+from apps.core.problem_codes import Code
 from apps.core.problems import Problem
 from apps.core.types import Tenant
-from apps.templates import models, rollout
+from apps.templates import models, rollout, selectors
 from apps.templates.admin.doors import tenant_of
+from apps.templates.admin.mistakes import Mistake, mistakes
 from apps.templates.admin.saying import published
+from apps.templates.checking import Check
+from apps.templates.forms import stored_variants
 from apps.templates.gate import check, publish_checked
 from apps.templates.usage import usage_of
 
 PUBLISHES = "message_templates.publish_template"
 
 
-class ShareForm(forms.Form):
-    share = forms.FloatField(
+class ShareForm(fields.Form):
+    share = fields.FloatField(
         label="Percent of the people who get it",
         min_value=0.01,
         max_value=100,
@@ -72,6 +76,7 @@ class GoingOutPages:
             "template": template,
             "original": template,
             "found": found,
+            "mistakes": _wrong(template, found),
             "form": form,
             "uses": usage_of(tenant=tenant, key=template.key),
         }
@@ -109,6 +114,15 @@ class GoingOutPages:
         if not request.user.has_perm(PUBLISHES):
             raise PermissionDenied
         return template
+
+
+def _wrong(template: models.Template, found: Check) -> list[Mistake]:
+    """With the draft itself, each at its place."""
+    if not found.errors:
+        return []
+    rows = selectors.variants(tenant_of(template), found.candidate)
+    forms = stored_variants(rows, is_layout=template.is_layout, is_partial=template.is_partial)
+    return mistakes(Problem(Code.TEMPLATE_INVALID, found.text, errors=list(found.errors)), forms)
 
 
 def _page_of(template: models.Template) -> str:
