@@ -49,6 +49,20 @@ class PolicyForm(ModelForm):
             *("tenant", "currency", "approval_above_people", "approval_for_keys"),
             *("growth_percent", "type_number_above", "refuses_over_budget"),
         )
+        labels = {
+            "approval_above_people": "Approval above so many people",
+            "growth_percent": "Growth in percent",
+            "approval_for_keys": "API keys need approvals, too",
+            "type_number_above": "Type the number above",
+            "refuses_over_budget": "Refuse what costs too much",
+        }
+        help_texts = {
+            "approval_above_people": "Of the audience. 0: always.",
+            "growth_percent": "An approval is void when people or cost grow by more.",
+            "approval_for_keys": "Otherwise a key that may launch launches.",
+            "type_number_above": "Whoever launches to more people types how many they are.",
+            "refuses_over_budget": "A campaign whose least cost is more than what is left is not launched. Otherwise it stops at the cap.",
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -91,7 +105,7 @@ class PolicyAdmin(TenantColumn, ModelAdmin):
                 )
             },
         ),
-        ("Budgets", {"fields": (("day_push", "day_email", "day_sms"), "refuses_over_budget")}),
+        ("Budgets", {"fields": ("day_push", "day_email", "day_sms", "refuses_over_budget")}),
     )
     empty_sentence = (
         "Without rules of its own a tenant asks for approvals above 1,000 people or a cost of 100, and has no budgets."

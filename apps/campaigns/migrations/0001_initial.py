@@ -63,6 +63,10 @@ class Migration(migrations.Migration):
                 ('refuses_over_budget', models.BooleanField(default=True)),
                 ('brake', models.JSONField(blank=True, default=dict)),
             ],
+            options={
+                'verbose_name': 'rules of a tenant',
+                'verbose_name_plural': 'rules for campaigns',
+            },
         ),
         migrations.CreateModel(
             name='Spending',

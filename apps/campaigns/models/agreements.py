@@ -59,6 +59,13 @@ class Policy(models.Model):
 
     objects: ClassVar[Any] = TenantManager()
 
+    class Meta:
+        verbose_name = "rules of a tenant"
+        verbose_name_plural = "rules for campaigns"
+
+    def __str__(self) -> str:
+        return f"Rules of {self.tenant}"
+
 
 class Spending(models.Model):
     """What was set aside for messages, in millionths of the policy's currency, as they were decided on; only where there is a limit.
