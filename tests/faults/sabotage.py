@@ -34,6 +34,8 @@ POINTS = (
     "after_flush_commit",
     "before_fire_commit",
     "after_fire_commit",
+    "before_page_commit",
+    "after_page_commit",
     "after_import_copy",
     "before_import_commit",
     "after_import_page",
@@ -99,6 +101,7 @@ def _resolve_sooner(factor: float) -> None:
 
 def _arm(point: str, what: str, number: str) -> None:
     from apps.audience.imports import lanes, staging, writing
+    from apps.campaigns import expanding, running
     from apps.dispatch import bells, draining, flushing, recording, route_batch, send_batch
     from apps.ledger import accepting, work
     from apps.ledger import flushing as flushes
@@ -136,6 +139,10 @@ def _arm(point: str, what: str, number: str) -> None:
             _wrap(recording, "settle", after=fire)
         case "after_settle":
             _wrap(send_batch, "record", after=fire)
+        case "before_page_commit":
+            _wrap(expanding, "_expand", after=fire)
+        case "after_page_commit":
+            _wrap(running, "expand_next", after=fire, only=bool)
         case "after_flush_locks":
             _wrap(flushes, "lock_waiting", after=fire, only=bool)
         case "before_flush_commit":
