@@ -71,13 +71,24 @@ class SegmentAdmin(TenantColumn, ModelAdmin):
 
     @display(description="Used by")
     def used(self, row: Any) -> str:
-        users = keeping.users_of(row.tenant_id, {row.id}).get(row.id, [])
-        more = len(users) - 2
-        return ", ".join(users[:2]) + (f" and {more} more" if more > 0 else "") or "-"
+        more = len(row.users) - 2
+        return ", ".join(row.users[:2]) + (f" and {more} more" if more > 0 else "") or "-"
 
     @display(description="State", label={"archived": "danger"})
     def state(self, row: Any) -> str:
         return "archived" if row.archived_at else ""
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """What uses the segments of a page is asked once for each tenant."""
+        found = super().get_changelist_instance(request)
+        rows = list(found.result_list)
+        for tenant_id in {row.tenant_id for row in rows}:
+            users = keeping.users_of(tenant_id, {row.id for row in rows if row.tenant_id == tenant_id})
+            for row in rows:
+                if row.tenant_id == tenant_id:
+                    row.users = users.get(row.id, [])
+        found.result_list = rows
+        return found
 
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view

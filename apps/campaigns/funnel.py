@@ -154,7 +154,8 @@ def _some(tenant_id: UUID, condition: Condition, whole: Count) -> list[UUID]:
     sql = f"""SELECT r.id FROM audience_recipient r TABLESAMPLE SYSTEM (%(share)s)
         WHERE r.tenant_id = %(tenant)s AND {condition.sql} ORDER BY r.id"""
     share = min(100.0, 100.0 * SAMPLED / max(1.0, _rows()))
-    return [id_ for (id_,) in ask(sql, {"tenant": tenant_id, "share": share, **condition.parameters})]
+    some = [id_ for (id_,) in ask(sql, {"tenant": tenant_id, "share": share, **condition.parameters})]
+    return some or page_of(tenant_id, condition, size=SAMPLED)
 
 
 def _rows() -> float:

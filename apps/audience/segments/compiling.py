@@ -130,19 +130,16 @@ def _references(tenant_id: UUID, node: tree.Node) -> dict[str, SegmentRow]:
             row = found.get(one.name)
             _refuse_useless(one, row)
             if row is not None and one.name in rows and not row.is_list:
-                following += _named_in(row)
+                following += _named_in(row, one.pointer)
         if not following:
             break
         wanted = following
     return found
 
 
-def _named_in(row: SegmentRow) -> list[tree.Named]:
-    """What its rules name; the pointers are of no use outside of it."""
-    return [
-        tree.Named(one.name, one.is_list, f"#segment/{row.key}{one.pointer}")
-        for one in tree.named(tree.parse(row.rules))
-    ]
+def _named_in(row: SegmentRow, pointer: str) -> list[tree.Named]:
+    """What its rules name. `pointer`: where the tree that was asked about leads to it."""
+    return [tree.Named(name, is_list, pointer) for name, is_list in tree.named_in(row.rules)]
 
 
 def _refuse_useless(one: tree.Named, row: SegmentRow | None) -> None:

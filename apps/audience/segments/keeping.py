@@ -13,7 +13,7 @@ from apps.audience.segments import stored
 from apps.audience.segments.compiling import compiled
 from apps.audience.segments.counting import Count, count
 from apps.audience.segments.fields import usages
-from apps.audience.segments.rules import named, parse
+from apps.audience.segments.rules import named_in, parse
 from apps.audience.segments.stored import SegmentRow
 from apps.core import clock, ids
 from apps.core.problem_codes import Code
@@ -108,7 +108,7 @@ def users_of(tenant_id: UUID, segment_ids: Collection[UUID]) -> dict[UUID, list[
     by_name = {name: row.id for row in rows if row.id in wanted for name in (row.key, ids.show(ids.SEGMENT, row.id))}
     for row in rows:
         if not row.is_list:
-            for used in {by_name[one.name] for one in named(parse(row.rules)) if one.name in by_name}:
+            for used in {by_name[name] for name, _ in named_in(row.rules) if name in by_name}:
                 found.setdefault(used, []).append(f"segment {row.key}")
     for segment_id, said in usages(tenant_id, wanted).items():
         found.setdefault(segment_id, []).extend(said)

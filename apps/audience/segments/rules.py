@@ -79,6 +79,15 @@ def named(node: Node) -> Iterator[Named]:
     return (one for one in walk(node) if isinstance(one, Named))
 
 
+def named_in(data: object) -> Iterator[tuple[str, bool]]:
+    """(name, is_list) of what a stored tree speaks of, also where a field that it asks about is gone."""
+    if isinstance(data, Mapping):
+        for word in GROUPS:
+            for part in data.get(word) or ():
+                yield from named_in(part)
+        yield from ((data[kind], kind == "list") for kind in ("segment", "list") if isinstance(data.get(kind), str))
+
+
 def leaves(node: Node) -> Iterator[Leaf]:
     return (one for one in walk(node) if isinstance(one, Leaf))
 
