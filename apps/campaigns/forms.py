@@ -16,6 +16,7 @@ from unfold.widgets import (
 )
 
 from apps.campaigns import rule_shapes
+from apps.campaigns.audience_words import rule_words
 from apps.campaigns.definitions import CampaignValues
 from apps.core.admin_bases import ModelForm
 from apps.core.bodies import decode_bytes
@@ -127,11 +128,13 @@ class AudienceForm(PartForm):
         widget=UnfoldAdminRadioSelectWidget,
     )
 
-    def __init__(self, data: Any, *, row: Any, groups: Sequence[tuple[str, str]]) -> None:
+    def __init__(self, data: Any, *, row: Any, groups: Sequence[tuple[str, str]], names: Mapping[str, str]) -> None:
+        """`groups`: what can be chosen; `names`: of all segments and lists by key. `kept_words`: exclusions that only rules can say."""
         include = rule_shapes.read((row.audience or {}).get("include"))
         exclude = rule_shapes.read((row.audience or {}).get("exclude"))
         known = {value for value, _ in groups}
         gone = [(value, f"{value} (gone)") for value in {*include.groups, *exclude.groups} - known]
+        self.kept_words = rule_words(exclude.rules, names) if exclude.rules else ""
         self._kept_exclude = (row.audience or {}).get("exclude") if exclude.kind == "rules" else None
         initial = {
             "kind": include.kind,
@@ -184,6 +187,9 @@ class ContentForm(PartForm):
         widget=UnfoldAdminSelectWidget,
         help_text="What a person has switched off does not reach them.",
     )
+    mode = forms.ChoiceField(
+        label="Reaches", choices=[(mode.value, mode.sentence) for mode in KeyMode], widget=UnfoldAdminSelectWidget
+    )
     event_type = forms.CharField(
         required=False,
         max_length=100,
@@ -201,10 +207,13 @@ class ContentForm(PartForm):
         initial = {
             "channels": list(row.channels),
             "category": row.category,
+            "mode": row.mode,
             "event_type": row.event_type,
             "constants": json.dumps(row.data, indent=2, ensure_ascii=False) if row.data else "",
         }
         super().__init__(data, initial=initial)
+        if row.category == Category.CRITICAL:
+            self.fields["category"].choices = [*CATEGORIES, ("critical", "Critical")]  # type: ignore[attr-defined]
         self._rows = list(variants)[:most]
         for place, variant in enumerate(self._rows):
             self.fields[f"v{place}-name"] = forms.CharField(
@@ -242,6 +251,7 @@ class ContentForm(PartForm):
         return {
             "channels": given["channels"],
             "category": given["category"],
+            "mode": given["mode"],
             "event_type": given["event_type"].strip(),
             "data": given["constants"],
             "variants": variants,

@@ -8,7 +8,7 @@ from django.test import Client
 from django.urls import reverse
 
 from apps.audience.segments import keeping
-from apps.campaigns import composing
+from apps.campaigns import briefs, composing
 from apps.campaigns.models import Campaign, Variant
 from apps.core import clock
 from apps.core.types import Tenant
@@ -118,6 +118,24 @@ def test_without_scripts_a_save_goes_on_to_the_tab_that_was_asked_for(mira: Clie
     assert Campaign.objects.get().audience == {"include": {"everyone": True}, "exclude": None}
 
 
+def test_exclusions_that_only_rules_can_say_are_kept_and_said(mira: Client, acme: Tenant, spring: UUID) -> None:
+    rule = {"all": [{"segment": "vip"}, {"field": "locale", "op": "is", "value": "de"}]}
+    audience = {"include": {"everyone": True}, "exclude": rule}
+    composing.save_part(
+        tenant=acme,
+        campaign_id=spring,
+        values=values(audience=audience),
+        version=1,
+        by="operator mira",
+        now=clock.now(),
+    )
+    assert "Very important and locale is de" in mira.get(page(spring, "audience")).content.decode()
+    quickly(mira, spring, typed(mira, spring, "audience", kind="some", groups=["segment:vip"]))
+    assert Campaign.objects.get().audience == {"include": {"segment": "vip"}, "exclude": rule}
+    quickly(mira, spring, typed(mira, spring, "audience", without_users="rosa\n rosa\notto"))
+    assert Campaign.objects.get().audience["exclude"] == {"users": ["rosa", "otto"]}
+
+
 def test_what_is_not_a_draft_is_shown_but_neither_changed_nor_offered(mira: Client, spring: UUID) -> None:
     data = typed(mira, spring, "delivery", throttle="600")
     Campaign.objects.update(status="in_review")
@@ -155,6 +173,22 @@ class TestParts:
         assert 'id="brief" hx-swap-oob="innerHTML"' in said
         assert "<html" not in said
         assert "<html" in mira.get(part(spring, "reach")).content.decode()
+
+    def test_the_summary_counts_anew_only_when_what_decides_was_changed(
+        self, mira: Client, acme: Tenant, spring: UUID, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def brief() -> str:
+            return str(mira.get(part(spring, "reach", brief="1"), headers={"HX-Request": "true"}).content.decode())
+
+        people.person(acme, "rosa")
+        assert "of 1 who match" in brief()
+        people.person(acme, "otto")
+        assert "of 1 who match" in brief()
+        quickly(mira, spring, typed(mira, spring, "audience", kind="everyone"))
+        assert "of 2 who match" in brief()
+        monkeypatch.setattr(briefs, "quick", lambda: (_ for _ in ()).throw(briefs.RedisError("away")))
+        people.person(acme, "bea")
+        assert "of 3 who match" in brief()
 
     def test_some_people_are_shown_with_why(self, mira: Client, acme: Tenant, spring: UUID) -> None:
         people.person(acme, "rosa")

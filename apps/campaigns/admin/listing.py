@@ -21,6 +21,7 @@ from apps.campaigns.admin.deeds import Deeds
 from apps.campaigns.admin.filters import OwnerFilter, PutAwayFilter, StatusFilter
 from apps.campaigns.admin.parts import Parts
 from apps.campaigns.admin.reviewing import Reviewing
+from apps.campaigns.admin.tabs import BY_NAME
 from apps.campaigns.audience_words import audience_words, named_in
 from apps.campaigns.definitions import CampaignValues
 from apps.campaigns.forms import NewCampaignForm
@@ -212,7 +213,8 @@ class CampaignAdmin(TenantColumn, Parts, Reviewing, Deeds, ModelAdmin):
             return self.page(request, composer)
         if request.POST.get("do"):
             return self.do(request, composer, request.POST["do"])
-        return HttpResponseRedirect(page_of(composer.row.id, request.POST.get("go") or composer.tab.name))
+        wanted = request.POST.get("go", "")
+        return HttpResponseRedirect(page_of(composer.row.id, wanted if wanted in BY_NAME else composer.tab.name))
 
     def seen(self, request: HttpRequest, object_id: Any) -> Any:
         """The row, if it is one that the person may look at."""

@@ -14,6 +14,7 @@ from apps.audience.segments.reach import Funnel
 from apps.campaigns import people, rule_shapes, schedule_words, texts
 from apps.campaigns.admin.composer import Composer
 from apps.campaigns.admin.reviewing import offered_tests
+from apps.campaigns.briefs import Brief, keep_brief, kept_brief
 from apps.campaigns.funnel import funnel
 from apps.campaigns.models import Variant
 from apps.campaigns.sampling import sample
@@ -71,17 +72,24 @@ class Parts:
         return {}
 
     def reach_view(self, request: HttpRequest, object_id: UUID) -> HttpResponse:
-        """The funnel; `brief`: for the summary."""
-        row = self._row(request, object_id)
-        found, wrong = reach_of(row)
-        context: dict[str, Any] = {"funnel": found, "wrong": wrong, "campaign": row, "brief": "brief" in request.GET}
+        """The funnel; `brief`: two numbers of it, for the summary, not older than a minute."""
+        row, is_brief = self._row(request, object_id), "brief" in request.GET
+        brief, found, wrong = kept_brief(row) if is_brief else None, None, ""
+        if brief is None:
+            found, wrong = reach_of(row)
+        if found is not None:
+            brief = Brief(found.matched, found.reached, found.is_exact)
+            keep_brief(row, brief)
+        context: dict[str, Any] = {"brief": brief, "is_brief": is_brief, "wrong": wrong, "campaign": row}
+        if brief is not None:
+            context["lasting"] = schedule_words.lasting(brief.reached or brief.matched, row.throttle)
         if found is not None:
             whole = max(found.matched, 1)
+            context["funnel"] = found
             context["bars"] = [
                 (one.channel.value.replace("_", "-"), [_step(one, name, said, whole) for name, said in STEPS])
                 for one in found.channels
             ]
-            context["lasting"] = schedule_words.lasting(found.reached or found.matched, row.throttle)
         return self._answer(request, "admin/campaigns/compose_reach.html", context)
 
     def people_view(self, request: HttpRequest, object_id: UUID) -> HttpResponse:

@@ -34,7 +34,7 @@ class Tab:
 def _audience(data: Any, row: Any, tenant: Tenant, variants: Sequence[Any]) -> PartForm:
     found = stored.live(tenant.id)
     groups = [(f"{'list' if one.is_list else 'segment'}:{one.key}", _label(one)) for one in found]
-    return AudienceForm(data, row=row, groups=groups)
+    return AudienceForm(data, row=row, groups=groups, names={one.key: one.name for one in found})
 
 
 def _label(one: Any) -> str:
