@@ -1,5 +1,6 @@
 """Who of the staff is what in which tenant, and who changed what."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -45,7 +46,7 @@ class MembershipAdmin(TenantColumn, ModelAdmin):
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         field = super().formfield_for_foreignkey(db_field, request, **kwargs)
         if db_field.name == "role":
-            field.help_text = " ".join(f"{role.value}: {role.sentence}" for role in Role)
+            field.help_text = format_html_join("", "<b>{}</b>: {}<br>", ((role.value, role.sentence) for role in Role))
             field.queryset = Group.objects.order_by("name")
         return field
 
@@ -155,8 +156,14 @@ def sides(its: Any) -> tuple[str, str]:
     """Before and after of one field, as a page shows them."""
     if not isinstance(its, list):
         return "", "changed; not kept"
-    before, after = ("-" if side in (None, "", []) else str(side) for side in its)
+    before, after = ("-" if side in (None, "", []) else _text(side) for side in its)
     return before, after
+
+
+def _text(side: Any) -> str:
+    if isinstance(side, list) and all(isinstance(one, str | int) for one in side):
+        return ", ".join(map(str, side))
+    return side if isinstance(side, str) else json.dumps(side, ensure_ascii=False)
 
 
 def _write(deed: Deed) -> None:

@@ -19,9 +19,11 @@ class Stamp:
 
     @classmethod
     def of(cls, project: Path, path: Path, database_url: str) -> Self:
-        """`database_url` is empty for a database of somebody else. Changes with the database, a migration or a dependency."""
+        """`database_url` is empty for a database of somebody else. Changes with the database, a migration, a dependency or a role."""
         password = urlsplit(database_url).password or ""
-        schema = _fingerprint([project / "requirements.txt", *project.glob("apps/*/migrations/*")])
+        schema = _fingerprint(
+            [project / "requirements.txt", project / "apps/tenants/roles.py", *project.glob("apps/*/migrations/*")]
+        )
         return cls(path, sha256(f"{password} {schema}".encode()).hexdigest() if password else "")
 
     def is_current(self) -> bool:
