@@ -179,6 +179,7 @@ class SegmentMembersView(APIView):
         request=MembersBody,
         responses={200: MembersAnswer, 409: ProblemBody},
     )
+    @audited("audience.segment", action="add_members", either="segment")
     def post(self, request: Request, segment: str) -> Response:
         body, tenant_id = decode(request, MembersBody, limit=MOST_BODY), caller_of(request).tenant.id
         row = _row(tenant_id, segment)
@@ -192,6 +193,7 @@ class SegmentMembersView(APIView):
         request=MembersBody,
         responses={200: MembersAnswer, 409: ProblemBody},
     )
+    @audited("audience.segment", action="remove_members", either="segment")
     def delete(self, request: Request, segment: str) -> Response:
         body, tenant_id = decode(request, MembersBody, limit=MOST_BODY), caller_of(request).tenant.id
         row = _row(tenant_id, segment)

@@ -7,6 +7,7 @@ import pytest
 
 from apps.audience.models import Segment, SegmentMember
 from apps.core.enums import Scope
+from apps.tenants.models import AuditEntry
 from tests.integration import ingest_cast as cast
 from tests.integration.admin_cast import person
 from tests.integration.statements import counted
@@ -66,6 +67,14 @@ def test_a_segment_lives_from_its_making_to_its_archiving(caller: Caller) -> Non
     assert caller.get("/v1/segments").json()["data"] == []
     assert [one["key"] for one in caller.get("/v1/segments?archived=true").json()["data"]] == ["pros"]
     assert code(caller.put("/v1/segments/pros", {"name": "x", "rules": PRO}))[:2] == (409, "conflict")
+    kept = AuditEntry.objects.of(caller.tenant).filter(kind="audience.segment").order_by("id")
+    assert list(kept.values_list("action", "label")) == [
+        ("add", "pros"),
+        ("change", "pros"),
+        ("archive", "pros"),
+        ("archive", "pros"),
+    ]
+    assert kept[1].difference["rules"] == [PRO, {"everyone": True}]
 
 
 @pytest.mark.parametrize(
