@@ -54,6 +54,7 @@ def test_every_operation_answers_as_documented(schema: Any, tenant: Tenant) -> N
     known = {"user_id": "rosa", "shown": shown, "key": "order_shipped_v3", "number": "1", "account": "sandbox-email"}
     known["schedule_id"] = schedule
     known["segment"] = Caller(tenant).post("/v1/segments", {"key": "guests", "name": "Guests"}).json()["key"]
+    known["campaign_id"] = Caller(tenant).post("/v1/campaigns", {"name": "Spring"}).json()["id"]
     key = create_api_key(
         tenant=tenant, name="fuzz", mode=KeyMode.TEST, scopes=list(Scope), rate_per_second=10**6, rate_burst=10**6
     )

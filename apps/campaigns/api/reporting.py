@@ -11,7 +11,8 @@ from apps.campaigns import approving, checking, costing, forecasting, reading, w
 from apps.campaigns.api.finding import ID, TAGS, found, id_of
 from apps.campaigns.budgeting import policy_of
 from apps.campaigns.models import Run, Variant
-from apps.campaigns.serializers import CampaignCheck, CampaignRunAnswer, CampaignRunPage, CampaignStats, CostAnswer
+from apps.campaigns.report_answers import CampaignCheck, CampaignStats, CostAnswer
+from apps.campaigns.serializers import CampaignRunAnswer, CampaignRunPage
 from apps.core import clock, ids
 from apps.core.enums import Scope
 from apps.core.openapi import PAGE_PARAMETERS
