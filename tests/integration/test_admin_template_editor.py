@@ -8,8 +8,8 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from apps.audience import picking
 from apps.audience.addresses import email_address
-from apps.audience.picking import forget_counted
 from apps.audience.services import upsert_recipients
 from apps.core.enums import Channel
 from apps.core.types import InlineRecipient, Tenant
@@ -25,7 +25,7 @@ SAMPLE = {"id": "A-1", "$recipient": {"first_name": "Zoe"}}
 
 @pytest.fixture
 def acme() -> Tenant:
-    forget_counted()
+    picking.forget_counted()
     return people.acme()
 
 
@@ -135,6 +135,19 @@ class TestLive:
         rest = self.seen(mira, sms("Hello", "en"), sms("Hallo", "de"))["rest"]
         assert "fr missing: 2 recipients will get en" in rest
         assert "de missing" not in rest
+
+    def test_people_who_take_too_long_to_count_are_not_told(
+        self, acme: Tenant, mira: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(picking, "_BY_LOCALE", "SELECT pg_sleep(1), %(tenant)s::uuid, %(most)s::int")
+        monkeypatch.setattr(picking, "WITHIN_MS", 1)
+        upsert_recipients(tenant=acme, inline=[InlineRecipient(user_id="rosa", locale="fr")])
+        assert "missing" not in self.seen(mira, sms("Hello", "en"))["rest"]
+
+    def test_the_worst_sixty_remarks_are_shown(self, mira: Client) -> None:
+        found = self.seen(mira, email('<a href="/x">Order</a>\n' * 70))
+        assert "and 12 more" in found["rest"]
+        assert len(found["marks"]) == 60
 
     def test_marketing_is_known_from_the_event_types_and_can_be_chosen(self, acme: Tenant, mira: Client) -> None:
         assert "unsubscribe" not in self.seen(mira, email("<p>Sale"))["rest"]

@@ -22,6 +22,7 @@ from apps.templates.trying import Trial, context_for, try_source
 from apps.templates.variables import has
 
 FALLBACKS_SHOWN = 6
+REMARKS_SHOWN = 60
 
 
 def live(tenant: Tenant, template: models.Template, data: QueryDict, *, sees_people: bool) -> dict[str, Any]:
@@ -50,7 +51,8 @@ def live(tenant: Tenant, template: models.Template, data: QueryDict, *, sees_peo
         "channel": form.channel.value,
         "look": look.value,
         "is_rtl": bool(data.get("rtl")),
-        "findings": trial.findings,
+        "findings": trial.findings[:REMARKS_SHOWN],
+        "more": max(0, len(trial.findings) - REMARKS_SHOWN),
         "prefix": form.prefix,
         "person": who,
         "locale": source.locale,
@@ -66,7 +68,7 @@ def live(tenant: Tenant, template: models.Template, data: QueryDict, *, sees_peo
         "head": render_to_string("admin/templates/live_head.html", context),
         "rest": render_to_string("admin/templates/live_rest.html", context),
         "mail": dressed(shown["html"], look, is_rtl=bool(data.get("rtl"))) if is_mail else "",
-        "marks": to_builtins([finding for finding in trial.findings if finding.line]),
+        "marks": to_builtins([finding for finding in trial.findings[:REMARKS_SHOWN] if finding.line]),
         "names": completions(tenant, sample)["names"],
     }
 
