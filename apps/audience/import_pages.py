@@ -51,6 +51,7 @@ def shown(tenant_id: UUID, import_id: UUID) -> dict[str, Any]:
         "percent": min(100, 100 * done // max(found.lines, 1)) if found.state != "finished" else 100,
         "left": "" if found.seconds_left is None else ago(found.seconds_left),
         "took": _took(found),
+        "mapped": [(column, found.mapping[column]) for column in found.columns if column in found.mapping],
         "may_be_cancelled": found.state in ("uploaded", "checking", "checked", "running", "paused"),
         **_faults(tenant_id, import_id, found),
     }

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from apps.audience import models
 from apps.audience.imports.dialect import head_of
+from apps.audience.imports.values import is_date
 from apps.core import crypto
 
 SHOWN = 3
@@ -28,7 +29,7 @@ def samples(tenant_id: UUID, import_id: UUID) -> list[list[str]]:
 def masked(value: str) -> str:
     """`r***@example.com`; of seven digits and more only the last two."""
     text = _MAIL.sub(r"\1***@", value)[:40]
-    if sum(char.isdigit() for char in text) < 7 or "@" in text:
+    if sum(char.isdigit() for char in text) < 7 or "@" in text or is_date(text):
         return text
     hidden = sum(char.isdigit() for char in text) - 2
     return "".join("*" if char.isdigit() and (hidden := hidden - 1) >= 0 else char for char in text)

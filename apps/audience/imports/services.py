@@ -83,7 +83,7 @@ def start_import(*, tenant: Tenant, import_id: UUID) -> None:
                 return
             case _:
                 raise _refusal(row, "start it")
-        models.Import.objects.of(tenant).filter(id=import_id).update(updated_at=now, **fields)
+        models.Import.objects.of(tenant).filter(id=import_id).update(updated_at=now, rate=0, **fields)
         transaction.on_commit(wake)
 
 

@@ -9,13 +9,18 @@ document.addEventListener("DOMContentLoaded", () => {
     const name = drop.querySelector("span:last-child");
     const progress = form.querySelector("[data-progress]");
     const said = (text) => { progress.querySelector("output").textContent = text; };
-    input.addEventListener("change", () => { if (input.files[0]) name.textContent = input.files[0].name; });
+    // before it reaches the field: the admin theme's own listener there looks for a field that this page does not have
+    form.addEventListener("change", (event) => {
+        if (event.target !== input) return;
+        event.stopPropagation();
+        if (input.files[0]) name.textContent = input.files[0].name;
+    }, true);
     for (const kind of ["dragover", "dragleave", "drop"]) drop.addEventListener(kind, (event) => {
         event.preventDefault();
         drop.classList.toggle("is-over", kind === "dragover");
         if (kind === "drop" && event.dataTransfer.files.length) {
             input.files = event.dataTransfer.files;
-            input.dispatchEvent(new Event("change"));
+            input.dispatchEvent(new Event("change", { bubbles: true }));
         }
     });
     form.addEventListener("submit", (event) => {
