@@ -31,5 +31,7 @@ def freeze(*, tenant_id: UUID, key: str, name: str, condition: Condition, now: d
 
 def frozen(segment_id: UUID) -> Condition:
     """Those of them who still exist."""
-    sql = "EXISTS (SELECT FROM audience_segmentmember f WHERE f.segment_id = %(frozen_list)s AND f.recipient_id = r.id)"
-    return Condition(sql, {"frozen_list": segment_id})
+    # named after its value, as every parameter of a condition: two go into one statement
+    name = f"frozen_{segment_id.hex}"
+    sql = f"EXISTS (SELECT FROM audience_segmentmember f WHERE f.segment_id = %({name})s AND f.recipient_id = r.id)"
+    return Condition(sql, {name: segment_id})
