@@ -7,7 +7,7 @@ from typing import Any
 
 from apps.campaigns.meeting import Person, people
 from apps.core import ids
-from apps.core.spreadsheets import BOM, line
+from apps.core.spreadsheets import BOM, lines
 from apps.ledger.run_results import everybody
 
 SIZE = 2_000
@@ -20,10 +20,10 @@ COLUMNS = (
 def lines_of(run: Any, *, is_masked: bool) -> Iterator[bytes]:
     """Three queries for each SIZE messages. Times in UTC, RFC 3339."""
     names = {one["position"]: one["name"] for one in run.definition.get("variants", [])}
-    yield BOM + line(COLUMNS)
+    yield BOM + lines([COLUMNS])
     for page in everybody(tenant_id=run.tenant_id, stamp=run.stamp, size=SIZE):
         found = people(run.tenant_id, page, is_masked=is_masked)
-        yield b"".join(line(_cells(one, names)) for one in found)
+        yield lines(_cells(one, names) for one in found)
 
 
 def file_name(run: Any) -> str:

@@ -148,6 +148,11 @@ def progress_of(run: Any, now: datetime) -> Progress:
     )
 
 
+def messages_of(run: Any) -> int:
+    """As they were counted last."""
+    return int(Tally.objects.of(run.tenant_id).filter(run_id=run.id).aggregate(all=Sum("count"))["all"] or 0)
+
+
 def shares(run_ids: Collection[UUID]) -> dict[UUID, tuple[int, int]]:
     """By run: (people who were decided on, all it is for), for lists. Two queries."""
     rows = Wave.objects.all_tenants().filter(run_id__in=run_ids).values("run_id").annotate(all=Sum("seen"))

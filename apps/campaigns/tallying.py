@@ -33,7 +33,7 @@ TIMES = 10
 AFTERWARDS = timedelta(seconds=30)
 LATEST = timedelta(hours=6)
 KEPT = timedelta(days=30)
-LEASE = timedelta(minutes=2)
+LEASE = timedelta(minutes=10)
 MOST_SAMPLES = 60
 OUR_OWN_DELAY = 60.0
 _MOVING = frozenset({RunStatus.RUNNING, RunStatus.TESTING, RunStatus.SENDING})

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.campaigns.pacing import STALE, Left, duration, ends_at, rate, sparkline
-from apps.core.spreadsheets import line
+from apps.core.spreadsheets import lines
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 T = NOW.timestamp()
@@ -83,5 +83,8 @@ def test_a_duration_is_said_shortly(seconds: int, said: str) -> None:
 
 def test_nothing_in_a_line_is_a_formula() -> None:
     bad = ["=1+1", "+49170", "-2", "@SUM(A1)", "\t=1", "\r=1", "\uff1d1"]
-    assert line(bad).decode() == "'=1+1,'+49170,'-2,'@SUM(A1),'\t=1,\"'\r=1\",'\uff1d1\r\n"
-    assert line(["plain", 'with "quotes", and commas', "a-b=c"]) == b'plain,"with ""quotes"", and commas",a-b=c\r\n'
+    assert lines([bad]).decode() == "'=1+1,'+49170,'-2,'@SUM(A1),'\t=1,\"'\r=1\",'\uff1d1\r\n"
+    assert (
+        lines([["plain", 'with "quotes", and commas', "a-b=c"], ["x"]])
+        == b'plain,"with ""quotes"", and commas",a-b=c\r\nx\r\n'
+    )

@@ -8,7 +8,7 @@ from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpRespons
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 
-from apps.campaigns import costing, exporting, meeting, money, results
+from apps.campaigns import costing, exporting, meeting, money, progress, results
 from apps.campaigns.admin.figures import figures, others, shown
 from apps.campaigns.models import Policy
 from apps.campaigns.progress import TROUBLE
@@ -96,6 +96,7 @@ class Results:
             wanted=Wanted(statuses=sorted(TROUBLE)),
             after=None,
             size=LATEST,
+            total=progress.messages_of(run),
         )
         context = {**self._framed(request, run), "people": meeting.people(run.tenant_id, page.rows, is_masked=True)}
         return TemplateResponse(request, "admin/campaigns/live_failures.html", context)
@@ -111,6 +112,7 @@ class Results:
             wanted=asked.wanted,
             after=_uuid(request.GET.get("after")),
             size=PAGE,
+            total=progress.messages_of(run),
         )
         context = {
             **self._framed(request, run),
