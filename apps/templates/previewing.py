@@ -11,7 +11,15 @@ from apps.templates import selectors
 from apps.templates.faults import Fault, RenderError
 from apps.templates.locales import locale_chain
 from apps.templates.parsed import Content, Version, versions
-from apps.templates.proving import PERSON, Source, behind_a_layout, compiled, field_error, sample_context
+from apps.templates.proving import (
+    PERSON,
+    Source,
+    behind_a_layout,
+    compiled,
+    field_error,
+    refuse_bad_sample,
+    sample_context,
+)
 from apps.templates.rendering import render
 from apps.templates.selectors import TemplateRow, VersionRow
 
@@ -27,6 +35,7 @@ def preview(
     recipient: Mapping[str, Any] | None = None,
 ) -> Rendered:
     """Raises Problem: template_invalid, with pointers to the version's variants; a locale that has no variant is one too."""
+    refuse_bad_sample(data or {}, "/data")
     person = {**(version.sample.get(PERSON) or {}), **(recipient or {})}
     sample = {**(version.sample if data is None else data), PERSON: person}
     locales = locale_chain(locale or str(person.get("locale", "")), tenant.locale)

@@ -7,7 +7,8 @@ from typing import Any
 from uuid import UUID
 
 from apps.core.enums import Channel
-from apps.core.problems import FieldError
+from apps.core.problem_codes import Code
+from apps.core.problems import FieldError, Problem
 from apps.core.types import Recipient, Tenant
 from apps.templates import engine, mail_build
 from apps.templates.content import Field, fields_of
@@ -87,6 +88,13 @@ def prove(
     if not sources:
         errors.append(FieldError("/variants", Fault.EMPTY, "There is nothing to publish: add a variant."))
     return Proof(tuple(results), tuple(errors), pieces.used)
+
+
+def refuse_bad_sample(sample: Mapping[str, Any], pointer: str) -> None:
+    """What stands for a person, a summary or a partial's values is an object. Raises Problem: wrong_type."""
+    for name in (PERSON, DIGEST, GIVEN):
+        if not isinstance(sample.get(name) or {}, Mapping):
+            raise Problem(Code.WRONG_TYPE, f"`{name}` is an object.", pointer=f"{pointer}/{name}")
 
 
 def sample_context(tenant: Tenant, sample: Mapping[str, Any], locale: str) -> dict[str, object]:

@@ -14,7 +14,7 @@ from apps.core.problems import FieldError, Problem
 from apps.core.types import Tenant
 from apps.templates import models
 from apps.templates.content import fields_of
-from apps.templates.proving import Source
+from apps.templates.proving import Source, refuse_bad_sample
 from apps.templates.publishing import publish, rollback
 
 __all__ = ["Source", "discard_draft", "publish", "publish_changes", "rollback", "save_draft"]
@@ -48,6 +48,7 @@ def save_draft(
     """
     if not KEY.fullmatch(key):
         raise Problem(Code.OUT_OF_RANGE, KEY_RULE, pointer="#path/key")
+    refuse_bad_sample(sample or {}, "/sample")
     rows = _checked(variants, is_layout=is_layout, is_partial=is_partial)
     if is_layout and is_partial:
         raise Problem(Code.CONTRADICTION, "A template is a layout or a partial, not both.", pointer="/is_partial")

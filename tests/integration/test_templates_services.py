@@ -159,6 +159,8 @@ def test_a_layout_must_be_published_first(acme: Tenant) -> None:
         ({"key": "Order"}, Code.OUT_OF_RANGE, "#path/key"),
         ({"key": "a" * 101}, Code.OUT_OF_RANGE, "#path/key"),
         ({"key": "a\n"}, Code.OUT_OF_RANGE, "#path/key"),
+        ({"sample": {"$recipient": "rosa"}}, Code.WRONG_TYPE, "/sample/$recipient"),
+        ({"sample": {"$given": [1]}}, Code.WRONG_TYPE, "/sample/$given"),
         ({"layout": "nowhere"}, Code.UNKNOWN_TEMPLATE, "/layout"),
         ({"layout": "plain"}, Code.UNKNOWN_TEMPLATE, "/layout"),
         ({"layout": "foreign"}, Code.UNKNOWN_TEMPLATE, "/layout"),

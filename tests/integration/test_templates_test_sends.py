@@ -139,6 +139,7 @@ def test_what_cannot_be_sent_is_refused_and_nothing_is_written(acme: Tenant) -> 
         ({"user_ids": ["rosa"], "seed_list": "none"}, 404, "not_found"),
         ({"user_ids": ["rosa"], "version": 9}, 404, "not_found"),
         ({"user_ids": ["rosa"], "channels": ["email"]}, 422, "template_invalid"),
+        ({"user_ids": ["rosa"], "data": {"$digest": "x"}}, 400, "wrong_type"),
         ({"addresses": ["x@"]}, 400, "invalid_email"),
         ({"user_ids": ["rosa"], "channels": ["fax"]}, 400, "out_of_range"),
     ):
