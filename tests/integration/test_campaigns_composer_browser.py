@@ -149,6 +149,8 @@ def test_somebody_elses_change_is_shown_beside_ones_own(
 def test_rules_of_its_own_are_built_and_kept(browser: Chromium, live_server: Any, spring: UUID) -> None:
     browser.open(page(live_server, spring, "audience"))
     browser.evaluate("document.querySelector('[name=kind][value=rules]').click()")
+    browser.wait_for("document.getElementById('version').value === '2'")
+    assert Campaign.objects.get().audience["include"] == {"all": [{"segment": "vip"}]}
     browser.evaluate(
         "(a => { a.value = JSON.stringify({field: 'locale', op: 'is', value: 'de'});"
         " a.dispatchEvent(new Event('input', {bubbles: true})); a.dispatchEvent(new Event('change', {bubbles: true})); })"

@@ -11,7 +11,7 @@ from django.urls import URLPattern
 from apps.audience import selectors as audience
 from apps.audience.segment_views import catalogue
 from apps.audience.segments.reach import Funnel
-from apps.campaigns import people, rule_shapes, schedule_words, texts
+from apps.campaigns import people, schedule_words, texts
 from apps.campaigns.admin.composer import Composer
 from apps.campaigns.admin.reviewing import offered_tests
 from apps.campaigns.briefs import Brief, keep_brief, kept_brief
@@ -197,8 +197,8 @@ def content_cards(composer: Composer) -> list[dict[str, Any]]:
 
 
 def _rules(composer: Composer) -> Any:
-    """What the builder begins with."""
-    return rule_shapes.read((composer.row.audience or {}).get("include")).rules or {"everyone": True}
+    """What the builder begins with: who chooses rules begins with what was chosen before."""
+    return (composer.row.audience or {}).get("include") or {"everyone": True}
 
 
 def _is_for_all(row: templates.TemplateRow) -> bool:
