@@ -9,6 +9,7 @@ from django.urls import reverse
 
 from apps.audience.models import Segment, SegmentMember
 from apps.audience.segments import keeping, lists
+from apps.audience.services import forget_recipient
 from apps.core.problem_codes import Code
 from apps.core.problems import Problem
 from apps.tenants.models import AuditEntry
@@ -74,6 +75,10 @@ def test_a_list_is_filled_and_emptied() -> None:
     shown = said(client, page(row, "members"), user_ids="rosa, nobody\nrosa", add="")
     assert "1 people put on the list." in shown
     assert "Nobody has these user ids: nobody." in shown
+    assert list(SegmentMember.objects.of(tenant).values_list("recipient_id", flat=True)) == [rosa]
+    person(tenant, "gone")
+    lists.add_members(tenant_id=tenant.id, segment_id=row.id, user_ids=["gone"])
+    forget_recipient(tenant=tenant, user_id="gone")
     assert list(SegmentMember.objects.of(tenant).values_list("recipient_id", flat=True)) == [rosa]
     assert "1 people taken off the list." in said(client, page(row, "members"), user_ids="rosa", remove="")
     assert SegmentMember.objects.of(tenant).count() == 0

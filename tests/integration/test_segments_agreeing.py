@@ -13,7 +13,7 @@ from apps.audience.models import Endpoint, Recipient
 from apps.audience.segments import counting
 from apps.audience.segments.compiling import EVERYBODY, condition_of
 from apps.audience.segments.counting import Count, count
-from apps.audience.segments.pages import page_of
+from apps.audience.segments.pages import has, last_id, page_of
 from apps.campaigns import sampling
 from apps.campaigns.funnel import funnel, standings
 from apps.core import clock
@@ -150,6 +150,22 @@ def test_a_condition_finds_exactly_those_whom_its_rules_describe(made: Made) -> 
         assert found == [row.id for row in rows if oracle.holds(row, rule)], rule
         sizes.add(len(found))
     assert len(sizes) > 30
+
+
+def test_pages_are_the_whole_in_its_order_and_end_where_they_are_told(made: Made) -> None:
+    tenant_id, now = made.tenant.id, clock.now()
+    condition = condition_of(tenant_id, {"field": "blocked", "op": "is", "value": False}, now)
+    german = condition_of(tenant_id, {"field": "locale", "op": "is", "value": "de"}, now)
+    whole = page_of(tenant_id, condition, size=1_000)
+    walked: list[UUID] = []
+    while page := page_of(tenant_id, condition, after=walked[-1] if walked else None, size=7):
+        walked += page
+    assert walked == whole == sorted(whole)
+    assert page_of(tenant_id, condition, after=whole[3], upto=whole[9], size=1_000) == whole[4:10]
+    both = page_of(tenant_id, condition, size=1_000, extra=german)
+    assert both == [id_ for id_ in whole if has(tenant_id, german, id_)] != []
+    assert last_id(tenant_id) == max(made.ids.values())
+    assert page_of(UUID(int=1), condition, size=1_000) == []
 
 
 DEFAULTS: list[list[Default]] = [
