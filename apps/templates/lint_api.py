@@ -33,7 +33,7 @@ class LintView(APIView):
         tags=TAGS,
         parameters=[KEY],
         request=bodies.LintBody,
-        responses={200: bodies.LintAnswer, 404: ProblemBody, 422: ProblemBody},
+        responses={200: bodies.LintAnswer, 404: ProblemBody},
         examples=[
             OpenApiExample("as it is saved", value={}, request_only=True),
             OpenApiExample(
