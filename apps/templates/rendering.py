@@ -45,7 +45,7 @@ EXAMPLE_LINKS: Mapping[str, str] = MappingProxyType(
     }
 )
 """`vars` of what is sent to nobody."""
-_ENTITY = re.compile(r"&(?:#0*(?:123|37)|#x0*(?:7b|25)|lbrace|lcub|percnt);?", re.IGNORECASE)
+_ENTITY = re.compile(r"&(?:#0*(?:123|37)|#[xX]0*(?:7[bB]|25)|lbrace|lcub|percnt);?")
 _SHORT_SMS = 67 * MOST_SMS_SEGMENTS // 2
 _HIDDEN = (
     '<div style="display:none;font-size:1px;line-height:1px;max-height:0;max-width:0;opacity:0;overflow:hidden;mso-hide:all">'
