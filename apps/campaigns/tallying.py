@@ -12,7 +12,7 @@ from time import monotonic
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.db.models import Q, Sum
 
 from apps.campaigns import braking, launching, slicing
@@ -57,7 +57,17 @@ def tally_due(now: datetime) -> int:
         Run.objects.all_tenants().filter(under_way, is_due).order_by("finished_at", "id").values_list("id", flat=True)
     )
     known = _norms(now) if due else {}
-    return sum(tally_run(run_id, now, known) is not None for run_id in due)
+    return sum(_tried(run_id, now, known) for run_id in due)
+
+
+def _tried(run_id: UUID, now: datetime, known: Mapping[str, Norm]) -> bool:
+    """One that takes too long, or that the database has no time for, keeps no other waiting."""
+    try:
+        return tally_run(run_id, now, known) is not None
+    except OperationalError as error:
+        log.warning("run not counted", extra={"run": str(run_id), "error": type(error.__cause__ or error).__name__})
+        Meter.objects.all_tenants().filter(run_id=run_id).update(next_at=now + AFTERWARDS)
+        return False
 
 
 def tally_run(run_id: UUID, now: datetime, known: Mapping[str, Norm] | None = None) -> Counted | None:
@@ -78,6 +88,7 @@ def tally_run(run_id: UUID, now: datetime, known: Mapping[str, Norm] | None = No
     outcomes = tallies.outcomes(tenant_id=run.tenant_id, stamp=run.stamp, of=stages)
     counted = _counted(run, stages, outcomes)
     _write(run, meter, counted, now, monotonic() - started)
+    _note(run, tallied_at=now)
     _brake(run, counted, receipts, now)
     if slicing.is_due(run, meter, now):
         slicing.slice_run(run, meter, now)
@@ -131,7 +142,14 @@ def _write(run: Any, meter: Any, counted: Counted, now: datetime, took: float) -
         if run.status == RunStatus.PAUSED and run.paused_by == braking.BY:
             meter.judged_from = now
         meter.save(update_fields=["samples", "took", "next_at", "judged_from"])
-        Run.objects.of(run.tenant_id).filter(id=run.id).update(tallied_at=now)
+
+
+def _note(run: Any, **times: datetime) -> None:
+    """On the run's row, unless a page of it is being written: then the next count does."""
+    with transaction.atomic():
+        rows = Run.objects.of(run.tenant_id).filter(id=run.id)
+        if rows.select_for_update(skip_locked=True, no_key=True).values_list("id").first():
+            rows.update(**times)
 
 
 def _pause(run: Any, now: datetime, took: float) -> timedelta:
@@ -179,7 +197,7 @@ def _brake(run: Any, counted: Counted, receipts: Mapping[str, Norm], now: dateti
         return
     policy = Policy.objects.of(run.tenant_id).values_list("brake", flat=True).first()
     found = braking.judge(evidence(counted.stages, receipts), braking.limits(run.definition.get("brake"), policy))
-    Run.objects.of(run.tenant_id).filter(id=run.id).update(judged_at=now)
+    _note(run, judged_at=now)
     if found is not None:
         _stop(run, found, now)
 

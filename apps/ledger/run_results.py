@@ -11,9 +11,9 @@ from uuid import UUID
 
 from apps.core.enums import MACHINE, Channel, EventKind
 from apps.core.enums import DeliveryStatus as D
-from apps.core.rows import atomic, fetch
+from apps.core.rows import fetch
 from apps.ledger.broadcasts import begin_of
-from apps.ledger.tallies import OF_RUN, PEOPLE, RANK_SQL, ROOM, bounds
+from apps.ledger.tallies import OF_RUN, PEOPLE, RANK_SQL, bounds, roomy
 
 DELAYS: tuple[float, ...] = (1, 5, 15, 60, 300, 900, 3_600, 21_600, 86_400)
 """Seconds; what took longer comes after the last one."""
@@ -58,9 +58,7 @@ GROUP BY GROUPING SETS ((r.locale), (r.timezone, date_bin('{QUARTER}', p.sent_at
 
 def traits(*, tenant_id: UUID, stamp: int, people: str) -> list[Trait]:
     """One query."""
-    with atomic():
-        fetch(ROOM, {})
-        rows = fetch(_TRAITS.format(people=people), bounds(tenant_id, stamp))
+    rows = roomy(_TRAITS.format(people=people), bounds(tenant_id, stamp))
     return [
         Trait(locale, None, None, Counts(*counts)) if is_locale else Trait(None, zone, at, Counts(*counts))
         for is_locale, locale, zone, at, *counts in rows
@@ -69,7 +67,7 @@ def traits(*, tenant_id: UUID, stamp: int, people: str) -> list[Trait]:
 
 def delays(*, tenant_id: UUID, stamp: int) -> dict[int, int]:
     """Deliveries whose arrival was proved, by the place in DELAYS of the least that they took no longer than; len(DELAYS): longer."""
-    rows = fetch(
+    rows = roomy(
         f"""SELECT width_bucket(extract(epoch FROM d.delivered_at - d.created_at)::float8, %(delays)s::float8[]), count(*)
         FROM ledger_delivery d WHERE {OF_RUN} AND d.delivered_at IS NOT NULL GROUP BY 1""",
         {**bounds(tenant_id, stamp), "delays": [float(one) for one in DELAYS]},
@@ -91,7 +89,7 @@ class Doing:
 
 def doings(*, tenant_id: UUID, stamp: int) -> list[Doing]:
     """From the events of the run: a range of their index."""
-    rows = fetch(
+    rows = roomy(
         f"""SELECT e.kind, e.code = %(machine)s, split_part(e.detail, ' ', 1),
             min(split_part(e.detail, ' ', 2)), count(DISTINCT e.delivery_id)
         FROM ledger_delivery_event e JOIN ledger_delivery d ON d.id = e.delivery_id

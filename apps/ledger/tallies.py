@@ -95,6 +95,13 @@ def bounds(tenant_id: UUID, stamp: int) -> dict[str, Any]:
     return {"begin": begin_of(stamp), "end": end_of(stamp), "tenant": tenant_id}
 
 
+def roomy(sql: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    """One statement, with room and time."""
+    with atomic():
+        fetch(ROOM, {})
+        return fetch(sql, parameters)
+
+
 def stages(
     *, tenant_id: UUID, stamp: int, since: datetime | None, patience: Mapping[str, float], now: datetime
 ) -> list[Stage]:
@@ -119,9 +126,7 @@ def outcomes(*, tenant_id: UUID, stamp: int, of: Sequence[Stage] = ()) -> list[O
     """`of`: the stages, where they are known: who has one delivery at most needs not be asked about twice."""
     if of and len(channels := {stage.channel for stage in of}) == 1 and Channel.PUSH not in channels:
         return _alone(of)
-    with atomic():
-        fetch(ROOM, {})
-        rows = fetch(_OUTCOMES, bounds(tenant_id, stamp))
+    rows = roomy(_OUTCOMES, bounds(tenant_id, stamp))
     return [Outcome(variant, _OF_RANK[letter], *rest) for variant, letter, *rest in rows]
 
 

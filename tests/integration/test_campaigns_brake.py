@@ -202,3 +202,18 @@ def test_a_bad_campaign_stops_after_its_first_page(live_server: Any, tmp_path: P
     count(run)
     assert state(run) == GOING
     assert campaign_runs_cast.expand(60) == [60, 60, 20]
+
+
+def test_what_was_learnt_of_an_account_is_told_below() -> None:
+    from apps.insights.models import ReceiptNorm
+
+    ReceiptNorm.objects.create(
+        account="sandbox-email", place="", sample=500, delay=4, patience=38, missing=0.07, learnt_at=clock.now()
+    )
+    ReceiptNorm.objects.create(
+        account="sandbox-email", place="gmail.com", sample=99, delay=9, patience=48, missing=0.5, learnt_at=clock.now()
+    )
+    known = reporting.norms()
+    assert known["sandbox-email"] == Norm(38, 0.07)
+    assert known["sandbox-sms"] == Norm(reporting.PATIENCE, 0.0)
+    assert "sandbox-in_app" not in known

@@ -10,6 +10,7 @@ from apps.campaigns import tallying
 from apps.campaigns.models import Meter, Run
 from apps.core import clock
 from apps.ledger.models import Delivery
+from apps.tenants.models import AuditEntry
 from tests.integration import admin_cast, dispatch_cast
 from tests.integration import campaigns_live_cast as cast
 from tests.integration.dispatch_cast import rung as rung
@@ -103,6 +104,8 @@ def test_it_can_be_paused_resumed_slowed_down_and_cancelled(mira: Client) -> Non
     assert "Paused: 0 in flight, which nobody can call back; 0 waiting." in page.content.decode()
     assert state(run)[:3] == ("paused", "paused", "by_hand")
     assert run.paused_by == "operator mira"
+    kept = AuditEntry.objects.all_tenants().filter(object_id=str(run.id)).values_list("actor", "action", "said")
+    assert list(kept) == [("operator mira", "operate", "Paused: 0 in flight, which nobody can call back; 0 waiting.")]
     assert "Paused: 0 in flight, 0 waiting." in text(mira, url(run))
 
     mira.post(url(run, "operate", "resume"))

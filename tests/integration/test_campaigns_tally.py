@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 
 from apps.audience.models import Recipient
 from apps.campaigns import slicing, tallying
@@ -250,3 +251,23 @@ def test_what_is_held_back_on_the_way_keeps_the_samples_short() -> None:
     samples = Meter.objects.all_tenants().get().samples
     assert len(samples) == 60
     assert samples[-1][1:] == [10, 8]
+
+
+def test_a_run_that_takes_too_long_keeps_no_other_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    slow, quick, now = cast.run_of(name="Slow"), cast.run_of(name="Quick", stamp=1), clock.now()
+    whole = tallying.tallies.stages
+
+    def stages(**asked: Any) -> Any:
+        if asked["stamp"] == slow.stamp:
+            raise OperationalError("canceling statement due to statement timeout")
+        return whole(**asked)
+
+    monkeypatch.setattr(tallying.tallies, "stages", stages)
+    assert tallying.tally_due(now) == 1
+    meters = dict(Meter.objects.all_tenants().values_list("run_id", "next_at"))
+    assert meters[slow.id] == now + tallying.AFTERWARDS
+    quick.refresh_from_db()
+    slow.refresh_from_db()
+    assert (quick.tallied_at, slow.tallied_at) == (now, None)
+    monkeypatch.undo()
+    assert tallying.tally_due(meters[slow.id]) == 2
