@@ -154,7 +154,8 @@ def refuse_braces(field: Field, text: str, context: Mapping[str, object]) -> Non
     """As it leaves, without its control characters; a browser shows entities of HTML as what they stand for."""
     if field.is_html and _ENTITY.search(text):
         text = _ENTITY.sub(lambda found: unescape(found[0]), text)
-    if any(mark in text and not _holds(context, mark) for mark in ("{{", "{%")):
+    # one character is found a hundred times as fast as two
+    if "{" in text and any(mark in text and not _holds(context, mark) for mark in ("{{", "{%")):
         raise RenderError(Fault.BRACES, "Braces of the template itself would reach the reader.", field=field.name)
 
 
