@@ -94,7 +94,7 @@ def _measured(made: World, only: list[str], quick: bool, sends: int) -> dict[str
     if "segments" in only:
         _say("segments", results, segments.counting(quick))
     if "importing" in only:
-        _say("importing", results, importing.importing(quick))
+        _say("importing", results, importing.importing(made, quick))
     sent = [name for name in PROVIDERS if "providers" in only or f"send_{name}" in only]
     watched = [name for name in PROVIDERS if f"memory_{name}" in only]
     if "provider_memory" in only and not quick:

@@ -2,8 +2,10 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from typing import Any
+from uuid import UUID
 
 from django.db import connection
 
@@ -14,9 +16,9 @@ from apps.core import ids
 from apps.core.types import Tenant
 from apps.tenants.services import create_tenant
 from tests.bench.results import Result, result
+from tests.bench.world import World
 
 ROWS = 1_000_000
-_PIECE = 64 * 1024
 MAPPING = {
     "id": "user_id",
     "mail": "email",
@@ -37,44 +39,65 @@ _BARE = (
 )
 
 
-def importing(quick: bool) -> dict[str, Result]:
-    """The rows of both are gone afterwards. `bare`: ready-made ids, cipher texts and hashes, one connection, one transaction each."""
-    rows, runs = (ROWS // 20, 1) if quick else (ROWS, 3)
+def importing(made: World, quick: bool, rows: int = ROWS) -> dict[str, Result]:
+    """The rows of both are gone afterwards. `bare`: ready-made ids, cipher texts and hashes, one connection, one transaction each.
+    `cpu`: microseconds of processor time a row, of this process and of PostgreSQL: what to compare on a busy machine."""
+    rows, runs = (rows // 20, 1) if quick else (rows, 3)
     found: dict[str, list[float]] = {name: [] for name in ("upload", "check", "write", "whole", "bare")}
+    cpu: dict[str, dict[str, float]] = {}
     for number in range(runs):
         tenant = create_tenant(slug=f"bench-import-{number}", name="Import")
-        for name, seconds in _imported(tenant, rows).items():
+        clock = Clock(made, rows)
+        _import(tenant, rows, clock)
+        _clear()
+        _bare(tenant, rows, clock)
+        _clear()
+        for name, seconds in clock.seconds.items():
             found[name].append(rows / seconds)
-        _clear(tenant)
-        found["bare"].append(rows / _bare(tenant, rows))
-        _clear(tenant)
+        found["whole"].append(rows / sum(clock.seconds[name] for name in ("upload", "check", "write")))
+        cpu = clock.cpu
     bare = found.pop("bare")
     targets = {"upload": "-", "check": "-", "write": "-", "whole": ">= 40,000"}
-    return {f"import_{name}": result("rows/s", speeds, bare, targets[name]) for name, speeds in found.items()}
+    return {f"import_{name}": result("rows/s", speeds, bare, targets[name], cpu=cpu) for name, speeds in found.items()}
 
 
-def _imported(tenant: Tenant, rows: int) -> dict[str, float]:
-    begun = time.perf_counter()
-    intake = Intake(tenant.id)
-    for piece in _file(rows):
-        intake.feed(piece)
-    intake.close()
-    import_id = services.create_import(tenant=tenant, intake=intake, file_name="bench.csv", by="bench")
-    taken = time.perf_counter()
-    services.map_columns(tenant=tenant, import_id=import_id, mapping=MAPPING)
-    _work()
-    checked = time.perf_counter()
-    services.start_import(tenant=tenant, import_id=import_id)
-    _work()
-    written = time.perf_counter()
+class Clock:
+    """Seconds on the wall by phase, and microseconds a row of each process."""
+
+    def __init__(self, made: World, rows: int) -> None:
+        self.seconds: dict[str, float] = {}
+        self.cpu: dict[str, dict[str, float]] = {}
+        self._made, self._rows = made, rows
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        begun, own, theirs = time.perf_counter(), time.process_time(), self._made.cpu()["postgres"]
+        yield
+        self.seconds[name] = time.perf_counter() - begun
+        used = {"python": time.process_time() - own, "postgres": self._made.cpu()["postgres"] - theirs}
+        self.cpu[name] = {process: round(seconds / self._rows * 1e6, 1) for process, seconds in used.items()}
+
+
+def _import(tenant: Tenant, rows: int, clock: Clock) -> None:
+    pieces = list(_file(rows))
+    with clock("upload"):
+        import_id = _upload(tenant, pieces)
+    with clock("check"):
+        services.map_columns(tenant=tenant, import_id=import_id, mapping=MAPPING)
+        _work()
+    with clock("write"):
+        services.start_import(tenant=tenant, import_id=import_id)
+        _work()
     row = models.Import.objects.of(tenant).get(id=import_id)
     assert (row.state, row.created, row.added) == ("finished", rows, rows), row.error
-    return {
-        "upload": taken - begun,
-        "check": checked - taken,
-        "write": written - checked,
-        "whole": written - begun,
-    }
+
+
+def _upload(tenant: Tenant, pieces: list[bytes]) -> UUID:
+    intake = Intake(tenant.id)
+    for piece in pieces:
+        intake.feed(piece)
+    intake.close()
+    return services.create_import(tenant=tenant, intake=intake, file_name="bench.csv", by="bench")
 
 
 def _work() -> None:
@@ -92,20 +115,18 @@ def _file(rows: int) -> Iterator[bytes]:
         yield "".join(lines).encode()
 
 
-def _bare(tenant: Tenant, rows: int) -> float:
+def _bare(tenant: Tenant, rows: int, clock: Clock) -> None:
     """From the same text; what takes processor time in Python (ids, cipher texts, hashes) is made beforehand."""
     lines = ["\t".join((*_values(n), f"\\\\x{'ab' * 52}", f"\\\\x{_hash(n)}")) + "\n" for n in range(rows)]
     with connection.cursor() as cursor:
         cursor.execute("SET statement_timeout = 0")
-        begun = time.perf_counter()
-        cursor.execute(_BARE[0])
-        _copy(lines)
-        for sql in _BARE[1:]:
-            cursor.execute(sql, {"tenant": tenant.id})
-        took = time.perf_counter() - begun
+        with clock("bare"):
+            cursor.execute(_BARE[0])
+            _copy(lines)
+            for sql in _BARE[1:]:
+                cursor.execute(sql, {"tenant": tenant.id})
         cursor.execute("DROP TABLE bench_staged")
         cursor.execute("RESET statement_timeout")
-    return took
 
 
 def _copy(lines: list[str]) -> None:
@@ -130,7 +151,7 @@ def _hash(number: int) -> str:
     return sha256(str(number).encode()).hexdigest()
 
 
-def _clear(tenant: Tenant) -> None:
+def _clear() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SET statement_timeout = 0")
         cursor.execute("TRUNCATE audience_recipient CASCADE")

@@ -53,12 +53,13 @@ WITH mine AS (
 )
 SELECT id, moved, false FROM changed AS c (id, moved) UNION ALL SELECT NULL, false, true FROM refused
 """
+_COUNT = f"SELECT count(*) FROM {{table}} s WHERE {_PAGE}"
 _ADDRESS = f"""
-SELECT s.{{name}}_id AS id, r.id AS recipient_id, '{{channel}}' AS channel, '{{kind}}' AS kind, s.{{name}}_sealed AS sealed,
+SELECT s.{{name}}_id AS id, {{owner}} AS recipient_id, '{{channel}}' AS channel, '{{kind}}' AS kind, s.{{name}}_sealed AS sealed,
     s.{{name}}_hash AS address_hash, s.{{name}}_masked AS masked
-FROM {{table}} s JOIN audience_recipient r ON r.tenant_id = %(tenant)s AND r.user_id = s.user_id
-WHERE {_PAGE} AND s.{{name}}_sealed IS NOT NULL
+FROM {{table}} s {{join}} WHERE {_PAGE} AND s.{{name}}_sealed IS NOT NULL
 """
+_OWNER = "JOIN audience_recipient r ON r.tenant_id = %(tenant)s AND r.user_id = s.user_id"
 # while hash keys are changed an address may still be known by an earlier one
 _UNKNOWN = """ AND NOT EXISTS (SELECT FROM audience_endpoint e WHERE e.recipient_id = r.id AND e.channel = '{channel}'
     AND e.address_hash = ANY (s.{name}_earlier))"""
@@ -67,8 +68,8 @@ INSERT INTO audience_endpoint (id, tenant_id, recipient_id, channel, kind, seale
     retired_reason, last_seen_at, created_at, updated_at)
 SELECT id, %(tenant)s, recipient_id, channel, kind, sealed, address_hash, masked, '', %(now)s, '', %(now)s, %(now)s, %(now)s
 FROM ({addresses}) a ORDER BY recipient_id, channel, address_hash
-ON CONFLICT (recipient_id, channel, address_hash) DO NOTHING
 """
+_UNLESS_KNOWN = "ON CONFLICT (recipient_id, channel, address_hash) DO NOTHING"
 _LIST = f"""
 INSERT INTO audience_segmentmember (segment_id, recipient_id, tenant_id)
 SELECT %(list)s, r.id, %(tenant)s FROM {{table}} s JOIN audience_recipient r ON r.tenant_id = %(tenant)s AND r.user_id = s.user_id
@@ -100,7 +101,7 @@ def open_lanes(tenant_id: UUID, import_id: UUID) -> None:
 
 
 def write_page(import_id: UUID, token: int, lane: int, names: frozenset[str], *, lines: int = PAGE_LINES) -> Page:
-    """`names`: of the addresses that the file has. Six statements at most, whatever the number of rows."""
+    """`names`: of the addresses that the file has. Eight statements at most, whatever the number of rows."""
     with transaction.atomic():
         fence = fetch(_FENCE, {"id": import_id, "token": token})
         if not fence:
@@ -113,11 +114,14 @@ def write_page(import_id: UUID, token: int, lane: int, names: frozenset[str], *,
         page = {"tenant": tenant_id, "id": import_id, "lane": lane, "after": after, "until": until, "now": clock.now()}
         table = table_of(import_id)
         created = execute(_CREATE.format(table=table), page)
-        rows = fetch(_CHANGE.format(table=table), page)
+        ((count,),) = fetch(_COUNT.format(table=table), page)
+        # every row made a person: nobody is there to be changed, and nobody else knows them yet
+        all_new = created == count
+        rows = [] if all_new else fetch(_CHANGE.format(table=table), page)
         changed = [(id_, moved) for id_, moved, is_refused in rows if not is_refused]
         moved = [id_ for id_, is_moved in changed if is_moved]
         report_new_times(quiet=moved, digests=moved)
-        added = execute(_add(table, names), page) if names else 0
+        added = execute(_add(table, names, all_new), page) if names else 0
         if list_id is not None:
             execute(_LIST.format(table=table), page | {"list": list_id})
         counts = {"created": created, "changed": len(changed), "added": added, "refused": len(rows) - len(changed)}
@@ -126,11 +130,15 @@ def write_page(import_id: UUID, token: int, lane: int, names: frozenset[str], *,
     return Page(True, until >= last, until - after)
 
 
-def _add(table: str, names: frozenset[str]) -> str:
-    is_rotating = len(settings.HASH_KEYS) > 1
+def _add(table: str, names: frozenset[str], all_new: bool) -> str:
+    """Of people who were all made by this page, no address can be known."""
+    owner, join = ("s.recipient_id", "") if all_new else ("r.id", _OWNER)
+    is_rotating = len(settings.HASH_KEYS) > 1 and not all_new
     parts = [
-        (_ADDRESS + (_UNKNOWN if is_rotating else "")).format(table=table, name=name, channel=channel, kind=kind)
+        (_ADDRESS + (_UNKNOWN if is_rotating else "")).format(
+            table=table, name=name, channel=channel, kind=kind, owner=owner, join=join
+        )
         for name, channel, kind in _ADDRESSES
         if name in names
     ]
-    return _ADD.format(addresses=" UNION ALL ".join(parts))
+    return _ADD.format(addresses=" UNION ALL ".join(parts)) + ("" if all_new else _UNLESS_KNOWN)
