@@ -4,6 +4,7 @@ import json
 import re
 from typing import Any
 
+import msgspec
 from django import forms
 from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
@@ -52,7 +53,11 @@ class NameForm(forms.Form):
 def typed_rules(text: str) -> Any:
     """The tree in the field of the builder. Raises ValueError with a sentence."""
     try:
-        return json.loads(text)
+        json.loads(text)
+        # as the API reads it: no halves of characters, no infinity
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError as error:
+        raise ValueError(f"The rules are not valid JSON: {error}.") from None
     except json.JSONDecodeError as error:
         raise ValueError(f"The rules are not valid JSON: line {error.lineno}, column {error.colno}.") from None
     except RecursionError:

@@ -59,6 +59,8 @@ def test_what_is_wrong_is_said_and_nothing_is_changed() -> None:
     tenant, client = acme(), mira()
     row = keeping.create_segment(tenant_id=tenant.id, key="pros", name="Pros", rules=PRO)
     assert "The rules are not valid JSON: line 1, column 2." in said(client, page(row), name="x", rules="{")
+    half = {"rules": '{"list": "\\ud800"}'}
+    assert "The rules are not valid JSON: " in said(client, trying(row, "count"), **half)
     shown = said(client, page(row), name="x", rules=json.dumps({"all": [PRO | {"op": "like"}]}))
     assert "It was not saved" in shown
     assert "<code>/all/0/op</code>" in shown

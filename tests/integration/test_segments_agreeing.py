@@ -14,11 +14,12 @@ from apps.audience.segments import counting
 from apps.audience.segments.compiling import EVERYBODY, condition_of
 from apps.audience.segments.counting import Count, count
 from apps.audience.segments.pages import has, last_id, page_of
+from apps.audience.services import upsert_recipients
 from apps.campaigns import sampling
 from apps.campaigns.funnel import funnel, standings
 from apps.core import clock
 from apps.core.enums import Category, Channel
-from apps.core.types import Default
+from apps.core.types import Default, InlineRecipient
 from apps.dispatch import explaining, facts
 from apps.preferences import choosing
 from apps.preferences.models import DefaultPreference
@@ -211,6 +212,25 @@ def _agree(made: Made, category: Category, event_type: str, now: datetime) -> No
     assert (whole.matched, whole.is_exact) == (PEOPLE, True)
     for one in whole.channels:
         assert one.has_address >= one.allowed >= one.not_suppressed == one.under_caps
+
+
+@pytest.mark.parametrize("name", ['a"b', "a\\b", "$", "é b", "line\nfeed", "💥", "@", "a'b", "%s"])
+def test_any_name_and_any_number_can_be_asked_about(name: str) -> None:
+    tenant, now = acme(), clock.now()
+    for place, number in enumerate((-1.5, 1e-7, 10**15, 0)):
+        person = InlineRecipient(user_id=f"u_{place}", attributes={name: number})
+        (id_,) = upsert_recipients(tenant=tenant, inline=[person]).values()
+        for op, value, expected in (
+            ("is", number, True),
+            ("gte", number, True),
+            ("gt", number, False),
+            ("lt", 1e15, place != 2),
+        ):
+            rule = {"field": f"attributes.{name}", "op": op, "value": value}
+            assert has(tenant.id, condition_of(tenant.id, rule, now), id_) == expected, (op, value)
+        for op, value in (("contains", name), ("starts_with", "x"), ("before", "2026-01-01"), ("has", name)):
+            rule = {"field": f"attributes.{name}", "op": op, "value": value}
+            assert not has(tenant.id, condition_of(tenant.id, rule, now), id_)
 
 
 def test_a_count_that_takes_too_long_is_about_right_and_says_so(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from psycopg import Cursor
 from psycopg.errors import QueryCanceled
 
@@ -27,11 +27,12 @@ def ask_within(sql: str, parameters: Mapping[str, Any], within_ms: int) -> list[
     """Raises TookTooLong. In a savepoint: a transaction that is open goes on."""
     connection.ensure_connection()
     try:
-        with transaction.atomic(), _limit(within_ms), Cursor(connection.connection) as cursor:
-            cursor.execute(sql, parameters, prepare=False)
-            return cursor.fetchall()
-    except QueryCanceled:
-        raise TookTooLong from None
+        with transaction.atomic(), _limit(within_ms):
+            return ask(sql, parameters)
+    except OperationalError as error:
+        if isinstance(error.__cause__, QueryCanceled):
+            raise TookTooLong from None
+        raise
 
 
 @contextmanager
