@@ -18,16 +18,23 @@ CELLS = """
     audience.view_recipient                         x . x x x
     audience.view_segment                           x x . . .
     campaigns.add_campaign                          x . . . .
+    campaigns.add_policy                            . . . x .
     campaigns.approve_campaign                      . x . . .
     campaigns.break_glass                           . . . x .
     campaigns.change_campaign                       x . . . .
+    campaigns.change_policy                         . . . x .
     campaigns.delete_campaign                       x . . . .
     campaigns.launch_campaign                       x . . . .
     campaigns.operate_campaign                      x . . x .
     campaigns.view_campaign                         x x . x .
+    campaigns.view_policy                           x x . x .
+    channels.add_price                              . . . x .
     channels.add_provideraccount                    . . . x .
+    channels.change_price                           . . . x .
     channels.change_provideraccount                 . . . x .
+    channels.delete_price                           . . . x .
     channels.delete_provideraccount                 . . . x .
+    channels.view_price                             x x . x .
     channels.view_provideraccount                   . . . x .
     events.add_eventtype                            . . . . x
     events.approve_critical                         . . . x .
