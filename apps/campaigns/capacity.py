@@ -77,9 +77,7 @@ def finish_of(
     lasting = waits + timedelta(seconds=seconds)
     # waves overlap: a throttle and an account's rate hold for all of them together
     ends_at = max(begun + waits, starts_at + lasting)
-    sentence = (
-        f"About {schedule_words.span(ends_at - starts_at)} from the first message to the last; {why} set the pace."
-    )
+    sentence = f"About {_span(ends_at - starts_at)} from the first message to the last; {why} set the pace."
     return Finish(starts_at, ends_at, tuple(paces), sentence, _too_late(lasting, expires_after))
 
 
@@ -88,6 +86,12 @@ def _too_late(lasting: timedelta, expires_after: timedelta | None) -> str:
         return ""
     share = 100 * (expires_after / lasting)
     return (
-        f"It expires after {schedule_words.span(expires_after)}, and takes about {schedule_words.span(lasting)}:"
+        f"It expires after {_span(expires_after)}, and takes about {_span(lasting)}:"
         f" only about {share:.0f} % of the people would get it."
     )
+
+
+def _span(length: timedelta) -> str:
+    """Whole minutes, rather one too many."""
+    minutes = ceil(length / timedelta(minutes=1))
+    return schedule_words.span(timedelta(minutes=minutes) if minutes > 1 else length)
