@@ -9,7 +9,8 @@ from django.urls import reverse
 
 from apps.audience.segments import fields, keeping, stored
 from apps.campaigns import composing
-from apps.campaigns.models import Approval, Campaign, Policy, Run
+from apps.campaigns.models import Approval, Campaign, Policy, Run, Wave
+from apps.campaigns.models.counting import Slice
 from apps.core import clock
 from apps.core.enums import Channel
 from apps.core.types import Tenant
@@ -165,6 +166,25 @@ class TestList:
         with counted() as many:
             mira.get(LIST)
         assert len(many) == len(one)
+
+    def test_it_shows_how_far_a_run_is_and_what_came_of_it(self, mira: Client, acme: Tenant, spring: UUID) -> None:
+        run = Run.objects.create(
+            tenant_id=acme.id,
+            campaign_id=spring,
+            number=1,
+            occurrence="now",
+            stamp=1,
+            definition={},
+            people_before=clock.now(),
+            audience_size=200,
+        )
+        Wave.objects.create(tenant_id=acme.id, run=run, position=0, seen=50)
+        counts = {"count": 50, "sent": 50, "delivered": 48, "opened": 20, "clicked": 1}
+        Slice.objects.create(tenant_id=acme.id, run=run, dimension="outcome", value="delivered:", **counts)
+        said = mira.get(LIST).content.decode()
+        assert '<progress max="100" value="25">25 %</progress> <span class="n-nowrap">50 of 200</span>' in said
+        assert reverse("admin:campaigns_run_change", args=[run.id]) in said
+        assert 'aria-label="48 delivered, 20 opened, 1 clicked"' in said
 
     def test_a_copy_is_made_by_a_post_only(self, mira: Client, spring: UUID) -> None:
         assert "Duplicate Spring" in mira.get(part(spring, "duplicate")).content.decode()
