@@ -238,9 +238,29 @@ def test_all_of_it_is_a_file_with_masked_addresses(mira: Client) -> None:
     ]
     clear = lines(mira, run, addresses="clear")
     assert [row[1] for row in clear[1:] if row[1]] == ["rosa@acme.test"]
-    vera = admin_cast.viewer("campaigns.view_campaign")
+    vera = admin_cast.viewer("campaigns.view_campaign", "audience.view_recipient", "tenants.export_rows")
     assert [row[1] for row in lines(vera, run)[1:] if row[1]] == ["r***@acme.test"]
     assert vera.get(url(run, "export"), {"addresses": "clear"}).status_code == 403
+
+
+def test_who_may_not_see_people_sees_numbers_only() -> None:
+    """An approver, say."""
+    run = seeded()
+    of(run)
+    vera = admin_cast.viewer("campaigns.view_campaign", "ledger.view_notification")
+    page = vera.get(url(run)).content.decode()
+    assert "Everybody, once" in page and "/who/" not in page and "/export/" not in page
+    live = vera.get(url(run, "progress")).content.decode()
+    assert "people done" in live and "/who/" not in live and "/failures/" not in live
+    assert [vera.get(url(run, name)).status_code for name in ("who", "failures", "export")] == [403] * 3
+
+
+def test_a_file_needs_a_permission_of_its_own() -> None:
+    run = seeded()
+    vera = admin_cast.viewer("campaigns.view_campaign", "audience.view_recipient")
+    assert vera.get(url(run, "who")).status_code == 200
+    assert vera.get(url(run, "export")).status_code == 403
+    assert "/export/" not in vera.get(url(run)).content.decode()
 
 
 def test_a_file_is_made_in_pages(mira: Client, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
 from apps.campaigns import launching, pacing, progress
-from apps.campaigns.admin.results import Results
+from apps.campaigns.admin.results import PEOPLE, Results
 from apps.campaigns.braking import BY
 from apps.campaigns.lifecycle import OPEN_RUNS, RunStatus
 from apps.campaigns.models import Run
@@ -93,7 +93,8 @@ class RunAdmin(TenantColumn, Results, ReadOnly, ModelAdmin):
         run = self.seen(request, object_id)
         if run.status != request.GET.get("status", run.status):
             return HttpResponse(headers={"HX-Refresh": "true"})
-        context = {"run": run, "is_open": run.status in OPEN_RUNS, **self._shown(run)}
+        may = {"may_see_people": request.user.has_perm(PEOPLE)}
+        context = {"run": run, "is_open": run.status in OPEN_RUNS, **may, **self._shown(run)}
         return TemplateResponse(request, "admin/campaigns/live_part.html", context)
 
     def _shown(self, run: Any) -> dict[str, Any]:
@@ -153,6 +154,7 @@ class RunAdmin(TenantColumn, Results, ReadOnly, ModelAdmin):
             "is_open": run.status in OPEN_RUNS,
             "is_braked": run.status == RunStatus.PAUSED and run.paused_by == BY,
             "may_operate": request.user.has_perm(OPERATE),
+            "may_see_people": request.user.has_perm(PEOPLE),
             "may_see_stories": request.user.has_perm("ledger.view_notification"),
         }
 

@@ -17,7 +17,7 @@ from apps.core.admin_bases import display
 from apps.ledger.run_results import LOOKED_AT, Wanted, who
 
 UNMASKED = "tenants.see_unmasked"
-EXPORT = "campaigns.view_campaign"
+EXPORT, PEOPLE = "tenants.export_rows", "audience.view_recipient"
 PAGE = 50
 LATEST = 5
 
@@ -89,7 +89,7 @@ class Results:
 
     def failures_view(self, request: HttpRequest, object_id: UUID) -> HttpResponse:
         """A few of those that failed, with the way to their stories. Looks at a bounded number of rows."""
-        run = self._of(request, object_id)
+        run = self._of(request, object_id, PEOPLE)
         page = who(
             tenant_id=run.tenant_id,
             stamp=run.stamp,
@@ -102,7 +102,7 @@ class Results:
         return TemplateResponse(request, "admin/campaigns/live_failures.html", context)
 
     def who_view(self, request: HttpRequest, object_id: UUID) -> HttpResponse:
-        run = self._of(request, object_id)
+        run = self._of(request, object_id, PEOPLE)
         asked = meeting.asked(request.GET.get("what", ""), request.GET.get("variant", ""))
         if asked is None:
             raise Http404
@@ -127,7 +127,7 @@ class Results:
 
     def export_view(self, request: HttpRequest, object_id: UUID) -> HttpResponseBase:
         """Addresses stay masked unless they are asked for by somebody who may see them."""
-        run = self._of(request, object_id)
+        run = self._of(request, object_id, PEOPLE, EXPORT)
         is_masked = request.GET.get("addresses") != "clear"
         if not is_masked and not request.user.has_perm(UNMASKED):
             raise PermissionDenied
@@ -138,12 +138,18 @@ class Results:
         answer["X-Accel-Buffering"] = "no"
         return answer
 
-    def _of(self, request: HttpRequest, object_id: UUID) -> Any:
-        return self.seen(request, object_id)  # type: ignore[attr-defined]
+    def _of(self, request: HttpRequest, object_id: UUID, *needed: str) -> Any:
+        run = self.seen(request, object_id)  # type: ignore[attr-defined]
+        if not request.user.has_perms(needed):
+            raise PermissionDenied
+        return run
 
     def _framed(self, request: HttpRequest, run: Any) -> dict[str, Any]:
         frame: dict[str, Any] = self.frame(request, run, "results")  # type: ignore[attr-defined]
-        return frame | {"may_unmask": request.user.has_perm(UNMASKED)}
+        return frame | {
+            "may_export": request.user.has_perms((PEOPLE, EXPORT)),
+            "may_unmask": request.user.has_perm(UNMASKED),
+        }
 
 
 def _uuid(text: str | None) -> UUID | None:
