@@ -61,6 +61,18 @@ class Standing:
     interval: Interval
     best: float
 
+    @property
+    def shown_rate(self) -> str:
+        return f"{self.rate:.1%}"
+
+    @property
+    def shown_interval(self) -> str:
+        return f"{self.interval.low:.1%} to {self.interval.high:.1%}"
+
+    @property
+    def shown_best(self) -> str:
+        return _percent(self.best)
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:

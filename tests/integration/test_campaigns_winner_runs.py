@@ -1,0 +1,112 @@
+"""Variants that are tried on a part, and what the rest gets."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from apps.campaigns import winning
+from apps.campaigns.models import Campaign, Run, Tally, Wave
+from apps.channels.models import Alert
+from apps.core import clock
+from tests.integration import admin_cast
+from tests.integration import campaign_runs_cast as runs
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def testing(monkeypatch: pytest.MonkeyPatch) -> Run:
+    return under_test(monkeypatch)
+
+
+def under_test(monkeypatch: pytest.MonkeyPatch, **test: Any) -> Run:
+    tenant = runs.acme()
+    runs.people(tenant, 40)
+    runs.Clock(monkeypatch)
+    said = {"share": 50, "metric": "clicked", "wait_minutes": 30, "rule": "automatic", **test}
+    campaign = runs.campaign(tenant, templates=("spring", "spring"), test=said)
+    runs.started(campaign)
+    runs.settle()
+    run = runs.run_of(campaign)
+    assert run.status == "testing"
+    return run
+
+
+def seen(run: Run, *clicked: int, of: int = 1_000, at: timedelta = timedelta(minutes=30)) -> None:
+    """As if so many had got each variant, counted then."""
+    Tally.objects.of(run.tenant_id).filter(run_id=run.id).delete()
+    for variant, clicks in enumerate(clicked):
+        Tally.objects.create(
+            tenant_id=run.tenant_id,
+            run=run,
+            variant=variant,
+            channel="email",
+            status="delivered",
+            count=of,
+            clicked=clicks,
+        )
+    done = Wave.objects.of(run.tenant_id).filter(run_id=run.id, kind="test").latest("done_at").done_at
+    Run.objects.filter(id=run.id).update(tallied_at=done + at)
+
+
+def later(run: Run, minutes: float = 30) -> Any:
+    return clock.now() + timedelta(minutes=minutes)
+
+
+def test_the_rest_gets_the_clear_winner_when_the_time_is_over(testing: Run) -> None:
+    seen(testing, 100, 150)
+    assert winning.choose_due(later(testing, 29)) == 0
+    assert winning.choose_due(later(testing)) == 1
+    testing.refresh_from_db()
+    assert (testing.winner, testing.status) == (1, "running")
+    assert Wave.objects.of(testing.tenant_id).get(run_id=testing.id, kind="rest").due_at is not None
+    assert winning.choose_due(later(testing)) == 0
+
+
+def test_an_old_count_chooses_nothing(testing: Run) -> None:
+    seen(testing, 100, 150, at=timedelta(minutes=29))
+    assert winning.choose_due(later(testing)) == 0
+
+
+def test_no_clear_winner_waits_for_somebody_and_says_so_once(testing: Run) -> None:
+    seen(testing, 100, 101)
+    assert [winning.choose_due(later(testing)) for _ in range(2)] == [0, 0]
+    alert = Alert.objects.all_tenants().get(kind="no_clear_winner", ended_at=None)
+    assert "No clear winner: B is ahead with 10.1% clicked" in alert.text
+    testing.refresh_from_db()
+    assert (testing.winner, testing.status) == (None, "testing")
+    assert winning.choose_by_hand(tenant_id=testing.tenant_id, run_id=testing.id, winner=0, now=later(testing))
+    assert not Alert.objects.all_tenants().filter(ended_at=None).exists()
+    testing.refresh_from_db()
+    assert testing.winner == 0
+
+
+def test_by_hand_is_never_automatic(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = under_test(monkeypatch, rule="by_hand")
+    seen(run, 10, 500)
+    assert winning.choose_due(later(run)) == 0
+    assert not Alert.objects.all_tenants().exists()
+
+
+def test_somebody_chooses_on_the_page(testing: Run) -> None:
+    seen(testing, 100, 101)
+    where = f"/admin/campaigns/run/{testing.id}/winner/"
+    client = admin_cast.mira()
+    page = client.get(where).content.decode()
+    assert "No clear winner" in page and "Send B to the rest" in page
+    assert "Choose one of the variants." in client.post(where, {"variant": "7"}, follow=True).content.decode()
+    assert Run.objects.all_tenants().get().winner is None
+    assert "B was chosen" in client.post(where, {"variant": "1"}, follow=True).content.decode()
+    assert Run.objects.all_tenants().get().winner == 1
+    assert "nothing to choose" in client.post(where, {"variant": "0"}, follow=True).content.decode()
+    assert Run.objects.all_tenants().get().winner == 1
+
+
+def test_who_may_only_look_chooses_nothing(testing: Run) -> None:
+    client = admin_cast.viewer("campaigns.view_campaign")
+    where = f"/admin/campaigns/run/{testing.id}/winner/"
+    assert "to the rest" not in client.get(where).content.decode()
+    assert client.post(where, {"variant": "1"}).status_code == 403
+    assert Run.objects.all_tenants().get().winner is None
+    assert Campaign.objects.all_tenants().get().status == "running"
