@@ -30,6 +30,12 @@ class ThrottleBody(Body, frozen=True):
     per_minute: PerMinute
 
 
+class WinnerBody(Body, frozen=True):
+    """`variant`: its position, from 0."""
+
+    variant: Annotated[int, Meta(ge=0, le=7)]
+
+
 class SubmitBody(Body, frozen=True):
     """`note`: for whoever approves."""
 

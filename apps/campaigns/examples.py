@@ -24,6 +24,7 @@ PATCH = [
     )
 ]
 THROTTLE = [OpenApiExample("Ten a second", request_only=True, value={"per_minute": 600})]
+WINNER = [OpenApiExample("The second", request_only=True, value={"variant": 1})]
 SUBMIT = [OpenApiExample("With a word", request_only=True, value={"note": "The dates are agreed with the shop."})]
 BULK = [
     OpenApiExample(

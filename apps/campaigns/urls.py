@@ -14,6 +14,7 @@ urlpatterns = [
     path(f"{_ONE}/resume", operating.CampaignResume.as_view(), name="campaign-resume"),
     path(f"{_ONE}/cancel", operating.CampaignCancel.as_view(), name="campaign-cancel"),
     path(f"{_ONE}/throttle", operating.CampaignThrottle.as_view(), name="campaign-throttle"),
+    path(f"{_ONE}/winner", operating.CampaignWinner.as_view(), name="campaign-winner"),
     path(f"{_ONE}/submit", operating.CampaignSubmit.as_view(), name="campaign-submit"),
     path(f"{_ONE}/approve", operating.CampaignApprove.as_view(), name="campaign-approve"),
     path(f"{_ONE}/stats", reporting.CampaignStatsView.as_view(), name="campaign-stats"),

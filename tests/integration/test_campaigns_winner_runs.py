@@ -8,9 +8,11 @@ import pytest
 from apps.campaigns import winning
 from apps.campaigns.models import Campaign, Run, Tally, Wave
 from apps.channels.models import Alert
-from apps.core import clock
+from apps.core import clock, ids
+from apps.tenants import selectors as tenants
 from tests.integration import admin_cast
 from tests.integration import campaign_runs_cast as runs
+from tests.integration.ingest_cast import Caller
 
 pytestmark = pytest.mark.django_db
 
@@ -100,6 +102,17 @@ def test_somebody_chooses_on_the_page(testing: Run) -> None:
     assert "B was chosen" in client.post(where, {"variant": "1"}, follow=True).content.decode()
     assert Run.objects.all_tenants().get().winner == 1
     assert "nothing to choose" in client.post(where, {"variant": "0"}, follow=True).content.decode()
+    assert Run.objects.all_tenants().get().winner == 1
+
+
+def test_a_program_chooses(testing: Run) -> None:
+    tenant = tenants.tenant_by_id(testing.tenant_id)
+    assert tenant is not None
+    caller, where = Caller(tenant), f"/v1/campaigns/{ids.show(ids.CAMPAIGN, testing.campaign_id)}/winner"
+    assert caller.post(where, {"variant": 2}).json()["code"] == "out_of_range"
+    assert caller.post(where, {"variant": 1}).json()["status"] == "running"
+    assert Run.objects.all_tenants().get().winner == 1
+    assert caller.post(where, {"variant": 0}).json()["code"] == "campaign_state"
     assert Run.objects.all_tenants().get().winner == 1
 
 

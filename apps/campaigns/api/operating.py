@@ -6,10 +6,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from apps.campaigns import approving, examples, launching
+from apps.campaigns import approving, examples, launching, reading, winning
 from apps.campaigns.agreeing import launch_by_key
 from apps.campaigns.api.finding import ID, TAGS, found, mine
-from apps.campaigns.bodies import SubmitBody, ThrottleBody
+from apps.campaigns.bodies import SubmitBody, ThrottleBody, WinnerBody
 from apps.campaigns.serializers import CampaignAnswer, CampaignHalted, admin_url
 from apps.core import clock
 from apps.core.bodies import decode
@@ -117,6 +117,32 @@ class CampaignThrottle(APIView):
     def post(self, request: Request, campaign_id: str) -> Response:
         body, row, caller = decode(request, ThrottleBody), mine(request, campaign_id), caller_of(request)
         launching.set_throttle(campaign_id=row.id, tenant_id=caller.tenant.id, per_minute=body.per_minute)
+        return Response(CampaignAnswer.of(found(request, campaign_id)))
+
+
+class CampaignWinner(APIView):
+    scopes = {"POST": Scope.CAMPAIGNS_LAUNCH}
+
+    @extend_schema(
+        operation_id="choose_winner",
+        summary="Choose the winner",
+        description="Where variants are being tried first: everybody else gets this one.",
+        tags=TAGS,
+        parameters=[ID],
+        request=WinnerBody,
+        responses={200: CampaignAnswer, 400: ProblemBody, **REFUSALS},
+        examples=examples.WINNER,
+    )
+    @audited("campaigns.campaign", action="choose_winner", id="campaign_id")
+    def post(self, request: Request, campaign_id: str) -> Response:
+        body, row, tenant_id = decode(request, WinnerBody), mine(request, campaign_id), caller_of(request).tenant.id
+        if body.variant >= len(row.values["variants"]):
+            raise Problem(Code.OUT_OF_RANGE, "There is no such variant.", pointer="/variant")
+        runs = reading.runs(tenant_id, row.id, limit=1)
+        if not runs or not winning.choose_by_hand(
+            tenant_id=tenant_id, run_id=runs[0].row["id"], winner=body.variant, now=clock.now()
+        ):
+            raise Problem(Code.CAMPAIGN_STATE, "No variants are being tried, or the winner was chosen.")
         return Response(CampaignAnswer.of(found(request, campaign_id)))
 
 
