@@ -7,6 +7,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from apps.audience.models import Recipient
 from apps.audience.segments import keeping
 from apps.campaigns import briefs, composing
 from apps.campaigns.models import Campaign, Variant
@@ -223,6 +224,24 @@ class TestParts:
 
 
 class TestAccess:
+    def test_who_may_not_look_at_people_sees_numbers_only(self, acme: Tenant, spring: UUID) -> None:
+        id_ = people.person(acme, "rosa")
+        Recipient.objects.filter(id=id_).update(attributes={"first_name": "Rosalinde"})
+        vera = people.viewer("campaigns.view_campaign")
+        said = [
+            vera.get(part(spring, name, **query), headers={"HX-Request": "true"}).content.decode()
+            for name, query in (("people", {}), ("preview", {"person": "rosa"}), ("reach", {}))
+        ]
+        assert "Who may look at people sees examples here." in said[0]
+        assert "Hello there" in said[1]
+        assert "<strong>1</strong> match" in said[2]
+        assert "rosa" not in "".join(said).lower()
+
+    def test_who_may_not_write_templates_makes_none(self, acme: Tenant, spring: UUID) -> None:
+        vera = people.viewer("campaigns.view_campaign", "campaigns.change_campaign")
+        assert vera.post(page(spring), typed(vera, spring, "content", do="copy:0")).status_code == 403
+        assert Variant.objects.get().template_key == "spring"
+
     def test_who_may_only_look_changes_nothing(self, acme: Tenant, spring: UUID) -> None:
         mira = people.mira()
         data = typed(mira, spring, "delivery", throttle="600")

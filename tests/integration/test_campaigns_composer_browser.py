@@ -146,6 +146,14 @@ def test_somebody_elses_change_is_shown_beside_ones_own(
     assert Campaign.objects.get().throttle == 600
 
 
+def test_who_was_signed_out_is_told_that_nothing_is_saved(browser: Chromium, live_server: Any, spring: UUID) -> None:
+    browser.open(page(live_server, spring, "delivery"))
+    browser.call("Network.deleteCookies", name="sessionid", url=live_server.url)
+    set_field(browser, "throttle", "600")
+    browser.wait_for("document.getElementById('saved').innerText.includes('Not saved')")
+    assert Campaign.objects.get().throttle == 0
+
+
 def test_rules_of_its_own_are_built_and_kept(browser: Chromium, live_server: Any, spring: UUID) -> None:
     browser.open(page(live_server, spring, "audience"))
     browser.evaluate("document.querySelector('[name=kind][value=rules]').click()")

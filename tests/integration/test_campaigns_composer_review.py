@@ -108,6 +108,18 @@ def test_breaking_the_glass_needs_a_reason_and_the_permission(mira: Client, acme
     assert Approval.objects.get().comment == "The shop burns"
 
 
+def test_who_may_break_the_glass_needs_no_other_permission_to_launch(acme: Tenant, spring: UUID) -> None:
+    limit(acme, approval_above_people=2)
+    vera = people.viewer("campaigns.view_campaign", "campaigns.break_glass")
+    said = verdict(vera, spring)
+    assert "Launch it without an approval" in said
+    assert "Ask for an approval" not in said
+    assert vera.post(part(spring, "launch")).status_code in (403, 404)
+    assert status() == "draft"
+    vera.post(part(spring, "launch"), {"glass": "1", "comment": "The shop burns"})
+    assert status() == "scheduled"
+
+
 @pytest.mark.parametrize(("number", "found"), [("", "draft"), ("5", "draft"), ("3", "scheduled"), (" 3 ", "scheduled")])
 def test_above_the_policys_number_it_has_to_be_typed(
     mira: Client, acme: Tenant, spring: UUID, number: str, found: str

@@ -49,6 +49,8 @@ class Deeds:
             elif name == "remove" and 0 <= number < len(variants) > 1:
                 said = f"Variant {variants.pop(number)['name']} was removed."
             elif name in ("own", "copy") and 0 <= number < len(variants):
+                if not request.user.has_perm("message_templates.add_template"):
+                    raise PermissionDenied
                 chosen = variants[number]
                 chosen["template_key"] = make_own_template(
                     tenant=composer.tenant,

@@ -31,6 +31,7 @@ from apps.templates.coverage import fallbacks
 from apps.tenants.selectors import tenant_by_id
 
 MOST_TEMPLATES = 500
+SEES_PEOPLE = "audience.view_recipient"
 STEPS = (
     ("has_address", "have an address"),
     ("allowed", "allowed by preferences"),
@@ -95,15 +96,16 @@ class Parts:
     def people_view(self, request: HttpRequest, object_id: UUID) -> HttpResponse:
         row = self._row(request, object_id)
         now, shown, wrong = clock.now(), (), ""
+        may_see = request.user.has_perm(SEES_PEOPLE)
         try:
             condition = people.condition_of_audience(row.tenant_id, row.audience or {}, now)
-            if condition is not None:
+            if condition is not None and may_see:
                 shown = sample(  # type: ignore[assignment]
                     row.tenant_id, condition, **_message(row), now=now, mode=KeyMode(row.mode)
                 )
         except Problem as problem:
             wrong = problem.detail
-        context = {"people": shown, "wrong": wrong, "campaign": row}
+        context = {"people": shown, "wrong": wrong, "campaign": row, "may_see": may_see}
         return self._answer(request, "admin/campaigns/compose_people.html", context)
 
     def waves_view(self, request: HttpRequest, object_id: UUID) -> HttpResponse:
@@ -134,7 +136,9 @@ class Parts:
         found = texts.texts_of(tenant, variants).get(_number(asked.get("variant", "0")))
         context: dict[str, Any] = {"campaign": row, "texts": found, "variant": _number(asked.get("variant", "0"))}
         if found is not None:
-            context |= _preview(tenant, row, found, asked)
+            may_see = request.user.has_perm(SEES_PEOPLE)
+            context |= _preview(tenant, row, found, asked, asked.get("person", "").strip() if may_see else "")
+            context["may_see"] = may_see
         return self._answer(request, "admin/campaigns/compose_preview.html", context)
 
     def fallbacks_view(self, request: HttpRequest, object_id: UUID) -> HttpResponse:
@@ -216,14 +220,14 @@ def _missing(found: texts.Texts | None, channels: list[str]) -> list[str]:
     return [channel.replace("_", "-") for channel in channels if found is not None and not found.locales(channel)]
 
 
-def _preview(tenant: Tenant, row: Any, found: texts.Texts, asked: Mapping[str, Any]) -> dict[str, Any]:
+def _preview(tenant: Tenant, row: Any, found: texts.Texts, asked: Mapping[str, Any], user_id: str) -> dict[str, Any]:
     tabs = _tabs(found, list(row.channels)) or [(one.channel, one.locale) for one in found.sources]
     wanted = asked.get("channel", ""), asked.get("locale", "")
     chosen = wanted if wanted in tabs else (tabs[0] if tabs else None)
     source = found.source(*chosen) if chosen else None
     if source is None:
         return {"tabs": []}
-    person, user_id = None, asked.get("person", "").strip()
+    person = None
     if user_id and "\x00" not in user_id:
         ids = audience.recipient_ids(tenant.id, [user_id])
         person = audience.recipients(ids.values()).get(ids[user_id]) if ids else None

@@ -62,7 +62,7 @@ class Reviewing:
             "status": status,
             "may_change": self.has_change_permission(request, row),  # type: ignore[attr-defined]
             "may_launch": request.user.has_perm(LAUNCH),
-            "may_break": request.user.has_perm(GLASS) and request.user.has_perm(LAUNCH),
+            "may_break": request.user.has_perm(GLASS),
             "can_launch": status in (CampaignStatus.DRAFT, CampaignStatus.APPROVED),
         }
         return self._answer(request, "admin/campaigns/compose_verdict.html", context)  # type: ignore[attr-defined, no-any-return]
@@ -98,7 +98,7 @@ class Reviewing:
     def launch_view(self, request: HttpRequest, object_id: UUID) -> HttpResponse:
         row = self._posted(request, object_id)
         breaks = "glass" in request.POST
-        if not request.user.has_perm(LAUNCH) or (breaks and not request.user.has_perm(GLASS)):
+        if not request.user.has_perm(GLASS if breaks else LAUNCH):
             raise PermissionDenied
         wrong = _typed_wrong(row, request.POST)
         if not wrong:

@@ -39,9 +39,12 @@ document.addEventListener("DOMContentLoaded", () => {
         if (event.target !== form) return;
         isBusy = false;
         const saved = document.getElementById("saved");
-        if (!event.detail.successful) {
+        const { successful, xhr } = event.detail;
+        if (!successful || !xhr.responseText.includes('id="saved"')) {
             isDirty = true;
-            saved.textContent = "Not saved: the server does not answer. It is tried again with your next change.";
+            saved.textContent = successful
+                ? "Not saved: you are signed out. Sign in in another window, and change something again."
+                : "Not saved: the server does not answer. It is tried again with your next change.";
             saved.classList.add("n-bad");
         } else if (saved.querySelector(".n-bad")) isDirty = true;
         else if (waiting === null) saved.classList.remove("n-bad");
