@@ -93,7 +93,7 @@ def ask(*, tenant: Tenant, campaign_id: UUID, by: str, note: str, now: datetime)
         row = _locked(tenant, campaign_id, seen)
         _move(row, Command.SUBMIT)
         row.save(update_fields=["status", "updated_at"])
-        made = Approval.objects.create(**_looked_at(seen), asked_by=by[:150], note=note[:500])
+        made = Approval.objects.create(**_looked_at(seen, asked_by=by[:150], note=note[:500]))
     return UUID(str(made.id))
 
 
@@ -171,19 +171,21 @@ def break_glass(*, tenant: Tenant, seen: Considered, by: str, comment: str, now:
     if not comment.strip():
         raise Problem(Code.MISSING_FIELD, "Say why it cannot wait for an approval.", pointer="/comment")
     made = Approval.objects.create(
-        **_looked_at(seen),
-        asked_by=by[:150],
-        decision=Decision.BROKEN,
-        decided_by=by[:150],
-        decided_at=now,
-        comment=comment.strip()[:500],
+        **_looked_at(
+            seen,
+            asked_by=by[:150],
+            decision=Decision.BROKEN,
+            decided_by=by[:150],
+            decided_at=now,
+            comment=comment.strip()[:500],
+        )
     )
     text = f"{by} launched {seen.row.name} without the approval that it needs: {comment.strip()}"
     raise_alert(kind=BROKEN_GLASS, subject=ids.show(ids.CAMPAIGN, seen.row.id), text=text)
     return UUID(str(made.id))
 
 
-def _looked_at(seen: Considered) -> dict[str, Any]:
+def _looked_at(seen: Considered, **more: Any) -> dict[str, Any]:
     return {
         "tenant_id": seen.row.tenant_id,
         "campaign_id": seen.row.id,
@@ -194,6 +196,7 @@ def _looked_at(seen: Considered) -> dict[str, Any]:
         "cost_low": seen.estimate.low,
         "cost_high": seen.estimate.high,
         "currency": seen.estimate.currency,
+        **more,
     }
 
 
