@@ -157,11 +157,23 @@ def outgrown(approval: Approval, seen: Considered) -> str:
     """Why it does not hold any more; empty: it does."""
     if approval.digest != seen.digest:
         return "The campaign, or a version of its templates, is not the one that was approved."
-    most = seen.policy.growth_percent
-    if seen.estimate.people * 100 > approval.people * (100 + most):
-        return f"{seen.estimate.people:,} people are meant now; {approval.people:,} were approved, and {most} % more are allowed."
-    if seen.estimate.high * 100 > approval.cost_high * (100 + most):
-        now, then = (money.words(micros, seen.policy.currency) for micros in (seen.estimate.high, approval.cost_high))
+    return _grown(approval, seen.policy, seen.estimate.people, seen.estimate.high)
+
+
+def outgrown_at_fire(run: Any) -> str:
+    """Why a run whose people are counted is not what was approved; empty: it is, or nobody had to approve it."""
+    approval = standing(run.tenant_id, run.campaign_id)
+    if approval is None or approval.decision != Decision.APPROVED:
+        return ""
+    return _grown(approval, policy_of(run.tenant_id), run.audience_size or 0, run.estimate.get("high", 0))
+
+
+def _grown(approval: Approval, policy: Policy, people: int, cost_high: int) -> str:
+    most = policy.growth_percent
+    if people * 100 > approval.people * (100 + most):
+        return f"{people:,} people are meant now; {approval.people:,} were approved, and {most} % more are allowed."
+    if cost_high * 100 > approval.cost_high * (100 + most):
+        now, then = (money.words(micros, policy.currency) for micros in (cost_high, approval.cost_high))
         return f"It may cost {now} now; {then} were approved, and {most} % more are allowed."
     return ""
 

@@ -12,6 +12,7 @@ from django.db import transaction
 from apps.audience.segments.asking import ask
 from apps.audience.segments.compiling import Condition, both, condition_of, without
 from apps.audience.segments.freezing import freeze, frozen
+from apps.campaigns.approving import outgrown_at_fire
 from apps.campaigns.costing import estimate_of_run
 from apps.campaigns.lifecycle import CampaignStatus, RunStatus, WaveKind
 from apps.campaigns.models import Campaign, Run, Wave
@@ -66,13 +67,20 @@ def freeze_next(now: datetime) -> bool:
 
 def prepare_next(now: datetime) -> bool:
     """Whether a run was waiting for it."""
-    with transaction.atomic():
-        rows = Run.objects.all_tenants().filter(status=RunStatus.PREPARING)
-        run = rows.order_by("id").select_for_update(skip_locked=True, no_key=True).first()
-        if run is None:
-            return False
-        _prepare(run, now)
-        return True
+    try:
+        with transaction.atomic():
+            rows = Run.objects.all_tenants().filter(status=RunStatus.PREPARING)
+            run = rows.order_by("id").select_for_update(skip_locked=True, no_key=True).first()
+            if run is None:
+                return False
+            _prepare(run, now)
+            return True
+    except BusyError:
+        return False
+
+
+class BusyError(Exception):
+    """Somebody does something with the campaign at this moment; its run is prepared next time."""
 
 
 def _prepare(run: Any, now: datetime) -> None:
@@ -97,7 +105,23 @@ def _prepare(run: Any, now: datetime) -> None:
     )
     run.estimate = estimate_of_run(run, now)
     run.status = RunStatus.RUNNING
-    run.save(update_fields=["status", "audience_size", "estimate", "updated_at"])
+    fields = ["status", "audience_size", "estimate", "updated_at"]
+    if why := outgrown_at_fire(run):
+        fields += _hold(run, why, now)
+    run.save(update_fields=fields)
+
+
+def _hold(run: Any, why: str, now: datetime) -> list[str]:
+    """Paused before anybody gets it. A campaign is locked before its run, so nobody waits for it here. Raises BusyError."""
+    rows = Campaign.objects.of(run.tenant_id).filter(id=run.campaign_id, status=CampaignStatus.RUNNING)
+    campaign = rows.select_for_update(skip_locked=True, no_key=True).first()
+    if campaign is None:
+        raise BusyError
+    campaign.status = CampaignStatus.PAUSED
+    campaign.save(update_fields=["status", "updated_at"])
+    run.status, run.paused_from, run.paused_by, run.paused_at = RunStatus.PAUSED, RunStatus.RUNNING, "approval", now
+    run.pause_reason, run.pause_detail = "approval_void", why[:500]
+    return ["paused_from", "paused_by", "paused_at", "pause_reason", "pause_detail"]
 
 
 def _waves(run: Any, zones: Mapping[str, int]) -> Iterator[dict[str, Any]]:

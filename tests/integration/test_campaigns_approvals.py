@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from apps.campaigns import approving
+from apps.campaigns import approving, launching
 from apps.campaigns.agreeing import launch_by_key, launch_by_person
 from apps.campaigns.models import Approval, Campaign, Policy
 from apps.channels.models import Alert
@@ -161,6 +161,26 @@ def test_a_key_needs_none_unless_the_policy_says_so(tenant: Tenant, spring: Camp
     Policy.objects.of(tenant).update(approval_for_keys=False)
     launch_by_key(tenant=tenant, campaign_id=spring.id, actor=key, now=clock.now())
     assert state(spring) == ("scheduled", [])
+
+
+@pytest.mark.parametrize(("more", "status"), [(1, "running"), (2, "paused")])
+def test_it_is_looked_at_once_more_when_its_time_has_come(
+    tenant: Tenant, spring: Campaign, more: int, status: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decide(tenant, asked(tenant, spring))
+    launch(tenant, spring)
+    runs.people(tenant, more, prefix="new")
+    runs.Clock(monkeypatch)
+    runs.begin()
+    run = runs.run_of(spring)
+    assert (run.status, Campaign.objects.of(tenant).get().status) == (status, status)
+    if status == "running":
+        assert runs.expand() == [4]
+        return
+    assert runs.expand() == []
+    assert run.pause_detail == "5 people are meant now; 3 were approved, and 50 % more are allowed."
+    launching.resume(campaign_id=spring.id, tenant_id=tenant.id, by="otto")
+    assert runs.expand() == [5]
 
 
 def test_other_tenants_approvals_do_not_exist(tenant: Tenant, spring: Campaign) -> None:
