@@ -16,6 +16,7 @@ from apps.channels import reporting
 from apps.channels import selectors as channels
 from apps.channels.reporting import Norm
 from apps.core import clock
+from apps.insights.models import ReceiptNorm
 from apps.ledger.models import Delivery
 from apps.receipts import services, views
 from tests.integration import campaign_runs_cast, dispatch_cast
@@ -205,7 +206,6 @@ def test_a_bad_campaign_stops_after_its_first_page(live_server: Any, tmp_path: P
 
 
 def test_what_was_learnt_of_an_account_is_told_below() -> None:
-    from apps.insights.models import ReceiptNorm
 
     ReceiptNorm.objects.create(
         account="sandbox-email", place="", sample=500, delay=4, patience=38, missing=0.07, learnt_at=clock.now()

@@ -1,19 +1,23 @@
 """A run's page while it goes: how far it is, cheaply; and its buttons, for those who may."""
 
+import re
 from datetime import timedelta
+from html import unescape
 
 import pytest
+from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
 from apps.campaigns import tallying
 from apps.campaigns.models import Meter, Run
-from apps.core import clock
+from apps.core import clock, ids
 from apps.ledger.models import Delivery
 from apps.tenants.models import AuditEntry
 from tests.integration import admin_cast, dispatch_cast
 from tests.integration import campaigns_live_cast as cast
 from tests.integration.dispatch_cast import rung as rung
+from tests.integration.statements import counted
 from tests.integration.test_admin_home import words as home_words
 from tests.integration.test_campaigns_brake import mails, state
 
@@ -35,8 +39,6 @@ def count(run: Run) -> None:
 
 
 def text(client: Client, where: str) -> str:
-    import re
-    from html import unescape
 
     answer = client.get(where)
     assert answer.status_code == 200, answer.status_code
@@ -81,7 +83,6 @@ def test_the_part_that_changes_stops_asking_when_it_is_over(mira: Client) -> Non
 
 
 def test_a_look_costs_the_same_whatever_the_size_and_never_asks_the_ledger(mira: Client) -> None:
-    from tests.integration.statements import counted
 
     run = going()
     mira.get(url(run, "live"))
@@ -149,7 +150,6 @@ def test_who_may_only_look_has_no_buttons_and_others_see_nothing() -> None:
     assert vera.post(url(run, "operate", "pause")).status_code == 403
     assert state(run)[1] == "running"
     vera.logout()
-    from django.contrib.auth.models import User
 
     User.objects.filter(username="vera").delete()
     nobody = admin_cast.viewer("ledger.view_notification")
@@ -161,7 +161,6 @@ def test_some_that_failed_are_named_with_the_way_to_their_stories(mira: Client) 
     run = going()
     row = Delivery.objects.of(run.tenant_id).get(status="failed")
     page = mira.get(url(run, "failures")).content.decode()
-    from apps.core import ids
 
     assert reverse("admin:ledger_notification_change", args=[ids.show(ids.NOTIFICATION, row.notification_id)]) in page
     assert page.count("<tr>") == 1

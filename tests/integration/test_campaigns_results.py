@@ -9,7 +9,8 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from apps.campaigns import launching, results, tallying
+from apps.audience.models import Endpoint, Recipient
+from apps.campaigns import launching, progress, results, tallying
 from apps.campaigns.models import Run
 from apps.core import clock, ids
 from apps.core.enums import DeliveryStatus as D
@@ -19,6 +20,7 @@ from tests.integration import admin_cast, campaign_runs_cast, dispatch_cast
 from tests.integration import campaigns_live_cast as cast
 from tests.integration.dispatch_cast import carrier as carrier
 from tests.integration.dispatch_cast import rung as rung
+from tests.integration.statements import counted
 from tests.integration.test_campaigns_live import text, url
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rung")]
@@ -53,7 +55,6 @@ def test_every_number_adds_up_at_every_step_of_a_real_run(carrier: Any) -> None:
     acme = campaign_runs_cast.acme()
     people = campaign_runs_cast.people(acme, 38)
     campaign_runs_cast.people(acme, 2, prefix="twin", addresses=["both@acme.test", "both@acme.test"])
-    from apps.audience.models import Endpoint, Recipient
 
     Endpoint.objects.of(acme).filter(recipient_id=people[0]).delete()
     Recipient.objects.of(acme).filter(id=people[1]).update(blocked_at=clock.now())
@@ -109,7 +110,6 @@ def test_variants_stand_side_by_side_with_their_intervals(mira: Client) -> None:
 
 
 def test_a_page_of_results_asks_the_ledger_nothing(mira: Client) -> None:
-    from tests.integration.statements import counted
 
     run = seeded()
     of(run)
@@ -211,38 +211,6 @@ def test_many_people_come_in_pages_and_a_look_is_bounded(mira: Client, monkeypat
     assert (len(seen), steps) == (1, 7)
 
 
-def lines(client: Client, run: Run, **query: str) -> list[list[str]]:
-    import csv
-
-    answer = client.get(url(run, "export"), query)
-    assert answer.status_code == 200
-    body = b"".join(answer.streaming_content).decode("utf-8-sig")  # type: ignore[attr-defined]
-    return list(csv.reader(body.splitlines()))
-
-
-def test_all_of_it_is_a_file_with_masked_addresses(mira: Client) -> None:
-    owner = dispatch_cast.tenant()
-    rosa = dispatch_cast.person("=cmd()")
-    at = dispatch_cast.endpoint(rosa, address="rosa@acme.test")
-    run = cast.run_of(size=2)
-    cast.said(run, to=rosa, endpoint_id=at)
-    gone = cast.said(run, "skipped", "no_endpoint", variant=1)
-    from apps.audience.models import Recipient
-
-    Recipient.objects.of(owner).filter(id=gone.recipient).delete()
-    head, *rows = lines(mira, run)
-    assert head[:6] == ["user_id", "address", "channel", "variant", "status", "reason"]
-    assert sorted(row[:6] for row in rows) == [
-        ["'=cmd()", "r***@acme.test", "email", "A", "delivered", ""],
-        ["forgotten", "", "email", "B", "skipped", "no_endpoint"],
-    ]
-    clear = lines(mira, run, addresses="clear")
-    assert [row[1] for row in clear[1:] if row[1]] == ["rosa@acme.test"]
-    vera = admin_cast.viewer("campaigns.view_campaign", "audience.view_recipient", "tenants.export_rows")
-    assert [row[1] for row in lines(vera, run)[1:] if row[1]] == ["r***@acme.test"]
-    assert vera.get(url(run, "export"), {"addresses": "clear"}).status_code == 403
-
-
 def test_who_may_not_see_people_sees_numbers_only() -> None:
     """An approver, say."""
     run = seeded()
@@ -253,27 +221,6 @@ def test_who_may_not_see_people_sees_numbers_only() -> None:
     live = vera.get(url(run, "progress")).content.decode()
     assert "people done" in live and "/who/" not in live and "/failures/" not in live
     assert [vera.get(url(run, name)).status_code for name in ("who", "failures", "export")] == [403] * 3
-
-
-def test_a_file_needs_a_permission_of_its_own() -> None:
-    run = seeded()
-    vera = admin_cast.viewer("campaigns.view_campaign", "audience.view_recipient")
-    assert vera.get(url(run, "who")).status_code == 200
-    assert vera.get(url(run, "export")).status_code == 403
-    assert "/export/" not in vera.get(url(run)).content.decode()
-
-
-def test_a_file_is_made_in_pages(mira: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    from apps.campaigns import exporting
-    from tests.integration.statements import counted
-
-    run = seeded()
-    monkeypatch.setattr(exporting, "SIZE", 10)
-    with counted() as seen:
-        rows = lines(mira, run)
-    assert len(rows) == 45
-    assert len({row[-1] for row in rows[1:]}) == 44
-    assert sum("FROM ledger_delivery" in sql for sql in seen) == 5
 
 
 def test_what_it_cost_is_counted_apart(mira: Client) -> None:
@@ -297,7 +244,6 @@ def test_an_empty_run_says_so(mira: Client) -> None:
 def test_lists_say_in_a_line_what_each_came_to(mira: Client) -> None:
     run, other = seeded(), cast.run_of(name="Quiet", stamp=1)
     of(run)
-    from apps.campaigns import progress
 
     found = results.summary_of([run.id, other.id])
     mine = found[run.id]
