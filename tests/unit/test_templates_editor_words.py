@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from apps.core.enums import Category, Channel
-from apps.templates.content import FIELDS
+from apps.templates.content import FIELDS, LAYOUT_FIELDS
 from apps.templates.coverage import fallbacks
 from apps.templates.dressing import Look, dressed, knows_dark
 from apps.templates.linting import Finding
@@ -44,6 +44,9 @@ class TestVariables:
             ("data['a b']", ("html",)),
             ("recipient.key", ("html",)),
         ]
+
+    def test_what_a_layout_is_given_is_no_variable(self) -> None:
+        assert variables_of({"html": "{{ content }}{{ preheader }}"}, LAYOUT_FIELDS) == []
 
     @pytest.mark.parametrize(
         ("path", "is_there"),
@@ -167,6 +170,7 @@ class TestFallbacks:
     def test_the_default_stands_for_the_tenants_language(self) -> None:
         people = {"fr": 2, "en-GB": 50}
         assert self.said(["", "fr"], people) == []
+        assert self.said(["de-CH", "en-GB"], {"de-CH": 5, "en-GB": 1}) == []
         assert self.said([""], people) == ["fr missing: 2 recipients will get the default"]
         assert self.said(["", "de"], {"en": 1_500}, "de") == ["en missing: 1,500 recipients will get de"]
 

@@ -94,6 +94,7 @@ def test_colours_too_close_are_told_at_the_element(html: str, place: int) -> Non
         '<p style="color:papayawhip">a name nobody knows',
         '<p style="color:rgba(0,0,0,.4)">see-through',
         '<p style="color:#fff;display:none">hidden',
+        '<div style="display:none"><p style="color:#fff">hidden too</p></div>',
         '<p style="color:#fff"></p>\n<p style="color:#fff">  </p>',
         '<div style="background:#000"><div style="background:transparent;color:#fff">x',
         '<p style="color:#999">',

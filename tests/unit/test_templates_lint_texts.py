@@ -51,6 +51,11 @@ def test_a_character_within_a_tag_has_its_place_too() -> None:
     assert (one.line, one.column, one.replacement) == (1, 26, "...")
 
 
+def test_the_place_in_the_text_is_told_before_one_in_a_tag() -> None:
+    body = "{{ data.name | default: '\u2026' }} wait\u2026"
+    assert only("not_gsm7", lint({"body": body}, Channel.SMS, rendered={"body": "Zoe wait\u2026"})).column == 36
+
+
 def test_another_alphabet_is_no_mistake() -> None:
     assert codes(Channel.SMS, body="\u041f\u0440\u0438\u0432\u0435\u0442") == [
         ("info", "sms_parts", "body"),

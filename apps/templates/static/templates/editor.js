@@ -127,6 +127,7 @@ document.addEventListener("DOMContentLoaded", () => {
     let isDirty = false;
     let isSaving = false;
     let isOld = false;
+    let afterwards = null;
 
     async function save() {
         if (!form.dataset.autosave || isOld || !isDirty) return;
@@ -155,6 +156,7 @@ document.addEventListener("DOMContentLoaded", () => {
             saveSoon();
         } finally {
             isSaving = false;
+            if (afterwards) afterwards();
         }
     }
 
@@ -171,7 +173,17 @@ document.addEventListener("DOMContentLoaded", () => {
         if (form.dataset.autosave && !isOld) state.textContent = "";
         saveSoon();
     });
-    form.addEventListener("submit", () => { isDirty = false; isOld = true; });
+    form.addEventListener("submit", (event) => {
+        if (isSaving) {
+            // what is on its way would be newer than what is sent now
+            event.preventDefault();
+            afterwards = () => form.requestSubmit(event.submitter);
+            return;
+        }
+        isDirty = false;
+        isOld = true;
+    });
+    window.addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
     window.addEventListener("beforeunload", (event) => { if (isDirty) event.preventDefault(); });
 
     // Somebody to look at it with
