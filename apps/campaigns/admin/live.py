@@ -13,6 +13,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
 from apps.campaigns import launching, pacing, progress
+from apps.campaigns.admin.choosing import Choosing
 from apps.campaigns.admin.results import PEOPLE, Results
 from apps.campaigns.braking import BY
 from apps.campaigns.lifecycle import OPEN_RUNS, RunStatus
@@ -38,7 +39,7 @@ TONES = {
 
 
 @admin.register(Run)
-class RunAdmin(TenantColumn, Results, ReadOnly, ModelAdmin):
+class RunAdmin(TenantColumn, Results, Choosing, ReadOnly, ModelAdmin):
     """A run's own page shows how it goes, and once it is over, what came of it."""
 
     seen_by = (VIEW,)
@@ -66,6 +67,7 @@ class RunAdmin(TenantColumn, Results, ReadOnly, ModelAdmin):
             ("live", self.live_view),
             ("operate/<slug:what>", self.operate_view),
             *self.result_pages(),
+            *self.choosing_pages(),
         )
         own = [
             path(
