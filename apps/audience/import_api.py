@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 from django.http import StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -153,10 +153,11 @@ class _Move(APIView):
 
 
 def _moving(operation_id: str, summary: str, description: str) -> Any:
-    return extend_schema(
+    said = extend_schema(
         operation_id=operation_id, summary=summary, description=description, tags=TAGS, parameters=[ID], request=None,
         responses={200: ImportAnswer, 409: ProblemBody},
     )  # fmt: skip
+    return extend_schema_view(post=said)
 
 
 @_moving("start_import", "Write it, or go on", "While it is still being checked: as soon as that is done.")

@@ -120,10 +120,11 @@ def _share_of(throttle: int) -> int:
 def _extra(run: Any, wave: Any) -> Condition | None:
     found: list[Condition] = []
     if wave.zone:
-        sql, parameters = "r.timezone = %(wave_zone)s", {"wave_zone": wave.zone}
+        sql = "r.timezone = %(wave_zone)s"
+        parameters: dict[str, Any] = {"wave_zone": wave.zone}
         if clock_of(run.tenant_id, "") == wave.zone:
             sql = f"({sql} OR r.timezone <> ALL(%(wave_zones)s))"
-            parameters["wave_zones"] = timezone_names()  # type: ignore[assignment]
+            parameters["wave_zones"] = timezone_names()
         found.append(Condition(sql, parameters))
     if (wave.low, wave.high) != (0, WHOLE):
         number = SHARE_SQL.format(id="r.id", salt="%(wave_salt)s")

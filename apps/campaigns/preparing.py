@@ -157,7 +157,8 @@ def _wave(kind: WaveKind, span: tuple[int, int], due_at: datetime | None, people
 
 
 def _is_cut(wave: Mapping[str, Any]) -> bool:
-    return wave.get("size", 0) >= SLICED_FROM
+    size: int = wave.get("size", 0)
+    return size >= SLICED_FROM
 
 
 def _sliced(wave: dict[str, Any], cuts: Sequence[UUID]) -> Iterator[dict[str, Any]]:

@@ -8,7 +8,7 @@ from django.db import transaction
 from apps.campaigns.lifecycle import CampaignStatus, Command, RunStatus, WaveKind, after
 from apps.campaigns.models import Campaign, Run, Wave
 from apps.core.enums import Category
-from apps.ledger import broadcasts
+from apps.ledger import tallies
 
 _MOVING = [RunStatus.RUNNING.value, RunStatus.TESTING.value, RunStatus.SENDING.value]
 
@@ -64,8 +64,8 @@ def wait_of(run: Any) -> timedelta:
 
 
 def is_anything_open(run: Any) -> bool:
-    found = broadcasts.afoot(stamp=run.stamp, lane=Category(run.definition["category"]), tenant_id=run.tenant_id)
-    return bool(found.calling or found.claimed or found.waiting)
+    lane = Category(run.definition["category"])
+    return tallies.open_work(tenant_id=run.tenant_id, stamp=run.stamp, lane=lane)
 
 
 def finish(run: Any, now: datetime) -> None:

@@ -20,7 +20,6 @@ from apps.campaigns.lifecycle import OPEN_RUNS, RunStatus
 from apps.campaigns.models import Dimension, Meter, Policy, Run, Slice, Tally, Wave
 from apps.campaigns.weighing import evidence
 from apps.channels.reporting import Norm, norms
-from apps.core.enums import Category
 from apps.core.problems import Problem
 from apps.ledger import tallies
 from apps.ledger.lifecycle import OPEN
@@ -93,17 +92,6 @@ def tally_run(run_id: UUID, now: datetime, known: Mapping[str, Norm] | None = No
     if slicing.is_due(run, meter, now):
         slicing.slice_run(run, meter, now)
     return counted
-
-
-def open_deliveries(run: Any) -> int:
-    """Exact: deliveries that have not ended; one more where something is left to be done that has no delivery (yet)."""
-    has_work = tallies.open_work(tenant_id=run.tenant_id, stamp=run.stamp, lane=Category(run.definition["category"]))
-    return tallies.open_count(tenant_id=run.tenant_id, stamp=run.stamp) or int(has_work)
-
-
-def is_over(run: Any) -> bool:
-    """Everybody was decided on, and every message has ended."""
-    return run.expanded_at is not None and not open_deliveries(run)
 
 
 def _take(run: Any, now: datetime) -> bool:

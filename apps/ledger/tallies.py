@@ -12,7 +12,7 @@ from apps.core.enums import Category, Channel
 from apps.core.enums import DeliveryStatus as D
 from apps.core.rows import atomic, fetch, recordset
 from apps.ledger.broadcasts import begin_of, end_of
-from apps.ledger.lifecycle import BEST_FIRST, OPEN
+from apps.ledger.lifecycle import BEST_FIRST
 
 ROOM = "SELECT set_config('work_mem', '96MB', true), set_config('statement_timeout', '180s', true)"
 """For what reads a run's people: a million of them take so much, and ten millions so long."""
@@ -149,10 +149,3 @@ def open_work(*, tenant_id: UUID, stamp: int, lane: Category) -> bool:
         {**bounds(tenant_id, stamp), "lane": lane.value},
     )
     return bool(rows)
-
-
-def open_count(*, tenant_id: UUID, stamp: int) -> int:
-    """Deliveries that have not ended and that nobody has taken."""
-    sql = f"SELECT count(*) FROM ledger_delivery d WHERE {OF_RUN} AND d.status = ANY(%(open)s)"
-    rows = fetch(sql, {**bounds(tenant_id, stamp), "open": sorted(OPEN)})
-    return int(rows[0][0])

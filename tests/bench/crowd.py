@@ -38,9 +38,7 @@ def gather(tenant_id: UUID, count: int) -> None:
     with connection.cursor() as cursor:
         for first in range(0, count, PAGE):
             last = min(first + PAGE, count) - 1
-            cursor.execute(
-                _PEOPLE, {"tenant": tenant_id, "zones": list(ZONES), "first": first, "last": last}
-            )
+            cursor.execute(_PEOPLE, {"tenant": tenant_id, "zones": list(ZONES), "first": first, "last": last})
             people = [id_ for (id_,) in cursor.fetchall()]
             with cursor.copy(_COPY) as copy:
                 for row in _addresses(tenant_id, people, first):

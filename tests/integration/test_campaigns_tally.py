@@ -8,7 +8,7 @@ import pytest
 from django.db import OperationalError
 
 from apps.audience.models import Recipient
-from apps.campaigns import slicing, tallying
+from apps.campaigns import settling, slicing, tallying
 from apps.campaigns.models import Meter, Run, Slice, Tally
 from apps.core import clock
 from apps.ledger.models import Delivery, WorkItem
@@ -128,12 +128,10 @@ def test_a_count_costs_as_many_statements_whatever_is_there() -> None:
     assert len(few) == len(many)
 
 
-def test_a_run_is_over_when_nothing_is_open() -> None:
+def test_a_run_is_open_while_there_is_work_for_it() -> None:
     run = cast.run_of(expanded_at=clock.now())
     one = cast.said(run, "queued")
-    assert (tallying.open_deliveries(run), tallying.is_over(run)) == (1, False)
-    Delivery.objects.of(run.tenant_id).filter(id=one.delivery).update(status="sent")
-    assert (tallying.open_deliveries(run), tallying.is_over(run)) == (0, True)
+    assert not settling.is_anything_open(run)
     now = clock.now()
     work = {"lane": "marketing", "queue": "route.marketing", "kind": "route", "phase": 0, "channel": "", "priority": 1}
     WorkItem.objects.create(
@@ -149,10 +147,9 @@ def test_a_run_is_over_when_nothing_is_open() -> None:
         ordering_key="",
         **work,
     )
-    assert (tallying.open_deliveries(run), tallying.is_over(run)) == (1, False)
-    WorkItem.objects.all_tenants().delete()
-    run.expanded_at = None
-    assert (tallying.open_deliveries(run), tallying.is_over(run)) == (0, False)
+    assert settling.is_anything_open(run)
+    WorkItem.objects.all_tenants().update(tenant_id=one.notification)
+    assert not settling.is_anything_open(run), "it is somebody else's"
 
 
 def test_one_worker_counts_a_run_at_a_time_and_not_sooner_than_it_is_worth() -> None:

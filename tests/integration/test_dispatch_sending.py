@@ -238,7 +238,9 @@ def test_a_template_that_fails_ends_in_a_dead_letter_with_its_place(carrier: Car
     assert (state(id_), carrier.calls, left(), attempts()) == (("failed", "template_error"), [], [], [])
     ((reason, context),) = dead()
     assert (reason, context["line"]) == ("template_error", 2)
-    assert set(context) == {"code", "detail", "line", "column", "template_version", "version"} and context["column"] >= 1
+    assert (
+        set(context) == {"code", "detail", "line", "column", "template_version", "version"} and context["column"] >= 1
+    )
 
 
 @pytest.mark.django_db(transaction=True)

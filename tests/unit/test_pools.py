@@ -9,7 +9,15 @@ from notifier.pools import LANES, POOLS, QUEUES, SHARES, lane_queues, resized
 
 def test_every_queue_has_exactly_one_pool() -> None:
     assert sorted(QUEUES) == sorted(
-        {*(q for lane in LANES for q in lane_queues(lane)), "receipts", "webhooks", "schedules", "campaigns", "bulk", "system"}
+        {
+            *(q for lane in LANES for q in lane_queues(lane)),
+            "receipts",
+            "webhooks",
+            "schedules",
+            "campaigns",
+            "bulk",
+            "system",
+        }
     )
 
 
