@@ -146,6 +146,7 @@ class AudienceForm(PartForm):
             "is_frozen": "1" if row.is_frozen else "",
         }
         super().__init__(data, initial=initial)
+        self._order = [*include.groups, *exclude.groups]
         for name in ("groups", "without"):
             self.fields[name].choices = [*groups, *sorted(gone)]  # type: ignore[attr-defined]
 
@@ -166,12 +167,18 @@ class AudienceForm(PartForm):
             case "everyone":
                 include = {"everyone": True}
             case "some":
-                include = rule_shapes.any_of(given["groups"], given["users"].split("\n"))
+                include = rule_shapes.any_of(self._ordered("groups"), given["users"].split("\n"))
             case "rules":
                 include = given["rules"]
-        exclude = rule_shapes.any_of(given["without"], given["without_users"].split("\n")) or self._kept_exclude
+        exclude = rule_shapes.any_of(self._ordered("without"), given["without_users"].split("\n"))
+        exclude = exclude or self._kept_exclude
         audience = None if include is None else {"include": include, "exclude": exclude}
         return {"audience": audience, "is_frozen": given["is_frozen"] == "1"}
+
+    def _ordered(self, name: str) -> list[str]:
+        """What was there stays in its order: saving what nobody changed changes nothing."""
+        chosen = self.cleaned_data[name]
+        return sorted(chosen, key=lambda one: self._order.index(one) if one in self._order else len(self._order))
 
 
 class ContentForm(PartForm):

@@ -137,6 +137,16 @@ def test_exclusions_that_only_rules_can_say_are_kept_and_said(mira: Client, acme
     assert Campaign.objects.get().audience["exclude"] == {"users": ["rosa", "otto"]}
 
 
+def test_segments_stay_in_their_order(mira: Client, acme: Tenant, spring: UUID) -> None:
+    keeping.create_segment(tenant_id=acme.id, key="also", name="Also", rules={"everyone": True})
+    include = {"any": [{"segment": "vip"}, {"segment": "also"}, {"users": ["rosa"]}]}
+    said = values(audience={"include": include, "exclude": None})
+    composing.save_part(tenant=acme, campaign_id=spring, values=said, version=1, by="operator mira", now=clock.now())
+    quickly(mira, spring, typed(mira, spring, "audience"))
+    row = Campaign.objects.get()
+    assert (row.audience["include"], row.version) == (include, 2)
+
+
 def test_what_is_not_a_draft_is_shown_but_neither_changed_nor_offered(mira: Client, spring: UUID) -> None:
     data = typed(mira, spring, "delivery", throttle="600")
     Campaign.objects.update(status="in_review")

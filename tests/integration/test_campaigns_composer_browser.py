@@ -156,6 +156,10 @@ def test_who_was_signed_out_is_told_that_nothing_is_saved(browser: Chromium, liv
 
 def test_rules_of_its_own_are_built_and_kept(browser: Chromium, live_server: Any, spring: UUID) -> None:
     browser.open(page(live_server, spring, "audience"))
+    browser.wait_for(QUIET)
+    # the builder stands, and nothing was saved by looking
+    assert browser.evaluate("document.getElementById('rules').value") != ""
+    assert browser.evaluate("document.getElementById('saved').innerText").startswith("You saved it")
     browser.evaluate("document.querySelector('[name=kind][value=rules]').click()")
     browser.wait_for("document.getElementById('version').value === '2'")
     assert Campaign.objects.get().audience["include"] == {"all": [{"segment": "vip"}]}

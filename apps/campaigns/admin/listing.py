@@ -32,7 +32,7 @@ from apps.core.admin_bases import ModelAdmin, display, operator
 from apps.core.admin_trail import DONE
 from apps.core.types import Tenant
 from apps.tenants.selectors import tenant_by_id
-from apps.tenants.tenant_filter import TenantColumn, TenantFilter
+from apps.tenants.tenant_filter import TenantColumn, TenantFilter, seen_tenants
 
 TONES = {
     **dict.fromkeys(("approved", "finished"), "success"),
@@ -155,6 +155,16 @@ class CampaignAdmin(TenantColumn, Parts, Reviewing, Deeds, ModelAdmin):
             path(f"<uuid:object_id>/{name}/", self.admin_site.admin_view(view), name=f"{NAME}_{name.replace('-', '_')}")
             for name, view in pages
         ]
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        found = seen_tenants()
+        return {"tenant": found[0].id} if len(found) == 1 else {}
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        plain = {"show_save_and_add_another": False, "show_save_and_continue": False, "title": "New campaign"}
+        return super().add_view(request, form_url, {**plain, **(extra_context or {})})
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         given = {name: form.cleaned_data[name] for name in ("name", "mode", "category", "channels")}

@@ -10,6 +10,16 @@ document.addEventListener("DOMContentLoaded", () => {
 
     form.addEventListener("input", () => { isDirty = true; });
 
+    // the builder says its rules once when it is made: that is no change of anybody's
+    let rules = null;
+    form.addEventListener("rules-changed", (event) => {
+        const before = rules;
+        rules = event.target.value;
+        if (before === null || before === rules) return;
+        isDirty = true;
+        form.dispatchEvent(new CustomEvent("rules-touched"));
+    });
+
     function submit(button, go) {
         form.querySelector("[name=go]").value = go || "";
         if (button) form.requestSubmit(button);
