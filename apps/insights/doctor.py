@@ -12,6 +12,7 @@ WITHOUT_DATABASE: tuple[Checkup, ...] = (servers.redis, servers.workers)
 WITH_DATABASE: tuple[Checkup, ...] = (
     servers.beat,
     servers.clocks,
+    servers.transactions,
     carriers.accounts,
     carriers.senders,
     carriers.expiries,

@@ -1,8 +1,10 @@
-"""Run beside the service: makes a crowd and launches a campaign for it, as standard input says ({people, throttle, prefix})."""
+"""Run beside the service: makes a crowd and launches a campaign for it, as standard input says ({people, throttle, prefix}, and if
+wished {campaigns, schedule})."""
 
 import json
 import sys
 from typing import Any
+from uuid import UUID
 
 
 def main() -> None:
@@ -16,9 +18,6 @@ def launched(asked: dict[str, Any]) -> dict[str, Any]:
     """Of 100 people two share an address with another one, and ten have other plans."""
     from django.db import connection
 
-    from apps.campaigns import launching
-    from apps.campaigns.models import Campaign, Variant
-    from apps.core import clock
     from apps.tenants.selectors import tenant_by_slug
     from tests.bench import campaigning, crowd
 
@@ -29,19 +28,30 @@ def launched(asked: dict[str, Any]) -> dict[str, Any]:
         with connection.cursor() as cursor:
             cursor.execute(_SHARED, {"tenant": tenant.id})
             cursor.execute(_LEAVING, {"tenant": tenant.id})
+    made = [_campaign(tenant.id, asked) for _ in range(asked.get("campaigns", 1))]
+    return {"tenant": str(tenant.id), "campaign": str(made[-1]) if made else ""}
+
+
+def _campaign(tenant_id: UUID, asked: dict[str, Any]) -> UUID:
+    from apps.campaigns import launching
+    from apps.campaigns.models import Campaign, Variant
+    from apps.core import clock
+
     campaign = Campaign.objects.create(
-        tenant_id=tenant.id,
+        tenant_id=tenant_id,
         name="Spring",
         mode="test",
         channels=["email"],
         audience={"include": {"field": "attributes.plan", "op": "in", "value": ["pro", "free"]}},
+        schedule=asked.get("schedule", {}),
         throttle=asked["throttle"],
         created_by="faults",
         changed_by="faults",
     )
-    Variant.objects.create(tenant_id=tenant.id, campaign=campaign, position=0, name="A", template_key="spring")
-    launching.launch(campaign_id=campaign.id, tenant_id=tenant.id, by="faults", now=clock.now())
-    return {"tenant": str(tenant.id), "campaign": str(campaign.id)}
+    Variant.objects.create(tenant_id=tenant_id, campaign=campaign, position=0, name="A", template_key="spring")
+    launching.launch(campaign_id=campaign.id, tenant_id=tenant_id, by="faults", now=clock.now())
+    launched: UUID = campaign.id
+    return launched
 
 
 _SHARED = """

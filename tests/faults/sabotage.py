@@ -5,12 +5,14 @@ MUTANT="<name>"                   one fence of the product is taken out (the sui
 BELLS="10"                        every bell is published that often, also while it rings
 DOUBTS="0.1"                      doubts are resolved that much sooner
 NAMES="<host>=<address>,<address>|<address>;..."   what a name stands for: one look-up after the other, `|` between those of one
+CLAIMS="<file>"                   a line for each claim of work: when it ended (seconds since 1970), the seconds that it took
 DEADLINE="2"                      seconds a provider call may take, so that calls in flight lapse soon
 """
 
 import os
 import signal
 import socket
+import time
 from collections.abc import Callable
 from itertools import count, cycle
 from types import ModuleType
@@ -67,6 +69,8 @@ class SabotageConfig(AppConfig):
             _name(names)
         if times := os.environ.get("BELLS"):
             _ring_often(int(times))
+        if claims := os.environ.get("CLAIMS"):
+            _time_claims(claims)
         if fault := os.environ.get("FAULT"):
             _arm(*fault.split(":"))
         if mutant := os.environ.get("MUTANT"):
@@ -199,6 +203,21 @@ def _ring_often(times: int) -> None:
 
     assert bells._silent
     bells._silent = lambda queues: list(queues) * times
+
+
+def _time_claims(path: str) -> None:
+    from apps.ledger import work
+
+    original = work.claim
+
+    def claim(**asked: Any) -> Any:
+        began = time.perf_counter()
+        found = original(**asked)
+        with open(path, "a") as file:
+            file.write(f"{time.time():.3f} {time.perf_counter() - began:.6f}\n")
+        return found
+
+    work.claim = claim
 
 
 def _poison() -> None:

@@ -135,7 +135,8 @@ class System:
             process.ready_file.unlink(missing_ok=True)
         env = {**self._env, **process.extra, "NOTIFIER_READY_FILE": str(process.ready_file or "")}
         with (self.directory / "log" / f"{process.name}.log").open("ab") as output:
-            process.popen = spawn(process.command, env=env, cwd=PROJECT, output=output)
+            niceness = int(process.extra.get("NICE", "0"))
+            process.popen = spawn(process.command, env=env, cwd=PROJECT, output=output, niceness=niceness)
         self.processes[process.name] = process
         return process
 

@@ -24,6 +24,15 @@ DURABLE = {
 TICK = "tick"
 HEARD_WITHIN, LATE_AFTER = 10.0, 60.0
 SKEW_WARN, SKEW_FAIL = 2.0, 30.0
+# seconds that a transaction may be open: while it is, PostgreSQL cleans up nothing that came to an end since it began
+OPEN_TOO_LONG = 60.0
+_OPEN = """
+SELECT coalesce(nullif(application_name, ''), usename, '?') || ', process ' || pid,
+    extract(epoch FROM clock_timestamp() - xact_start)::float, state LIKE 'idle%%'
+FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start < clock_timestamp() - make_interval(secs => %s)
+ORDER BY xact_start
+"""
 
 
 def database(now: datetime) -> Iterator[Finding]:
@@ -138,6 +147,20 @@ def clocks(now: datetime) -> Iterator[Finding]:
         yield warn("clock", said, fix)
     else:
         yield ok("clock", said)
+
+
+def transactions(now: datetime) -> Iterator[Finding]:
+    """Those of other roles are only seen by members of pg_read_all_stats."""
+    with connection.cursor() as cursor:
+        cursor.execute(_OPEN, [OPEN_TOO_LONG])
+        found = cursor.fetchall()
+    if not found:
+        yield ok("transactions", f"None is open for {OPEN_TOO_LONG:.0f} s or longer.")
+        return
+    who, seconds, is_idle = found[0]
+    said = f"{len(found)} open for over {OPEN_TOO_LONG:.0f} s, the oldest for {seconds:.0f} s ({who}{', idle' if is_idle else ''})."
+    fix = "Nothing is cleaned up meanwhile, and claiming work gets slower. End it: SELECT pg_terminate_backend(<process>)."
+    yield warn("transactions", said, fix)
 
 
 def _ask(sql: str, *parameters: str) -> Any:
