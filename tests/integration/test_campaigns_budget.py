@@ -48,6 +48,12 @@ def test_what_would_pass_it_is_not_booked(tenant: Tenant) -> None:
     assert booked() == {(tenant.id, "sms", "2027-03-01"): 0}
 
 
+@pytest.mark.parametrize(("cap", "allowed"), [(8, 2), (9, 3), (0, 0)])
+def test_it_is_exact_to_the_last_micro(tenant: Tenant, cap: int, allowed: int) -> None:
+    cast.policy(tenant, day_budgets={"sms": cap})
+    assert reserved(cast.run(cast.campaign(tenant)), sms=[3, 3, 3]).allowed == {"sms": allowed}
+
+
 def test_the_next_day_has_a_budget_of_its_own(tenant: Tenant) -> None:
     cast.policy(tenant, day_budgets={"sms": CENT})
     run = cast.run(cast.campaign(tenant))
