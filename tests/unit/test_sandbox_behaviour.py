@@ -157,6 +157,19 @@ def test_it_plans_receipts_for_what_it_took(scene: Scene) -> None:
     assert scene.store.due("sandbox-email", first.at + 0.9, 100) == []
 
 
+def test_readers_open_and_clickers_follow_a_link_after_it_arrived(scene: Scene) -> None:
+    scene.take("reader+rosa", "clicker+mira")
+    (first,) = scene.store.messages(limit=1, delivery="dl_reader+rosa")
+    due = scene.store.due("sandbox-email", first.at + 5, 100)
+    assert sorted((row.reference, round(row.due - first.at, 3), row.kind) for row in due) == [
+        ("at_1", 1.0, "delivered"),
+        ("at_1", 2.0, "opened"),
+        ("at_2", 1.0, "delivered"),
+        ("at_2", 2.0, "opened"),
+        ("at_2", 3.0, "clicked"),
+    ]
+
+
 def test_it_can_keep_silent(tmp_path: Path) -> None:
     scene = Scene(tmp_path, receipts_after=None)
     scene.take("delivered")

@@ -44,6 +44,18 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
         receipts=(EventKind.DELIVERED, EventKind.COMPLAINED),
     ),
     Behaviour(
+        "reader",
+        "Accepted, delivered, then opened.",
+        "+15005550015",
+        receipts=(EventKind.DELIVERED, EventKind.OPENED),
+    ),
+    Behaviour(
+        "clicker",
+        "Accepted, delivered, opened, then a link in it is followed.",
+        "+15005550017",
+        receipts=(EventKind.DELIVERED, EventKind.OPENED, EventKind.CLICKED),
+    ),
+    Behaviour(
         "slow",
         "Answered after 3 seconds, then delivered.",
         "+15005550005",
