@@ -63,11 +63,11 @@ class Standing:
 
     @property
     def shown_rate(self) -> str:
-        return f"{self.rate:.1%}"
+        return f"{100 * self.rate:.1f} %"
 
     @property
     def shown_interval(self) -> str:
-        return f"{self.interval.low:.1%} to {self.interval.high:.1%}"
+        return f"{100 * self.interval.low:.1f} to {100 * self.interval.high:.1f} %"
 
     @property
     def shown_best(self) -> str:
@@ -99,13 +99,13 @@ def judge(seen: Sequence[Seen], metric: Metric, names: Sequence[str] = ()) -> Ve
         return Verdict(
             standings,
             None,
-            f"No clear winner: {name} is ahead with {first.rate:.1%} {metric.value}, and that is more than chance only with"
-            f" a probability of {_percent(first.best)}; {SURE:.0%} are asked for.",
+            f"No clear winner: {name} is ahead with {first.shown_rate} {metric.value}, and that is more than chance only with"
+            f" a probability of {_percent(first.best)}; {100 * SURE:.0f} % are asked for.",
         )
     return Verdict(
         standings,
         first.position,
-        f"{name} wins: {first.rate:.1%} {metric.value}, and with a probability of {_percent(first.best)} no other is better.",
+        f"{name} wins: {first.shown_rate} {metric.value}, and with a probability of {_percent(first.best)} no other is better.",
     )
 
 

@@ -75,7 +75,7 @@ def test_no_clear_winner_waits_for_somebody_and_says_so_once(testing: Run) -> No
     seen(testing, 100, 101)
     assert [winning.choose_due(later(testing)) for _ in range(2)] == [0, 0]
     alert = Alert.objects.all_tenants().get(kind="no_clear_winner", ended_at=None)
-    assert "No clear winner: B is ahead with 10.1% clicked" in alert.text
+    assert "No clear winner: B is ahead with 10.1 % clicked" in alert.text
     testing.refresh_from_db()
     assert (testing.winner, testing.status) == (None, "testing")
     assert winning.choose_by_hand(tenant_id=testing.tenant_id, run_id=testing.id, winner=0, now=later(testing))

@@ -67,7 +67,7 @@ def seen(*counts: tuple[int, int]) -> list[Seen]:
 def test_it_chooses_only_what_is_sure() -> None:
     verdict = judge(seen((100, 1_000), (140, 1_000)), Metric.CLICKED)
     assert verdict.winner == 1
-    assert verdict.sentence == "B wins: 14.0% clicked, and with a probability of 99.7 % no other is better."
+    assert verdict.sentence == "B wins: 14.0 % clicked, and with a probability of 99.7 % no other is better."
     assert verdict.standings[1].interval == pytest.approx((0.1199, 0.1629), abs=1e-4)
 
 
@@ -75,8 +75,8 @@ def test_it_does_not_choose_what_is_not() -> None:
     verdict = judge(seen((10, 100), (14, 100)), Metric.CLICKED, names=("Short", "Long"))
     assert verdict.winner is None
     assert verdict.sentence == (
-        "No clear winner: Long is ahead with 14.0% clicked, and that is more than chance only with a probability of 80.3 %;"
-        " 95% are asked for."
+        "No clear winner: Long is ahead with 14.0 % clicked, and that is more than chance only with a probability of 80.3 %;"
+        " 95 % are asked for."
     )
 
 

@@ -33,6 +33,7 @@ def _amount(label: str, help_text: str = "", *, required: bool = False) -> forms
 
 class PolicyForm(ModelForm):
     currency = forms.CharField(
+        initial="EUR",
         max_length=3,
         validators=[RegexValidator("^[A-Z]{3}$", "Three capital letters, like EUR.")],
         widget=UnfoldAdminTextInputWidget,

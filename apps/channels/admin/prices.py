@@ -31,6 +31,7 @@ def _amount(label: str, help_text: str) -> forms.DecimalField:
 
 class PriceForm(ModelForm):
     currency = forms.CharField(
+        initial="EUR",
         max_length=3,
         validators=[RegexValidator("^[A-Z]{3}$", "Three capital letters, like EUR.")],
         widget=UnfoldAdminTextInputWidget,
