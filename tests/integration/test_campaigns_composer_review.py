@@ -8,7 +8,7 @@ from django.test import Client
 from django.urls import reverse
 
 from apps.audience.segments import fields, keeping, stored
-from apps.campaigns import composing
+from apps.campaigns import composing, usage
 from apps.campaigns.models import Approval, Campaign, Policy, Run, Wave
 from apps.campaigns.models.counting import Slice
 from apps.core import clock
@@ -239,6 +239,8 @@ class TestList:
 
 def test_templates_and_segments_know_who_uses_them(acme: Tenant, spring: UUID) -> None:
     assert [(one.kind, one.name) for one in usage_of(tenant=acme, key="feed")] == [("campaign", "Spring")]
+    found = sorted((one.user, one.recipient.user_id, one.channels) for one in usage.payloads(acme, "feed"))
+    assert found == [("campaign Spring", name, (Channel.IN_APP,)) for name in ("bea", "otto", "rosa")]
     row: Any = stored.segment(acme.id, "vip")
     assert fields.usages(acme.id, [row.id]) == {row.id: ["campaign Spring"]}
     Campaign.objects.update(status="finished")

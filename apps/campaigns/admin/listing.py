@@ -37,7 +37,7 @@ from apps.tenants.tenant_filter import TenantColumn, TenantFilter, seen_tenants
 TONES = {
     **dict.fromkeys(("approved", "finished"), "success"),
     **dict.fromkeys(("running", "scheduled"), "info"),
-    **dict.fromkeys(("in_review", "paused"), "warning"),
+    **dict.fromkeys(("in review", "paused"), "warning"),
     "cancelled": "danger",
 }
 NAME = "campaigns_campaign"
