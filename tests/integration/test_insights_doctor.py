@@ -89,7 +89,7 @@ def test_a_sound_world_has_nothing_to_mend(world: Any) -> None:
     assert findings("fail") == {}
     assert set(findings("warn")) <= {"webhooks"}
     assert set(found) == {
-        "database", "migrations", "durability", "partitions", "redis", "workers", "beat", "clock", "account acme-mail",
+        "database", "migrations", "durability", "partitions", "redis", "workers", "beat", "clock", "transactions", "account acme-mail",
         "webhooks", "public url", "receipts", "lanes", "ledger", "silence",
     }  # fmt: skip
     assert found["database"].startswith("PostgreSQL 18")

@@ -30,7 +30,8 @@ _OPEN = """
 SELECT coalesce(nullif(application_name, ''), usename, '?') || ', process ' || pid,
     extract(epoch FROM clock_timestamp() - xact_start)::float, state LIKE 'idle%%'
 FROM pg_stat_activity
-WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start < clock_timestamp() - make_interval(secs => %s)
+WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
+    AND xact_start < clock_timestamp() - make_interval(secs => %s)
 ORDER BY xact_start
 """
 
