@@ -1,7 +1,7 @@
 """What makes a process misbehave, wrapped around the product's functions from outside. Each word is for one process only.
 
 FAULT="<point>:<kill|stop>:<n>"   the process gets SIGKILL or SIGSTOP when it passes the point for the n-th time
-MUTANT="<name>"                   one fence of the product is taken out (the suite must notice: test_the_suite_itself.py)
+MUTANT="<name>"                   one fence of the product is taken out (mutants.py; the suite must notice: test_the_suite_itself.py)
 BELLS="10"                        every bell is published that often, also while it rings
 DOUBTS="0.1"                      doubts are resolved that much sooner
 NAMES="<host>=<address>,<address>|<address>;..."   what a name stands for: one look-up after the other, `|` between those of one
@@ -14,11 +14,14 @@ import signal
 import socket
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import count, cycle
 from types import ModuleType
 from typing import Any
 
 from django.apps import AppConfig
+
+from tests.faults.mutants import mutate
 
 POINTS = (
     "before_accept",
@@ -42,16 +45,6 @@ POINTS = (
     "before_import_commit",
     "after_import_page",
 )
-MUTANTS = (
-    "intents_without_fence",
-    "rescue_takes_calling",
-    "no_idempotency_key",
-    "random_delivery_id",
-    "answer_before_commit",
-    "expiries_not_counted",
-    "webhooks_to_anywhere",
-    "gate_believes_routing",
-)
 POISON = "poison"
 _hits = count(1)
 
@@ -74,7 +67,7 @@ class SabotageConfig(AppConfig):
         if fault := os.environ.get("FAULT"):
             _arm(*fault.split(":"))
         if mutant := os.environ.get("MUTANT"):
-            _mutate(mutant)
+            mutate(mutant)
         _poison()
 
 
@@ -92,8 +85,6 @@ def _name(words: str) -> None:
 
 
 def _resolve_sooner(factor: float) -> None:
-    from dataclasses import replace
-
     from apps.channels.providers import twilio
     from apps.routing import doubting
 
@@ -234,51 +225,3 @@ def _poison() -> None:
         return original(n, *rest)
 
     preparing.render = render
-
-
-def _mutate(name: str) -> None:
-    from apps.core import ids
-    from apps.dispatch import gate
-    from apps.ingest import idempotency
-    from apps.ingest import services as ingest
-    from apps.ledger import accepting, routing_results, sending_results, work
-    from apps.routing.deciding import sending
-    from apps.webhooks import calling
-
-    match name:
-        case "intents_without_fence":
-            sending_results._INTEND = _without(
-                sending_results._INTEND,
-                f" AND w.lease_token = (%(tokens)s ->> w.id::text)::integer\n        AND w.phase = {work.CLAIMED}",
-            )
-        case "rescue_takes_calling":
-            _edit_sql(work, "CASE WHEN w.phase = 1 THEN 0 ELSE w.phase END", "0")
-        case "no_idempotency_key":
-            idempotency.scoped = lambda *_: os.urandom(32)
-        case "random_delivery_id":
-            routing_results.delivery_id = lambda *_: ids.new()
-        case "answer_before_commit":
-            ingest.accepting.accept = lambda request, _: accepting.Accepted(False, request.answer, False)
-        case "expiries_not_counted":
-            _edit_sql(work, "expiries = w.expiries + 1", "expiries = w.expiries")
-        case "webhooks_to_anywhere":
-            calling.guard_of = lambda _: lambda _: True
-        case "gate_believes_routing":
-            gate.decide = sending
-        case _:
-            raise ValueError(name)
-
-
-def _without(text: str, part: str) -> str:
-    assert part in text, f"the fence is not where it was: {part}"
-    return text.replace(part, "")
-
-
-def _edit_sql(module: ModuleType, part: str, instead: str) -> None:
-    """Edits statements that the module builds inside its functions, on their way to the database."""
-    original = module.fetch
-
-    def fetch(sql: str, parameters: Any) -> Any:
-        return original(sql.replace(part, instead), parameters)
-
-    module.fetch = fetch

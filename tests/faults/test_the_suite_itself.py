@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.faults.conftest import Experiment, made_whole
+from tests.faults.mutants import MUTANTS
 from tests.faults.outside import Outside
-from tests.faults.sabotage import MUTANTS
 from tests.faults.system import System
 from tests.faults.test_bells import test_e28_every_bell_ten_times_and_routing_twice as e28
+from tests.faults.test_campaign_halts import PROCESSES as CAMPAIGNS
+from tests.faults.test_campaign_halts import killed_before_a_page_is_committed, on_everybodys_clock, pause_and_cancel
 from tests.faults.test_clockwork import test_e11_two_beats_two_rescuers_and_a_sleeper as e11
 from tests.faults.test_crashes import test_e01_kill_in_the_window as e01
 from tests.faults.test_crashes import test_e03_poison_is_set_aside_and_its_neighbours_are_delivered as e03
@@ -26,6 +28,16 @@ def e30(experiment: Experiment) -> None:
         run_campaign(experiment, random.Random(1), 2_000, 2)
 
 
+def e30_of_a_campaign(experiment: Experiment) -> None:
+    experiment.system.keep(*CAMPAIGNS)
+    pause_and_cancel(experiment, 20_000)
+
+
+def e29_on_everybodys_clock(experiment: Experiment) -> None:
+    experiment.system.keep(*CAMPAIGNS)
+    on_everybodys_clock(experiment, 200)
+
+
 NOTICES: dict[str, tuple[str, Callable[[Experiment], None]]] = {
     "intents_without_fence": ("doubled", e11),
     "rescue_takes_calling": ("doubled", lambda experiment: e01(experiment, "after_call", 1)),
@@ -35,6 +47,9 @@ NOTICES: dict[str, tuple[str, Callable[[Experiment], None]]] = {
     "expiries_not_counted": ("left", e03),
     "webhooks_to_anywhere": ("called_inside", lambda experiment: e25(experiment, experiment.system)),
     "gate_believes_routing": ("too_late", e30),
+    "cursor_ahead_of_page": ("missing", lambda experiment: killed_before_a_page_is_committed(experiment, 300)),
+    "random_notification_id": ("doubled", e29_on_everybodys_clock),
+    "pause_not_looked_at": ("sent_after_pause", e30_of_a_campaign),
 }
 OUTSIDE = {"gate_believes_routing"}
 

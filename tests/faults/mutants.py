@@ -1,0 +1,96 @@
+"""Fences of the product that can be taken out, one at a time (sabotage.py, MUTANT)."""
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from types import ModuleType
+from typing import Any
+
+MUTANTS = (
+    "intents_without_fence",
+    "rescue_takes_calling",
+    "no_idempotency_key",
+    "random_delivery_id",
+    "answer_before_commit",
+    "expiries_not_counted",
+    "webhooks_to_anywhere",
+    "gate_believes_routing",
+    "cursor_ahead_of_page",
+    "random_notification_id",
+    "pause_not_looked_at",
+)
+
+
+def mutate(name: str) -> None:
+    from apps.audience import campaign_pages
+    from apps.campaigns import expanding
+    from apps.core import ids
+    from apps.dispatch import gate
+    from apps.ingest import idempotency
+    from apps.ingest import services as ingest
+    from apps.ledger import accepting, routing_results, selectors, sending_results, work
+    from apps.routing.deciding import sending
+    from apps.webhooks import calling
+
+    match name:
+        case "intents_without_fence":
+            sending_results._INTEND = _without(
+                sending_results._INTEND,
+                f" AND w.lease_token = (%(tokens)s ->> w.id::text)::integer\n        AND w.phase = {work.CLAIMED}",
+            )
+        case "rescue_takes_calling":
+            _edit_sql(work, "CASE WHEN w.phase = 1 THEN 0 ELSE w.phase END", "0")
+        case "no_idempotency_key":
+            idempotency.scoped = lambda *_: os.urandom(32)
+        case "random_delivery_id":
+            routing_results.delivery_id = lambda *_: ids.new()
+        case "answer_before_commit":
+            ingest.accepting.accept = lambda request, _: accepting.Accepted(False, request.answer, False)
+        case "expiries_not_counted":
+            _edit_sql(work, "expiries = w.expiries + 1", "expiries = w.expiries")
+        case "webhooks_to_anywhere":
+            calling.guard_of = lambda _: lambda _: True
+        case "gate_believes_routing":
+            gate.decide = sending
+        case "cursor_ahead_of_page":
+            expanding.together = _committing_the_cursor_first(expanding.together)
+        case "random_notification_id":
+            own = "encode(uuid_send(p.id), 'hex')"
+            assert own in campaign_pages._FILL
+            campaign_pages._FILL = campaign_pages._FILL.replace(own, "gen_random_uuid()::text")
+        case "pause_not_looked_at":
+            shared = selectors.broadcasts
+            selectors.broadcasts = lambda asked: {id_: replace(one, halt=None) for id_, one in shared(asked).items()}
+        case _:
+            raise ValueError(name)
+
+
+def _committing_the_cursor_first(together: Callable[..., Any]) -> Callable[..., Any]:
+    from django.db import connection, transaction
+
+    def ahead(run: Any, wave: Any, *rest: Any) -> Any:
+        with transaction.atomic():
+            count = together(run, wave, *rest)
+            transaction.set_rollback(True)
+        before, wave.cursor = wave.cursor, count.last or wave.cursor
+        wave.save(update_fields=["cursor"])
+        connection.connection.commit()
+        wave.cursor = before
+        return together(run, wave, *rest)
+
+    return ahead
+
+
+def _without(text: str, part: str) -> str:
+    assert part in text, f"the fence is not where it was: {part}"
+    return text.replace(part, "")
+
+
+def _edit_sql(module: ModuleType, part: str, instead: str) -> None:
+    """Edits statements that the module builds inside its functions, on their way to the database."""
+    original = module.fetch
+
+    def fetch(sql: str, parameters: Any) -> Any:
+        return original(sql.replace(part, instead), parameters)
+
+    module.fetch = fetch
