@@ -18,6 +18,7 @@ NAMES = (
     "scheduling",
     "segments",
     "importing",
+    "campaigning",
     "providers",
     "provider_memory",
     "end_to_end",
@@ -26,6 +27,8 @@ NAMES = (
     "accept_single",
     "accept_batch",
     "critical_latency",
+    "campaign_end_to_end",
+    "critical_beside_campaign",
     "receipts",
     "memory",
 )
@@ -66,6 +69,8 @@ def _measured(made: World, only: list[str], quick: bool, sends: int) -> dict[str
 
     from tests.bench import (
         accepting,
+        campaign_sending,
+        campaigning,
         cast,
         delivering,
         importing,
@@ -95,6 +100,8 @@ def _measured(made: World, only: list[str], quick: bool, sends: int) -> dict[str
         _say("segments", results, segments.counting(quick))
     if "importing" in only:
         _say("importing", results, importing.importing(made, quick))
+    if "campaigning" in only:
+        _say("campaigning", results, campaigning.campaigning(quick))
     sent = [name for name in PROVIDERS if "providers" in only or f"send_{name}" in only]
     watched = [name for name in PROVIDERS if f"memory_{name}" in only]
     if "provider_memory" in only and not quick:
@@ -110,6 +117,7 @@ def _measured(made: World, only: list[str], quick: bool, sends: int) -> dict[str
         "scheduling",
         "segments",
         "importing",
+        "campaigning",
         "providers",
         "provider_memory",
         *_of_providers(),
@@ -128,6 +136,11 @@ def _measured(made: World, only: list[str], quick: bool, sends: int) -> dict[str
             _say("accept_batch", results, {"accept_batch": accepting.accept_batch(made, invited, quick)})
         if "critical_latency" in only:
             _say("critical_latency", results, urgent.critical_latency(made, invited, quick))
+        if "campaign_end_to_end" in only:
+            _say("campaign_end_to_end", results, campaign_sending.campaign_end_to_end(made, quick))
+        if "critical_beside_campaign" in only:
+            beside = campaign_sending.critical_beside_campaign(made, invited, quick)
+            _say("critical_beside_campaign", results, beside)
         if "receipts" in only:
             _say("receipts", results, receiving.receipts(made, quick))
         if "memory" in only:

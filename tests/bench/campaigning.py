@@ -1,4 +1,4 @@
-"""A campaign for a million: how fast its pages are written, alone and by two, beside the bare rows; and how fast it is all sent."""
+"""A campaign for a million: how fast its pages are written, alone and by two, beside the bare rows."""
 
 import multiprocessing
 import time
@@ -22,7 +22,9 @@ from tests.bench.cast import NO_LIMIT
 from tests.bench.results import Result, result
 
 _KINDS = ("ledger_notification", "ledger_delivery", "ledger_work_item")
-_OTHERS = {"include": {"any": [{"field": "attributes.plan", "op": "in", "value": ["pro", "free"]}, {"users": ["c_1"]}]}}
+EVERYBODY = {
+    "include": {"any": [{"field": "attributes.plan", "op": "in", "value": ["pro", "free"]}, {"users": ["c_1"]}]}
+}
 
 
 def campaigning(quick: bool) -> dict[str, Result]:
@@ -77,7 +79,7 @@ def _lay_down_rules(tenant: Tenant) -> None:
 
 def begin(tenant: Tenant, **fields: Any) -> Run:
     """Launched, its audience counted, its waves cut."""
-    said = {"name": "Spring", "mode": "test", "channels": ["email"], "audience": _OTHERS, "created_by": "bench"}
+    said = {"name": "Spring", "mode": "test", "channels": ["email"], "audience": EVERYBODY, "created_by": "bench"}
     campaign = Campaign.objects.create(tenant_id=tenant.id, changed_by="bench", **said | fields)
     Variant.objects.create(tenant_id=tenant.id, campaign=campaign, position=0, name="A", template_key="spring")
     launching.launch(campaign_id=campaign.id, tenant_id=tenant.id, by="bench", now=clock.now())
@@ -126,20 +128,32 @@ def work() -> float:
 
 
 def _bare(done: dict[str, Any]) -> float:
-    """The same rows once more, each kind by one INSERT..SELECT into a table like its own: recipients a second over all kinds."""
+    """The same rows in the order in which they were written, each kind by one INSERT..SELECT from an unlogged copy into a table like the
+    partition that took them, indexes and all: recipients a second over all kinds."""
     run = done["run"]
     bounds = {"begin": broadcasts.begin_of(run.stamp), "end": broadcasts.end_of(run.stamp)}
-    seconds = 0.0
+    seconds, rows = 0.0, 0
     with connection.cursor() as cursor:
+        cursor.execute("SET statement_timeout = 0")
         for kind in _KINDS:
-            part = "ledger_work_item_marketing" if kind == "ledger_work_item" else kind
-            cursor.execute(f"CREATE TABLE bare_{kind} (LIKE {part} INCLUDING ALL)")
-            began = time.monotonic()
-            cursor.execute(f"INSERT INTO bare_{kind} SELECT * FROM {kind} WHERE id BETWEEN %(begin)s AND %(end)s", bounds)
-            seconds += time.monotonic() - began
+            where = "WHERE id BETWEEN %(begin)s AND %(end)s"
+            cursor.execute(f"SELECT DISTINCT tableoid::regclass::text FROM {kind} {where}", bounds)
+            ((part,),) = cursor.fetchall()
+            cursor.execute(f"CREATE UNLOGGED TABLE bare_from AS SELECT * FROM {part} {where} ORDER BY ctid", bounds)
             rows = cursor.rowcount
-            cursor.execute(f"DROP TABLE bare_{kind}")
-    return float(rows / seconds)
+            cursor.execute(f"CREATE TABLE bare_into (LIKE {part} INCLUDING ALL)")
+            cursor.execute("SELECT unnest(reloptions) FROM pg_class WHERE oid = %s::regclass", [part])
+            for (option,) in cursor.fetchall():
+                cursor.execute(f"ALTER TABLE bare_into SET ({option})")
+            cursor.execute("CHECKPOINT")
+            began = time.monotonic()
+            cursor.execute("INSERT INTO bare_into SELECT * FROM bare_from")
+            seconds += time.monotonic() - began
+            if cursor.rowcount != rows:
+                raise RuntimeError(f"{cursor.rowcount} of {rows}")
+            cursor.execute("DROP TABLE bare_from, bare_into")
+        cursor.execute("RESET statement_timeout")
+    return rows / seconds
 
 
 def clear(done: dict[str, Any]) -> None:

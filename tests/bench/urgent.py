@@ -22,8 +22,8 @@ _DELIVERIES = "SELECT notification_id, id FROM ledger_delivery WHERE notificatio
 def critical_latency(made: World, cast: Cast, quick: bool) -> dict[str, Result]:
     """The marketing workers stand still while their backlog is made up to its size again, and work while it is measured."""
     count, runs = (60, 1) if quick else (150, 3)
-    _probe(made, cast, 20)
-    idle = [_probe(made, cast, count) for _ in range(runs)]
+    probe(made, cast, 20)
+    idle = [probe(made, cast, count) for _ in range(runs)]
     waiting, costs, loaded = [], [], []
     for _ in range(runs):
         with made.paused("marketing"):
@@ -31,12 +31,12 @@ def critical_latency(made: World, cast: Cast, quick: bool) -> dict[str, Result]:
             send(made, cast, "bench.sale", missing // 500 * 500 + 500)
         time.sleep(3)
         before, cpu = _ask(_WAITING), made.cpu()
-        loaded.append(_probe(made, cast, count))
+        loaded.append(probe(made, cast, count))
         waiting.append((before, _ask(_WAITING)))
         costs.append(spent(cpu, made.cpu()))
     results = {}
     for name, share in (("p50", 0.5), ("p99", 0.99)):
-        quiet, busy = ([_percentile(run, share) for run in found] for found in (idle, loaded))
+        quiet, busy = ([percentile(run, share) for run in found] for found in (idle, loaded))
         results[f"critical_idle_{name}"] = result("ms", quiet, [], "< 250 ms", most=[run[-1] for run in idle])
         results[f"critical_loaded_{name}"] = result(
             "ms",
@@ -50,7 +50,7 @@ def critical_latency(made: World, cast: Cast, quick: bool) -> dict[str, Result]:
     return results
 
 
-def _probe(made: World, cast: Cast, count: int) -> list[float]:
+def probe(made: World, cast: Cast, count: int) -> list[float]:
     """Milliseconds, sorted: one push at a time, some 12 a second."""
     accepted: dict[str, float] = {}
     line = http.client.HTTPConnection("127.0.0.1", made.ports.web, timeout=10)
@@ -76,7 +76,7 @@ def _probe(made: World, cast: Cast, count: int) -> list[float]:
     return sorted(round(max(0.0, called[delivery] - at) * 1000, 1) for delivery, at in began.items())
 
 
-def _percentile(found: list[float], share: float) -> float:
+def percentile(found: list[float], share: float) -> float:
     return found[min(len(found) - 1, int(len(found) * share))]
 
 
