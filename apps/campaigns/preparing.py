@@ -16,6 +16,7 @@ from apps.campaigns.approving import outgrown_at_fire
 from apps.campaigns.costing import estimate_of_run
 from apps.campaigns.lifecycle import CampaignStatus, RunStatus, WaveKind
 from apps.campaigns.models import Campaign, Run, Wave
+from apps.campaigns.naming import put_on_list
 from apps.campaigns.scheduling import SWEEP_AFTER, plan_of, zone_waves
 from apps.campaigns.splitting import WHOLE, ramp_ranges, trial_ranges
 from apps.core import ids
@@ -85,6 +86,7 @@ class BusyError(Exception):
 
 def _prepare(run: Any, now: datetime) -> None:
     definition = run.definition
+    put_on_list(tenant_id=run.tenant_id, campaign_id=run.campaign_id)
     condition = audience_of(definition, run.tenant_id, now, run.people_before)
     zones = _zones(run.tenant_id, condition)
     run.audience_size = sum(zones.values())

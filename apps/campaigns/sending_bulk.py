@@ -1,6 +1,6 @@
 """The same message to many, through the API: a campaign made and launched in one step, whatever the size of its audience.
 
-People by name become a list where there are many of them: one statement. Who of a segment gets it is found out when it is sent.
+People by name become a list where there are many of them, when it is prepared. Who of a segment gets it is found out then, too.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,13 +13,14 @@ from django.db import IntegrityError, transaction
 from msgspec import UNSET, structs
 
 from apps.audience import selectors as audience
-from apps.audience.segments import lists, stored
+from apps.audience.segments import stored
 from apps.audience.segments.keeping import create_segment
 from apps.audience.segments.rules import MOST_USERS
 from apps.campaigns.agreeing import launch_by_key
 from apps.campaigns.bodies import BulkBody
 from apps.campaigns.composing import create_campaign
 from apps.campaigns.definitions import AudienceValues, CampaignValues, ScheduleValues, VariantValues
+from apps.campaigns.naming import keep_names
 from apps.campaigns.reading import campaign_by_request
 from apps.core import ids
 from apps.core.enums import Channel, KeyMode, Scope
@@ -57,6 +58,17 @@ class Sent:
     is_replay: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Meant:
+    """`people`: how many of those by name are known; `unknown`: who is not. `segment_id`: of the list that `names` are put on later."""
+
+    rule: Mapping[str, Any]
+    people: int | None
+    unknown: Sequence[str] = ()
+    segment_id: UUID | None = None
+    names: Sequence[str] = ()
+
+
 def send_bulk(*, caller: Caller, body: BulkBody, now: datetime, request_key: bytes | None, fingerprint: bytes) -> Sent:
     """Raises Problem: forbidden, missing_field, contradiction, unknown_user, unknown_segment, unknown_template,
     expiry_before_schedule, idempotency_key_reused, and as launching does."""
@@ -80,11 +92,11 @@ def send_bulk(*, caller: Caller, body: BulkBody, now: datetime, request_key: byt
 
 def _send(caller: Caller, body: BulkBody, now: datetime, request_key: bytes | None, fingerprint: bytes) -> Sent:
     tenant = caller.tenant
-    rule, people, unknown = _audience(tenant, body, now)
+    meant = _audience(tenant, body, now)
     actor = auditing.key(caller)
     made = create_campaign(
         tenant=tenant,
-        values=_values(tenant, caller, body, rule, now),
+        values=_values(tenant, caller, body, meant.rule, now),
         by=actor.name,
         now=now,
         may_critical=caller.may(Scope.NOTIFICATIONS_CRITICAL),
@@ -92,8 +104,10 @@ def _send(caller: Caller, body: BulkBody, now: datetime, request_key: bytes | No
         request_key=request_key,
         fingerprint=fingerprint,
     )
+    if meant.segment_id is not None:
+        keep_names(tenant_id=tenant.id, campaign_id=made, segment_id=meant.segment_id, names=meant.names)
     launch_by_key(tenant=tenant, campaign_id=made, actor=actor, now=now)
-    return Sent(made, people, tuple(unknown), False)
+    return Sent(made, meant.people, tuple(meant.unknown), False)
 
 
 def _check(body: BulkBody, now: datetime) -> None:
@@ -116,19 +130,17 @@ def _check(body: BulkBody, now: datetime) -> None:
         raise Problem(Code.CONTRADICTION, "`data.message` is where the words of `message` go.", pointer="/data/message")
 
 
-def _audience(tenant: Tenant, body: BulkBody, now: datetime) -> tuple[dict[str, Any], int | None, Sequence[str]]:
-    """The rule, how many of the people by name are known, and who is not."""
+def _audience(tenant: Tenant, body: BulkBody, now: datetime) -> "Meant":
     if body.segment_id is not None:
-        return _named(tenant, body.segment_id, "/segment_id"), None, ()
+        return Meant(_named(tenant, body.segment_id, "/segment_id"), None)
     wanted = list(dict.fromkeys(body.recipient_ids or ()))
-    if len(wanted) > MOST_USERS:
-        segment = create_segment(tenant_id=tenant.id, key=_free_key(), name=f"Bulk of {now:%Y-%m-%d %H:%M} UTC")
-        changed = lists.add_members(tenant_id=tenant.id, segment_id=segment.id, user_ids=wanted)
-        _refuse_nobody(changed.number)
-        return {"list": segment.key}, changed.number, changed.unknown
     known = audience.recipient_ids(tenant.id, wanted)
     _refuse_nobody(len(known))
-    return {"users": list(known)}, len(known), [user_id for user_id in wanted if user_id not in known]
+    unknown = [user_id for user_id in wanted if user_id not in known]
+    if len(wanted) > MOST_USERS:
+        segment = create_segment(tenant_id=tenant.id, key=_free_key(), name=f"Bulk of {now:%Y-%m-%d %H:%M} UTC")
+        return Meant({"list": segment.key}, len(known), unknown, segment.id, list(known))
+    return Meant({"users": list(known)}, len(known), unknown)
 
 
 def _named(tenant: Tenant, name: str, pointer: str) -> dict[str, Any]:

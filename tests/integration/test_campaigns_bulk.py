@@ -6,7 +6,7 @@ import pytest
 
 from apps.audience.models import Recipient, Segment, SegmentMember
 from apps.audience.segments.keeping import create_segment
-from apps.campaigns.models import Campaign, Run
+from apps.campaigns.models import Campaign, NamedPeople, Run
 from apps.core import ids
 from apps.core.enums import Channel, KeyMode, Scope
 from apps.core.types import Tenant
@@ -92,15 +92,15 @@ def test_it_sends_to_a_segment_less_another_with_a_template(caller: Caller) -> N
     assert reached() == ["u0", "u3"]
 
 
-def test_many_people_become_a_list_in_as_many_statements_as_few(
-    caller: Caller, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_many_people_become_a_list_when_it_is_prepared(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("apps.campaigns.sending_bulk.MOST_USERS", 2)
     answer = sent(caller, recipient_ids=["u0", "u2", "u3", "ghost"]).json()
     assert (answer["people"], answer["unknown_ids"]) == (3, ["ghost"])
     assert Segment.objects.of(caller.tenant).get().kind == "list"
-    assert SegmentMember.objects.all_tenants().count() == 3
+    assert not SegmentMember.objects.all_tenants().exists()
     assert reached() == ["u0", "u2", "u3"]
+    assert SegmentMember.objects.all_tenants().count() == 3
+    assert not NamedPeople.objects.all_tenants().exists()
 
 
 def test_the_same_request_again_sends_nothing(caller: Caller) -> None:

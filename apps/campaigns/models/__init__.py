@@ -2,7 +2,7 @@
 
 from apps.campaigns.models.agreements import Approval, Policy, Spending
 from apps.campaigns.models.counting import Dimension, Meter, Slice
-from apps.campaigns.models.definitions import Campaign, Variant
+from apps.campaigns.models.definitions import Campaign, NamedPeople, Variant
 from apps.campaigns.models.runs import Run, Tally, Wave
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "Campaign",
     "Dimension",
     "Meter",
+    "NamedPeople",
     "Policy",
     "Run",
     "Slice",

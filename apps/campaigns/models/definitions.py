@@ -1,6 +1,6 @@
 """What is to be said to whom, when and how fast."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator
@@ -10,7 +10,7 @@ from django.db.models import Q
 from apps.campaigns.lifecycle import CampaignStatus
 from apps.core import ids
 from apps.core.enums import Category, Channel, KeyMode, Priority
-from apps.core.tables import TenantTable
+from apps.core.tables import TenantManager, TenantTable
 
 
 class Campaign(TenantTable):
@@ -98,3 +98,14 @@ class Variant(TenantTable):
 
     def __str__(self) -> str:
         return self.name
+
+
+class NamedPeople(models.Model):
+    """Many people by name, until they are on the campaign's list. `names`: JSON, deflated."""
+
+    campaign = models.OneToOneField(Campaign, on_delete=models.CASCADE, primary_key=True, related_name="+")
+    tenant_id = models.UUIDField()
+    segment_id = models.UUIDField()
+    names = models.BinaryField()
+
+    objects: ClassVar[Any] = TenantManager()
