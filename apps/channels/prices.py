@@ -88,3 +88,15 @@ def currencies(tenant_id: UUID, channel: Channel) -> frozenset[str]:
 def _rows(rows: object) -> Iterator[PriceRow]:
     for tenant_id, channel, provider, account, place, low, high, valid_from in rows:  # type: ignore[attr-defined]
         yield PriceRow(tenant_id is not None, channel, provider, account, place, Rate(low, high), valid_from)
+
+
+def set_price_once(
+    *, tenant_id: UUID, channel: Channel, place: str, low: int, high: int, currency: str, valid_from: datetime
+) -> bool:
+    """For any provider and account. False: there is a price for just that, which stays."""
+    _, is_new = models.Price.objects.of(tenant_id).get_or_create(
+        **{"tenant_id": tenant_id, "channel": channel.value, "provider": "", "account": "", "place": place},
+        **{"currency": currency, "valid_from": valid_from},
+        defaults={"low": low, "high": high},
+    )
+    return bool(is_new)

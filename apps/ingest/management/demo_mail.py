@@ -23,9 +23,11 @@ def _rules(prefix: str = "") -> str:
     )
 
 
-def layout(*, lang: str, why: str, preferences: str) -> str:
+def layout(*, lang: str, why: str, preferences: str, direction: str = "ltr") -> str:
+    reads = ' dir="rtl"' if direction == "rtl" else ""
+    side = "right" if direction == "rtl" else "left"
     return f"""<!doctype html>
-<html lang="{lang}">
+<html lang="{lang}"{reads}>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -47,7 +49,7 @@ table {{ border-collapse: separate; border-spacing: 0; }}
 <body class="page" style="background:#eef2f0">
 <table role="presentation" class="page" width="100%" style="background:#eef2f0"><tbody><tr>
 <td class="outer" align="center" style="padding:36px 16px 48px">
-<table role="presentation" width="100%" style="max-width:560px;text-align:left;{_FONT}"><tbody>
+<table role="presentation" width="100%" style="max-width:560px;text-align:{side};{_FONT}"><tbody>
 <tr><td class="ink" style="padding:0 4px 16px;font-size:16px;line-height:24px;font-weight:700;letter-spacing:-0.01em;color:#12201b">
 <span class="accent" style="color:#0f8a5f">&#9679;</span>&nbsp;{{{{ tenant.name }}}}</td></tr>
 <tr><td class="card inner" style="padding:34px 36px 38px;background:#ffffff;border:1px solid #dde4e1;border-radius:16px">

@@ -1,0 +1,211 @@
+"""The words themselves."""
+
+from apps.campaigns.demo.wording import Mail, Wording
+
+AUTUMN_PRICE = Wording(
+    "autumn_price",
+    "Autumn: the price first",
+    "autumn",
+    mails={
+        "en": Mail(
+            "20 % off every ride this week",
+            "Until Sunday night, wherever you go.",
+            "A week for 20 % less",
+            "It gets dark early. Until Sunday night every ride costs 20 % less, wherever you go.",
+            ("20 %", "off until Sunday"),
+            "Book a ride",
+        ),
+        "de": Mail(
+            "Diese Woche 20 % auf jede Fahrt",
+            "Bis Sonntagnacht, wohin du auch fährst.",
+            "Eine Woche für 20 % weniger",
+            "Es wird früh dunkel. Bis Sonntagnacht kostet jede Fahrt 20 % weniger, wohin du auch fährst.",
+            ("20 %", "weniger bis Sonntag"),
+            "Fahrt buchen",
+        ),
+        "fr": Mail(
+            "20 % sur chaque trajet cette semaine",
+            "Jusqu'à dimanche soir, où que vous alliez.",
+            "Une semaine à 20 % de moins",
+            "La nuit tombe tôt. Jusqu'à dimanche soir, chaque trajet coûte 20 % de moins.",
+            ("20 %", "de moins jusqu'à dimanche"),
+            "Réserver un trajet",
+        ),
+        "es": Mail(
+            "20 % en cada viaje esta semana",
+            "Hasta el domingo por la noche, vayas donde vayas.",
+            "Una semana con un 20 % menos",
+            "Anochece pronto. Hasta el domingo por la noche cada viaje cuesta un 20 % menos.",
+            ("20 %", "menos hasta el domingo"),
+            "Reservar un viaje",
+        ),
+        "ar": Mail(
+            "خصم 20٪ على كل رحلة هذا الأسبوع",
+            "حتى مساء الأحد، أينما ذهبت.",
+            "أسبوع بخصم 20٪",
+            "يحل الظلام مبكرًا. حتى مساء الأحد كل رحلة أرخص بنسبة 20٪.",
+            ("20٪", "خصم حتى الأحد"),
+            "احجز رحلة",
+        ),
+    },
+)
+AUTUMN_STORY = Wording(
+    "autumn_story",
+    "Autumn: the story first",
+    "autumn",
+    mails={
+        "en": Mail(
+            "Rain outside, dry inside",
+            "Your ride home is warmer this week.",
+            "Rain outside, dry inside",
+            "Leave the umbrella at home: we pick you up at the door, and this week it costs 20 % less.",
+            ("20 %", "off until Sunday"),
+            "Stay dry",
+        ),
+        "de": Mail(
+            "Draußen Regen, drinnen trocken",
+            "Der Heimweg ist diese Woche wärmer.",
+            "Draußen Regen, drinnen trocken",
+            "Lass den Schirm zu Hause: Wir holen dich an der Tür ab, diese Woche für 20 % weniger.",
+            ("20 %", "weniger bis Sonntag"),
+            "Trocken bleiben",
+        ),
+        "fr": Mail(
+            "La pluie dehors, vous au sec",
+            "Cette semaine, le retour est plus doux.",
+            "La pluie dehors, vous au sec",
+            "Laissez le parapluie : nous venons à votre porte, et cette semaine c'est 20 % de moins.",
+            ("20 %", "de moins jusqu'à dimanche"),
+            "Rester au sec",
+        ),
+        "es": Mail(
+            "Fuera llueve, dentro no",
+            "Volver a casa es más cálido esta semana.",
+            "Fuera llueve, dentro no",
+            "Deja el paraguas: te recogemos en la puerta, y esta semana cuesta un 20 % menos.",
+            ("20 %", "menos hasta el domingo"),
+            "Seguir seco",
+        ),
+        "ar": Mail(
+            "المطر في الخارج وأنت في الداخل",
+            "طريق العودة أدفأ هذا الأسبوع.",
+            "المطر في الخارج وأنت في الداخل",
+            "اترك المظلة في البيت: نأتي إلى بابك، وهذا الأسبوع بخصم 20٪.",
+            ("20٪", "خصم حتى الأحد"),
+            "احجز رحلة",
+        ),
+    },
+)
+NEW_APP = Wording(
+    "new_app",
+    "The new app",
+    "app",
+    mails={
+        "en": Mail(
+            "The new Demo Rides app is here",
+            "Two taps to a car, your places remembered.",
+            "Two taps to a car",
+            "The new app knows the places you go to and shows the price before you ask.",
+            ("2 taps", "from pocket to car"),
+            "Get the app",
+        ),
+        "de": Mail(
+            "Die neue Demo-Rides-App ist da",
+            "Zweimal tippen bis zum Auto.",
+            "Zweimal tippen, und das Auto kommt",
+            "Die neue App kennt deine Ziele und zeigt den Preis, bevor du fragst.",
+            ("2-mal", "tippen bis zum Auto"),
+            "App holen",
+        ),
+        "fr": Mail(
+            "La nouvelle application est là",
+            "Deux touches jusqu'à la voiture.",
+            "Deux touches jusqu'à la voiture",
+            "La nouvelle application connaît vos adresses et montre le prix avant que vous le demandiez.",
+            ("2 touches", "et la voiture arrive"),
+            "Installer",
+        ),
+        "es": Mail(
+            "La nueva aplicación ya está aquí",
+            "Dos toques hasta el coche.",
+            "Dos toques hasta el coche",
+            "La nueva aplicación conoce tus destinos y muestra el precio antes de que preguntes.",
+            ("2 toques", "y llega el coche"),
+            "Instalar",
+        ),
+        "ar": Mail(
+            "التطبيق الجديد وصل",
+            "لمستان حتى السيارة.",
+            "لمستان حتى السيارة",
+            "التطبيق الجديد يعرف أماكنك ويعرض السعر قبل أن تسأل.",
+            ("لمستان", "وتصل السيارة"),
+            "ثبّت التطبيق",
+        ),
+    },
+)
+WEEKEND = Wording(
+    "weekend_pass",
+    "Weekend pass",
+    "weekend",
+    mails={
+        "en": Mail(
+            "Your weekend pass",
+            "Four rides for the price of three.",
+            "Four rides, three paid",
+            "From tomorrow until Sunday the fourth ride is free.",
+            ("4 for 3", "until Sunday"),
+            "Take the pass",
+        ),
+        "de": Mail(
+            "Dein Wochenendpass",
+            "Vier Fahrten zum Preis von drei.",
+            "Vier Fahrten, drei bezahlt",
+            "Ab morgen bis Sonntag ist die vierte Fahrt frei.",
+            ("4 für 3", "bis Sonntag"),
+            "Pass nehmen",
+        ),
+        "fr": Mail(
+            "Votre pass week-end",
+            "Quatre trajets pour le prix de trois.",
+            "Quatre trajets, trois payés",
+            "De demain à dimanche, le quatrième trajet est offert.",
+            ("4 pour 3", "jusqu'à dimanche"),
+            "Prendre le pass",
+        ),
+        "es": Mail(
+            "Tu pase de fin de semana",
+            "Cuatro viajes al precio de tres.",
+            "Cuatro viajes, tres pagados",
+            "De mañana al domingo, el cuarto viaje es gratis.",
+            ("4 por 3", "hasta el domingo"),
+            "Coger el pase",
+        ),
+        "ar": Mail(
+            "بطاقة نهاية الأسبوع",
+            "أربع رحلات بسعر ثلاث.",
+            "أربع رحلات بسعر ثلاث",
+            "من الغد حتى الأحد الرحلة الرابعة مجانية.",
+            ("4 بسعر 3", "حتى الأحد"),
+            "خذ البطاقة",
+        ),
+    },
+    push={
+        "en": ("Four rides, three paid", "Your weekend pass is waiting. Until Sunday."),
+        "de": ("Vier Fahrten, drei bezahlt", "Dein Wochenendpass wartet. Bis Sonntag."),
+        "fr": ("Quatre trajets, trois payés", "Votre pass week-end vous attend. Jusqu'à dimanche."),
+        "es": ("Cuatro viajes, tres pagados", "Tu pase de fin de semana te espera. Hasta el domingo."),
+        "ar": ("أربع رحلات بسعر ثلاث", "بطاقة نهاية الأسبوع بانتظارك. حتى الأحد."),
+    },
+)
+AIRPORT = Wording(
+    "airport_sms",
+    "Airport at a fixed price",
+    sms={
+        "en": "Demo Rides: to the airport at a fixed price all week: rides.example.com/air Reply STOP to opt out",
+        "de": "Demo Rides: diese Woche zum Festpreis zum Flughafen: rides.example.com/air Mit STOP abbestellen",
+        "fr": "Demo Rides: l'aéroport à prix fixe toute la semaine: rides.example.com/air STOP pour ne plus recevoir",
+        "es": "Demo Rides: al aeropuerto a precio fijo toda la semana: rides.example.com/air Responde STOP para salir",
+        "ar": "Demo Rides: إلى المطار بسعر ثابت: rides.example.com/air أرسل STOP للإيقاف",
+    },
+)
+ALL = (AUTUMN_PRICE, AUTUMN_STORY, NEW_APP, WEEKEND, AIRPORT)
