@@ -80,6 +80,13 @@ def is_sending(system: System, tenant: str) -> bool:
     return bool(sent[0][0])
 
 
+def state(system: System) -> str:
+    """Of runs and workers, for whoever has to find out why nothing happens."""
+    runs = system.query("SELECT status, count(*) FROM campaigns_run GROUP BY 1")
+    work = system.query("SELECT queue, phase, count(*) FROM ledger_work_item GROUP BY 1, 2")
+    return f"{runs} {work} {[system.log(name)[-600:] for name in ('bulk', 'bulk-2', 'marketing')]}"
+
+
 def has_work(system: System, tenant: str) -> bool:
     """Whether the campaign was still under way."""
     rows = system.query(
@@ -106,7 +113,7 @@ def beside_a_campaign(
         if provider:
             system.faults(email=provider)
         tenant = campaign(system, runs)["tenant"]
-        assert system.wait(lambda: is_sending(system, tenant), 60 * SIZE), "the campaign does not begin"
+        assert system.wait(lambda: is_sending(system, tenant), 60 * SIZE), state(system)
         begun(tenant)
         began = time.time()
         calls = pulse.beat(CODES, LOADED)
@@ -166,7 +173,7 @@ def test_e32_neighbours_of_a_tenant_that_floods(experiment: Experiment) -> None:
         idle = taken(system, pulse.beat(len(quiet), IDLE))
 
         tenant = campaign(system)["tenant"]
-        assert system.wait(lambda: is_sending(system, tenant), 60 * SIZE), "the campaign does not begin"
+        assert system.wait(lambda: is_sending(system, tenant), 60 * SIZE), state(system)
         flood: Future[Any] = pool.submit(do, system, "flood", url=system.url, token=loud, seconds=LOADED + 8)
         # until the flood's process is there
         time.sleep(4)
