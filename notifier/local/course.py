@@ -27,19 +27,21 @@ class Course:
 
     The processes start beside the preparation when the schema is known to be right, after it when it is not. The early ones
     start first and tell the story by themselves for up to three seconds: a dozen Python processes that start at once would
-    make everybody wait for the last.
+    make everybody wait for the last. `seed` comes when everything serves, and slows nobody down; killed, it goes on at the next start.
     """
 
     supervisor: Supervisor
     servers: Sequence[Postgres | Redis]
     console: Console
     prepare: tuple[str, ...]
+    seed: tuple[str, ...]
     stamp: Stamp
     demo_file: Path
     url: str
     once: bool
 
     _preparation: Running | None = None
+    _seeding: Running | None = None
     _early_started: bool = False
     _all_started: bool = False
     _serving: bool = False
@@ -53,7 +55,13 @@ class Course:
         if self.stamp.is_current():
             self._start_early()
         while True:
-            for step in (self._watch_preparation, self._watch_processes, self._watch_servers, self._watch_story):
+            for step in (
+                self._watch_preparation,
+                self._watch_processes,
+                self._watch_servers,
+                self._watch_seeding,
+                self._watch_story,
+            ):
                 if (status := step()) is not None:
                     return status
             time.sleep(0.2 if self._verdict is not None else 0.03)
@@ -113,7 +121,15 @@ class Course:
             if self.once:
                 return 0
             self.console.say("Serving; Ctrl-C stops everything")
+            if self.seed:
+                self._seeding = self.supervisor.launch(Child("seed", (*self.seed, str(self.demo_file)), niceness=5))
         return None
+
+    def _watch_seeding(self) -> None:
+        if self._seeding is not None and (status := self._seeding.status()) is not None:
+            self._seeding = None
+            if status != 0:
+                self._say_red("The demo's campaigns could not be made; see the lines above.")
 
     def _tell(self) -> None:
         """Runs in a thread of its own, so that the processes are watched meanwhile."""

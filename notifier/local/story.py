@@ -90,7 +90,12 @@ class Story:
         url, demo, paint = self._url, self._demo, self._console.paint
         lines = [
             ("API reference", f"{url}/docs    try it out: {url}/docs/try"),
+            ("Campaigns", f"{url}/admin/campaigns/campaign/    50,000 people, one campaign on its way: in a minute"),
             ("Admin", f"{url}/admin/    user {demo['admin_user']}, password {demo['admin_password']}"),
+            (
+                "Also with it",
+                "mira writes campaigns, paul approves them, sue helps people: users with the same password",
+            ),
             ("What was sent", f"{url}/admin/sandbox/    every message is kept there, none leaves this machine"),
             ("Test key", demo["test_key"]),
             ("Send another one", ""),

@@ -26,11 +26,12 @@ _MARK = "NOTIFIER_LOCAL_RUN"
 
 @dataclass(frozen=True)
 class Plan:
-    """What to run. The tests put small programs in the place of the service's processes."""
+    """What to run. The tests put small programs in the place of the service's processes. `prepare` and `seed` get the demo file."""
 
     project: Path
     table: Callable[[Ports, Path], tuple[Child, ...]] = process_table
     prepare: tuple[str, ...] = (sys.executable, "-m", "notifier.local.prepare")
+    seed: tuple[str, ...] = (sys.executable, "manage.py", "seed_campaigns", "--login")
     usual_ports: Ports = _USUAL_PORTS
     patience: float = 8.0  # seconds from SIGTERM to SIGKILL
 
@@ -102,6 +103,7 @@ class Runner:
             servers=self._servers,
             console=self._console,
             prepare=plan.prepare,
+            seed=plan.seed,
             stamp=Stamp.of(plan.project, local / "prepared", addresses.get("DATABASE_URL", "")),
             demo_file=local / "demo.json",
             url=f"http://127.0.0.1:{chosen.web}",

@@ -96,6 +96,7 @@ RUN = textwrap.dedent(
 
     plan = Plan(
         project, table=table, prepare=("/bin/sh", "-c", f'cp "{project}/demo.json" "$0"'),
+        seed=("/bin/sh", str(project / "seed.sh")),
         usual_ports=Ports(usual, usual + 1, usual + 2), patience=3.0,
     )
     sys.exit(Runner(plan, os.environ, console_for(sys.stdout, os.environ)).run())
@@ -192,6 +193,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     (path / "requirements.txt").write_text("")
     (path / "service.py").write_text(SERVICE)
     (path / "demo.json").write_text(json.dumps(DEMO))
+    (path / "seed.sh").write_text("")
     yield path
     places.forget_outside(path / ".local")
 
@@ -361,6 +363,22 @@ def test_given_addresses_are_used_and_no_server_is_started(start: Starter, proje
         assert f"REDIS_URL={servers.redis_url}" in environment
         run.process.terminate()
         assert run.ends() == 0
+
+
+def test_the_campaigns_are_seeded_when_everything_serves(start: Starter, project: Path) -> None:
+    (project / "seed.sh").write_text(f'test "$1" = "{project}/.local/demo.json" && echo made; exit 3')
+    run = start()
+    run.says("Serving; Ctrl-C stops everything")
+    run.says("made")
+    run.says("The demo's campaigns could not be made; see the lines above.")
+    run.process.terminate()
+    assert run.ends() == 0
+
+
+def test_a_run_that_ends_after_the_story_seeds_no_campaigns(start: Starter, project: Path) -> None:
+    (project / "seed.sh").write_text("touch seeded")
+    assert start(NOTIFIER_ONCE="1").ends(40) == 0
+    assert not (PROJECT / "seeded").exists() and not (project / "seeded").exists()
 
 
 def test_secrets_stay_from_run_to_run(start: Starter, project: Path) -> None:

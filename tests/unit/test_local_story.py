@@ -140,6 +140,10 @@ def test_the_afterword_has_commands_that_work_when_pasted(api: responses.Request
     story.afterword()
     lines = [line.strip() for line in paper.getvalue().splitlines()]
     assert f"API reference     {URL}/docs    try it out: {URL}/docs/try" in lines
+    assert (
+        f"Campaigns         {URL}/admin/campaigns/campaign/    50,000 people, one campaign on its way: in a minute"
+        in lines
+    )
     assert f"Admin             {URL}/admin/    user admin, password pw" in lines
     assert f"The rider's page  {URL}/preferences/x/    what to get, when, and why not" in lines
     curls = [line for line in lines if line.startswith("curl")]
