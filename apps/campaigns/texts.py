@@ -15,6 +15,7 @@ from apps.templates.trying import Kind, Trial, try_source
 from apps.templates.variables import variables_of
 
 KNOWN = frozenset({"user_id", "locale", "timezone"})
+MOST_SHOWN = 3
 _DEFAULT = r"(?:recipient|user)\.%s\s*\|[^}]*?default:\s*(['\"])(.*?)\1"
 
 
@@ -83,15 +84,22 @@ def try_text(
 
 
 def stand_ins(texts: Iterable[Texts]) -> list[StandIn]:
-    """Attributes of people that the texts name, each with what is written for those who have none."""
-    found: dict[str, StandIn] = {}
+    """Attributes of people that the texts name, each with what is written for those who have none: in every language its own."""
+    found: dict[str, list[str | None]] = {}
     for one in texts:
-        for source in one.sources:
+        for source in sorted(one.sources, key=lambda source: source.locale):
             for variable in variables_of(source.source, FIELDS[Channel(source.channel)]):
                 name = _attribute(variable.path)
-                if name is not None and (name not in found or found[name].default is not None):
-                    found[name] = StandIn(name, _default(name, [source.source[field] for field in variable.fields]))
-    return sorted(found.values(), key=lambda one: one.name)
+                if name is not None:
+                    default = _default(name, [source.source[field] for field in variable.fields])
+                    found.setdefault(name, []).append(default)
+    return [StandIn(name, _together(found[name])) for name in sorted(found)]
+
+
+def _together(defaults: list[str | None]) -> str | None:
+    """“there” or “Sie”, without the outer quotes; None when one is lacking."""
+    written = [one for one in dict.fromkeys(defaults) if one]
+    return None if None in defaults else "” or “".join(written[:MOST_SHOWN])
 
 
 def _attribute(path: tuple[str | int, ...]) -> str | None:
