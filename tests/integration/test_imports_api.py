@@ -102,7 +102,7 @@ def test_another_mapping_is_checked_anew(acme: Api) -> None:
         (b"id,name\nu1,\xc3\xbc\nu2,ab\xff\n", 3, 6, "not UTF-8"),
         (b"id,name\nu1,a\x00b\n", 2, 5, "NUL"),
         (b"id,name\nu1," + b"x" * 1_200_000, 2, 1, "longer than 1 MiB"),
-        (gzip.compress(FILE.encode())[:-9], 1, 1, "ends too early"),
+        (gzip.compress(FILE.encode(), mtime=0)[:-9], 1, 1, "ends too early"),
         (b'id,name\nu1,"a\nb"\nu2,"never\nclosed\n', 4, 1, "never closed"),
         (b'id,name\nu1,"a"b\n', 2, 1, "expected after"),
         (b"\x1f\x8bnot gzip", 1, 1, "damaged"),
