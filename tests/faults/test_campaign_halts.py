@@ -46,7 +46,7 @@ def test_e30_a_campaign_is_paused_and_cancelled_while_it_is_sent(experiment: Exp
 
 
 def pause_and_cancel(experiment: Experiment, people: int) -> None:
-    """Half a second for each call of 500: what is left when it is paused would take seconds to send."""
+    """Paused as soon as something was sent, when what is left would take seconds; cancelled when it has gone on for a moment."""
     system = experiment.system
     system.start("marketing", **AS_DEPLOYED)
     system.await_ready()
