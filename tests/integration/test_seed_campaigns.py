@@ -16,7 +16,9 @@ from apps.campaigns.demo.people import user_id
 from apps.campaigns.demo.places import ALL
 from apps.campaigns.demo.wording import LANGUAGES
 from apps.campaigns.models import Approval, Campaign, Policy, Run, Variant
-from apps.channels.models import Price
+from apps.channels.models import Price, ProviderAccount
+from apps.channels.selectors import account_by_key
+from apps.channels.selectors import forget_cached as forget_cached_accounts
 from apps.preferences.models import ConsentRecord, Mute, Preference, Suppression
 from apps.templates.models import TemplateVariant, TemplateVersion
 from apps.templates.parsed import forget_kept
@@ -26,7 +28,19 @@ from apps.tenants.selectors import forget_cached
 pytestmark = pytest.mark.django_db
 FEW = 400
 TABLES: tuple[Any, ...] = (
-    *(Recipient, Endpoint, Segment, SegmentMember, Preference, Mute, ConsentRecord, Suppression, Price, Policy),
+    *(
+        Recipient,
+        Endpoint,
+        Segment,
+        SegmentMember,
+        Preference,
+        Mute,
+        ConsentRecord,
+        Suppression,
+        Price,
+        Policy,
+        ProviderAccount,
+    ),
     *(TemplateVersion, TemplateVariant, Campaign, Variant, Approval, Run, Membership, AuditEntry, get_user_model()),
 )
 
@@ -34,6 +48,7 @@ TABLES: tuple[Any, ...] = (
 @pytest.fixture(autouse=True)
 def demo(tmp_path: Path) -> Path:
     forget_cached()
+    forget_cached_accounts()
     forget_kept()
     call_command("seed_demo", out=tmp_path / "demo.json", stderr=StringIO())
     return tmp_path / "demo.json"
@@ -64,10 +79,14 @@ def test_there_is_a_campaign_in_every_state(demo: Path) -> None:
         ("Airport at a fixed price", "in_review", 0),
         ("Win back, first try", "draft", 0),
     ]
-    assert {(row.mode, row.created_by) for row in rows} == {("test", "operator mira")}
+    assert [row.mode for row in rows] == ["test", "test", "test", "live", "test"]
+    assert {row.created_by for row in rows} == {"operator mira"}
     assert [row.schedule.get("zone") for row in rows] == [None, None, "recipient", None, None]
     decided = Approval.objects.all_tenants().order_by("id").values_list("asked_by", "decided_by", "decision")
     launched = ("operator mira", "operator paul", "approved")
+    costs = {one.campaign_id: (one.cost_low, one.cost_high) for one in Approval.objects.all_tenants()}
+    low, high = costs[rows[3].id]
+    assert 0 < low < high
     assert list(decided) == [launched, launched, launched, ("operator mira", "", "asked")]
 
 
@@ -100,6 +119,16 @@ def _only_new(inner: Any) -> Any:
         return inner(tenant=tenant, inline=inline)
 
     return checked
+
+
+def test_the_account_for_texts_follows_the_sandbox(demo: Path, settings: Any) -> None:
+    seed(demo)
+    settings.SANDBOX_URL = "http://127.0.0.1:4711"
+    forget_cached_accounts()
+    seed(demo)
+    account = account_by_key("demo-sms")
+    assert account is not None and (account.base_url, account.provider) == ("http://127.0.0.1:4711", "sandbox")
+    assert ProviderAccount.objects.all_tenants().count() == 1
 
 
 def test_people_live_on_twenty_clocks_and_speak_five_languages(demo: Path) -> None:

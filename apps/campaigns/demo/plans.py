@@ -76,6 +76,7 @@ def plans(now: datetime) -> tuple[Planned, ...]:
         Planned(
             "Airport at a fixed price",
             {
+                "mode": "live",
                 "channels": ["sms"],
                 "audience": {"include": {"segment": "newcomers"}},
                 "variants": [{"name": "A", "template_key": offers.AIRPORT.key}],

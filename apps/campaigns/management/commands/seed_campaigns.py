@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
 from apps.campaigns.demo import offers
+from apps.campaigns.demo.accounts import open_account
 from apps.campaigns.demo.costs import set_prices, set_rules
 from apps.campaigns.demo.groups import make_segments
 from apps.campaigns.demo.people import gather
@@ -38,15 +39,16 @@ class Command(BaseCommand):
         tenant = tenant_by_slug(SLUG)
         if tenant is None:
             raise CommandError("There is no demo tenant. First: manage.py seed_demo")
-        began, now = monotonic(), clock.now()
+        began = monotonic()
         staff = hire(tenant, _password(options["login"]))
-        people = gather(tenant, options["people"], now)
+        people = gather(tenant, options["people"], clock.now())
         publish_wordings(tenant, offers.ALL, BY)
         with transaction.atomic():
             segments = make_segments(tenant, options["people"])
+        open_account(tenant)
         set_prices(tenant)
         set_rules(tenant)
-        campaigns = begin(tenant, staff, now)
+        campaigns = begin(tenant, staff, clock.now())
         self.stderr.write(
             f"New in {tenant.name}: {people:,} people, {segments} segments, {campaigns} campaigns"
             f" ({monotonic() - began:.1f} s)."
