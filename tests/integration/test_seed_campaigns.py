@@ -11,6 +11,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from apps.audience.models import Endpoint, Recipient, Segment, SegmentMember
+from apps.audience.services import upsert_recipients
 from apps.campaigns.demo import people as crowd
 from apps.campaigns.demo.people import user_id
 from apps.campaigns.demo.places import ALL
@@ -107,7 +108,7 @@ def test_what_became_of_a_campaign_is_left_alone(demo: Path) -> None:
 def test_who_was_interrupted_goes_on_with_the_next_page(demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(crowd, "PAGE", 100)
     seed(demo, people=200)
-    monkeypatch.setattr(crowd, "upsert_recipients", _only_new(crowd.upsert_recipients))
+    monkeypatch.setattr(crowd, "upsert_recipients", _only_new(upsert_recipients))
     assert seed(demo, people=FEW) == "New in Demo Rides: 200 people, 0 segments, 0 campaigns"
     assert Recipient.objects.all_tenants().filter(user_id__startswith="c_").count() == FEW
 
