@@ -150,7 +150,7 @@ def test_receipts_that_do_not_come_stop_it(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(reporting, "_learnt", [lambda: {"sandbox-email": Norm(60.0, 0.1)}])
     run, now = cast.run_of(size=500), clock.now()
     for _ in range(60):
-        cast.said(run, "sent", at=now - timedelta(seconds=59))
+        cast.said(run, "sent", at=now - timedelta(seconds=20))
     count(run)
     assert state(run) == GOING
     for _ in range(60):

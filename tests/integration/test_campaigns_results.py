@@ -104,7 +104,7 @@ def test_variants_stand_side_by_side_with_their_intervals(mira: Client) -> None:
     assert found.verdict is not None and found.verdict.winner == 1
     assert first.totals.opt_outs_per_thousand == pytest.approx(1000 / 22)
     said = text(mira, url(run))
-    assert "B wins: 60.0% clicked" in said
+    assert "B wins: 60.0 % clicked" in said
     assert "12 60.0% 38.7 to 78.1%" in said
     assert "Opted out 1 23.8 per 1,000 sent" in said
 

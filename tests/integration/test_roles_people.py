@@ -27,6 +27,12 @@ HIDDEN = (
 )
 
 
+@pytest.fixture(autouse=True)
+def _roles(db: None) -> None:
+    """Migrating made them; a test that commits empties every table behind it."""
+    make_roles()
+
+
 @pytest.fixture
 def acme() -> Tenant:
     return cast.acme()
