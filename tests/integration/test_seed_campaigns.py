@@ -20,11 +20,13 @@ from apps.campaigns.models import Approval, Campaign, Policy, Run, Variant
 from apps.channels.models import Price, ProviderAccount
 from apps.channels.selectors import account_by_key
 from apps.channels.selectors import forget_cached as forget_cached_accounts
+from apps.core.enums import Channel
 from apps.preferences.models import ConsentRecord, Mute, Preference, Suppression
-from apps.templates.models import TemplateVariant, TemplateVersion
+from apps.templates.models import Template, TemplateVariant, TemplateVersion
 from apps.templates.parsed import forget_kept
+from apps.templates.services import Source, publish_changes
 from apps.tenants.models import AuditEntry, Membership
-from apps.tenants.selectors import forget_cached
+from apps.tenants.selectors import forget_cached, tenant_by_slug
 
 pytestmark = pytest.mark.django_db
 FEW = 400
@@ -98,11 +100,16 @@ def test_a_second_run_changes_nothing_and_begins_nothing(demo: Path) -> None:
     assert state() == before
 
 
-def test_what_became_of_a_campaign_is_left_alone(demo: Path) -> None:
+def test_what_became_of_a_campaign_or_a_text_is_left_alone(demo: Path) -> None:
     seed(demo)
+    tenant = tenant_by_slug("demo")
+    assert tenant is not None
+    mine = [Source(Channel.SMS, "", {"body": "Mine. STOP to opt out"})]
+    publish_changes(tenant=tenant, key="airport_sms", name="Mine", variants=mine, by="mira")
     Campaign.objects.all_tenants().filter(name__startswith="The new app").update(status="finished", name="Renamed")
     assert seed(demo) == "New in Demo Rides: 0 people, 0 segments, 0 campaigns"
     assert Campaign.objects.all_tenants().filter(name="Renamed", status="finished").count() == 1
+    assert Template.objects.of(tenant).get(key="airport_sms").current.number == 2
 
 
 def test_who_was_interrupted_goes_on_with_the_next_page(demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,8 +24,14 @@ SEGMENTS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "west": ("Europe and the Americas", {"any": [_near((*EUROPE,)), _near((*AMERICAS,))]}),
     "paying": ("Plus and Pro", _is("attributes.plan", "in", ["plus", "pro"])),
     "newcomers": (
-        "Newcomers who ride already",
-        {"all": [_is("attributes.signed_up", "in_last_days", 90), _is("attributes.rides", "gte", 3)]},
+        "Newcomers with a number",
+        {
+            "all": [
+                _is("attributes.signed_up", "in_last_days", 90),
+                _is("attributes.rides", "gte", 3),
+                _is("address.sms", "usable", True),
+            ]
+        },
     ),
     "win-back": (
         "Worth winning back",

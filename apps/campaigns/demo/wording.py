@@ -7,11 +7,13 @@ from typing import Any
 from apps.core.enums import Channel
 from apps.core.types import Tenant
 from apps.ingest.management.demo_mail import button, figure, layout, leaving, title, words
+from apps.templates.selectors import template_by_key
 from apps.templates.services import Source, publish_changes
 
 LAYOUT = "demo_offers_layout"
 # the first one is the default as well: who speaks none of the others reads it
 LANGUAGES = ("en", "de", "fr", "es", "ar")
+_FROM_RIGHT = frozenset({"ar"})
 _URL = "https://rides.example.com"
 _FRAME = {
     "en": (
@@ -97,17 +99,21 @@ def _mail(language: str, mail: Mail, path: str) -> dict[str, Any]:
         button(f"{_URL}/{path}", mail.action),
         leaving(stop, show),
     )
-    return {"subject": mail.subject, "preheader": mail.preheader, "html": "".join(parts)}
+    html = "".join(parts)
+    if language in _FROM_RIGHT:
+        # mail programs that show only the body do not see what the layout's <html> says
+        html = f'<div dir="rtl" lang="{language}">{html}</div>\n'
+    return {"subject": mail.subject, "preheader": mail.preheader, "html": html}
 
 
 def publish_wordings(tenant: Tenant, wordings: tuple[Wording, ...], by: str) -> None:
-    """Publishes only what differs from what is published."""
-    publish_changes(tenant=tenant, key=LAYOUT, name="Offers", variants=_layouts(), is_layout=True, by=by)
+    """Those that are there stay as they are, whatever they say by now."""
+    if template_by_key(tenant, LAYOUT) is None:
+        publish_changes(tenant=tenant, key=LAYOUT, name="Offers", variants=_layouts(), is_layout=True, by=by)
     for one in wordings:
-        has_mail = one.mails is not None
-        publish_changes(
-            tenant=tenant, key=one.key, name=one.name, variants=one.sources, layout=LAYOUT if has_mail else "", by=by
-        )
+        if template_by_key(tenant, one.key) is None:
+            layout = LAYOUT if one.mails is not None else ""
+            publish_changes(tenant=tenant, key=one.key, name=one.name, variants=one.sources, layout=layout, by=by)
 
 
 def _layouts() -> tuple[Source, ...]:
@@ -117,5 +123,5 @@ def _layouts() -> tuple[Source, ...]:
 def _layout(locale: str, language: str) -> Source:
     why, choose, _, _ = _FRAME[language]
     text = f"{{{{ content }}}}\n\n-- \n{why}{{% if vars.preferences_url %}}\n{choose}: {{{{ vars.preferences_url }}}}{{% endif %}}"
-    html = layout(lang=language, why=why, preferences=choose, direction="rtl" if language == "ar" else "ltr")
+    html = layout(lang=language, why=why, preferences=choose, direction="rtl" if language in _FROM_RIGHT else "ltr")
     return Source(Channel.EMAIL, locale, {"html": html, "text": text})
