@@ -1,6 +1,7 @@
 """The marketer's side of the demo: complete, and the same after a second run."""
 
 import json
+from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from django.contrib.auth import authenticate, get_user_model
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from django.db import transaction
 
 from apps.audience.models import Endpoint, Recipient, Segment, SegmentMember
 from apps.audience.services import upsert_recipients
@@ -48,13 +50,29 @@ TABLES: tuple[Any, ...] = (
 )
 
 
+@pytest.fixture(scope="module")
+def world(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Seeded once: each test changes it within a savepoint of its own."""
+    login = tmp_path_factory.mktemp("seeded") / "demo.json"
+    with django_db_blocker.unblock(), transaction.atomic():
+        forget()
+        call_command("seed_demo", out=login, stderr=StringIO())
+        assert seed(login) == f"New in Demo Rides: {FEW} people, 5 segments, 5 campaigns"
+        yield login
+        transaction.set_rollback(True)
+    forget()
+
+
 @pytest.fixture(autouse=True)
-def demo(tmp_path: Path) -> Path:
+def demo(world: Path, db: None) -> Path:
+    forget()
+    return world
+
+
+def forget() -> None:
     forget_cached()
     forget_cached_accounts()
     forget_kept()
-    call_command("seed_demo", out=tmp_path / "demo.json", stderr=StringIO())
-    return tmp_path / "demo.json"
 
 
 def seed(login: Path | None, people: int = FEW) -> str:
@@ -73,7 +91,6 @@ def state() -> list[Any]:
 
 
 def test_there_is_a_campaign_in_every_state(demo: Path) -> None:
-    assert seed(demo) == f"New in Demo Rides: {FEW} people, 5 segments, 5 campaigns"
     rows = Campaign.objects.all_tenants().order_by("id")
     assert [(row.name, row.status, row.throttle) for row in rows] == [
         ("Autumn offer: price or story?", "scheduled", 0),
@@ -94,14 +111,12 @@ def test_there_is_a_campaign_in_every_state(demo: Path) -> None:
 
 
 def test_a_second_run_changes_nothing_and_begins_nothing(demo: Path) -> None:
-    seed(demo)
     before = state()
     assert seed(demo) == "New in Demo Rides: 0 people, 0 segments, 0 campaigns"
     assert state() == before
 
 
 def test_what_became_of_a_campaign_or_a_text_is_left_alone(demo: Path) -> None:
-    seed(demo)
     tenant = tenant_by_slug("demo")
     assert tenant is not None
     mine = [Source(Channel.SMS, "", {"body": "Mine. STOP to opt out"})]
@@ -114,10 +129,9 @@ def test_what_became_of_a_campaign_or_a_text_is_left_alone(demo: Path) -> None:
 
 def test_who_was_interrupted_goes_on_with_the_next_page(demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(crowd, "PAGE", 100)
-    seed(demo, people=200)
     monkeypatch.setattr(crowd, "upsert_recipients", _only_new(upsert_recipients))
-    assert seed(demo, people=FEW) == "New in Demo Rides: 200 people, 0 segments, 0 campaigns"
-    assert Recipient.objects.all_tenants().filter(user_id__startswith="c_").count() == FEW
+    assert seed(demo, people=FEW + 150) == "New in Demo Rides: 150 people, 0 segments, 0 campaigns"
+    assert Recipient.objects.all_tenants().filter(user_id__startswith="c_").count() == FEW + 150
 
 
 def _only_new(inner: Any) -> Any:
@@ -130,7 +144,6 @@ def _only_new(inner: Any) -> Any:
 
 
 def test_the_account_for_texts_follows_the_sandbox(demo: Path, settings: Any) -> None:
-    seed(demo)
     settings.SANDBOX_URL = "http://127.0.0.1:4711"
     forget_cached_accounts()
     seed(demo)
@@ -140,7 +153,6 @@ def test_the_account_for_texts_follows_the_sandbox(demo: Path, settings: Any) ->
 
 
 def test_people_live_on_twenty_clocks_and_speak_five_languages(demo: Path) -> None:
-    seed(demo)
     people = list(Recipient.objects.all_tenants().filter(user_id__startswith="c_"))
     assert len({person.timezone for person in people}) == len(ALL) == 20
     assert {person.locale[:2] for person in people} == set(LANGUAGES)
@@ -177,7 +189,6 @@ def test_no_number_belongs_to_anybody() -> None:
 
 
 def test_every_template_speaks_five_languages(demo: Path) -> None:
-    seed(demo)
     rows = TemplateVariant.objects.all_tenants().filter(version__template__key="demo_offers_layout")
     assert {row.locale for row in rows} == {"", "de", "fr", "es", "ar"}
     arabic = rows.get(locale="ar").compiled
@@ -185,7 +196,6 @@ def test_every_template_speaks_five_languages(demo: Path) -> None:
 
 
 def test_the_staff_signs_in_with_the_admins_password(demo: Path) -> None:
-    seed(demo)
     password = json.loads(demo.read_text())["admin_password"]
     for name, role in (("mira", "marketer"), ("paul", "approver"), ("sue", "support")):
         user = authenticate(username=name, password=password)
@@ -193,12 +203,13 @@ def test_the_staff_signs_in_with_the_admins_password(demo: Path) -> None:
         assert list(Membership.objects.all_tenants().filter(user=user).values_list("role__name", flat=True)) == [role]
 
 
-def test_nobody_can_sign_in_without_a_password(demo: Path) -> None:
+def test_nobody_can_sign_in_without_a_password() -> None:
+    get_user_model().objects.filter(username="mira").delete()
     seed(None)
     assert not get_user_model().objects.get(username="mira").has_usable_password()
 
 
 def test_it_refuses_what_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="is not what seed_demo"):
-        seed(tmp_path / "nothing.json")
-    assert not Recipient.objects.all_tenants().filter(user_id__startswith="c_").exists()
+        seed(tmp_path / "nothing.json", people=FEW + 1)
+    assert Recipient.objects.all_tenants().filter(user_id__startswith="c_").count() == FEW
