@@ -33,7 +33,8 @@ def changes_between(
     found = []
     for field in (*_LABELS, *sorted((before.keys() | after.keys()) - _LABELS.keys())):
         old, new = before.get(field), after.get(field)
-        if old != new:
+        is_idle = field == "ramp_minutes" and not (before.get("ramp") or after.get("ramp"))
+        if old != new and not is_idle:
             said = (_said(field, value, names or {}, currency) for value in (old, new))
             found.append(Change(field, _LABELS.get(field, field.replace("_", " ").capitalize()), *said))
     return tuple(found)

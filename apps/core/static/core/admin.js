@@ -19,6 +19,11 @@ document.addEventListener("click", async (event) => {
 document.addEventListener("DOMContentLoaded", () => {
     const page = document.querySelector("[data-replace-url]");
     if (page) history.replaceState(null, "", page.dataset.replaceUrl);
+    // unfold takes the first cell of a list for a box to tick, and calls it so on a phone, where there is none, too
+    document.querySelectorAll("#result_list tr > td:first-child[data-label]").forEach((cell) => {
+        const heading = cell.closest("table").querySelector("thead th")?.textContent.trim();
+        if (heading && !cell.querySelector("input[type=checkbox]")) cell.dataset.label = heading;
+    });
     const shape = { month: "short", day: "2-digit", hour: "2-digit", minute: "2-digit", timeZoneName: "short" };
     document.querySelectorAll("time[data-local]").forEach((time) => {
         time.title = time.textContent;
