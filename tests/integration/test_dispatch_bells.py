@@ -144,6 +144,13 @@ def test_the_clockwork() -> None:
         "webhooks": ("webhooks.send", 1.0, {"queue": "webhooks"}),
         "old_webhooks": ("webhooks.forget_old", 3600.0, {"queue": "system"}),
         "schedules": ("schedules.fire", 1.0, {"queue": "schedules"}),
+        "campaigns": ("campaigns.run", 1.0, {"queue": "campaigns"}),
+        "campaign_tallies": ("campaigns.tally", 3.0, {"queue": "system"}),
+        "imports": ("audience.work_imports", 5.0, {"queue": "bulk", "expires": 5}),
+        "old_imports": ("audience.forget_imports", 3600.0, {"queue": "system"}),
+        "rollouts": ("dispatch.watch_rollouts", 15.0, {"queue": "system"}),
+        "activity": ("insights.follow_activity", 60.0, {"queue": "system"}),
+        "activity_sweep": ("insights.sweep_activity", 3600.0, {"queue": "system"}),
         "old_schedules": ("schedules.forget_old", 3600.0, {"queue": "system"}),
         "critical_share": ("insights.watch_critical_share", 300.0, {"queue": "system"}),
         "fatigue": ("insights.count_fatigue", 3600.0, {"queue": "system"}),
@@ -186,4 +193,5 @@ def test_how_celery_is_set(name: str, value: object) -> None:
 def test_every_queue_is_declared_and_none_else() -> None:
     assert {queue.name for queue in app.conf.task_queues} == set(settings.QUEUE_SHARES)
     assert len(settings.WORK_QUEUES) == 20
-    assert set(settings.QUEUE_SHARES) - set(settings.WORK_QUEUES) == {"receipts", "webhooks", "schedules", "system"}
+    others = {"receipts", "webhooks", "schedules", "campaigns", "bulk", "system"}
+    assert set(settings.QUEUE_SHARES) - set(settings.WORK_QUEUES) == others
