@@ -17,9 +17,11 @@ from apps.channels.providers.sandbox import SandboxProvider
 from apps.channels.sandbox.wire import BATCH_LIMIT, SandboxEvent, SandboxEvents, encode
 from apps.channels.selectors import account_by_key
 from apps.core import clock, ids
+from apps.core.enums import Channel
 from apps.core.types import Account, Outcome, ProviderCall, Receipt
 from apps.ledger.models import Attempt
 from apps.receipts import services as receipts
+from apps.templates.proving import Source
 from tests.integration.browser import Chromium
 from tests.integration.dispatch_cast import ACCEPTED, Carrier
 
@@ -53,6 +55,12 @@ SHOWN = (
 )
 PICTURES = os.environ.get("NOTIFIER_PICTURES", "")
 ACCOUNT = "acme-mail"
+LETTERS = {
+    "": ("Spring begins, {{ name }}", "New colours, and 20 % off until {{ data.ends }}.", "Stop these mails"),
+    "de": ("Der Frühling beginnt, {{ name }}", "Neue Farben, und 20 % weniger bis {{ data.ends }}.", "Abmelden"),
+    "ar": ("بدأ الربيع يا {{ name }}", "ألوان جديدة وخصم ٢٠ ٪ حتى {{ data.ends }}.", "إلغاء الاشتراك"),
+}
+FRIEND = {"": "there", "de": "Sie", "ar": "صديقنا"}
 DESK, PHONE, FAR = 1280, 360, 120
 NAMES = ("Zoe", "Rosa", "Mira", "Otto", "Bea", "Layla", "Noah", "Yuki", "Omar", "Lena")
 PLACES = (
@@ -209,6 +217,22 @@ class Post(Carrier):
 
     def parse_receipts(self, account: Account, call: ProviderCall) -> list[Receipt]:
         return SandboxProvider().parse_receipts(account, call)
+
+
+def letter(locale: str) -> Source:
+    title, text, stop = LETTERS[locale]
+    title = title.replace("name", f"recipient.first_name | default: '{FRIEND[locale]}'")
+    side = ' dir="rtl"' if locale == "ar" else ' dir="ltr"'
+    html = (
+        f'<!doctype html>\n<html lang="{locale or "en"}"{side}>\n<head><title>{title}</title></head>\n'
+        '<body style="margin:0;background:#f2f5ee;font-family:sans-serif;color:#22301c">\n'
+        '<div style="max-width:480px;margin:24px auto;padding:32px;background:#ffffff;border-radius:12px">\n'
+        f'<h1 style="font-size:26px;color:#2c5f2d">{title}</h1>\n<p style="font-size:16px;line-height:1.6">{text}</p>\n'
+        '<p><a href="https://shop.example/spring" style="display:inline-block;padding:12px 24px;background:#2c5f2d;color:#ffffff;'
+        'border-radius:8px">shop.example</a></p>\n'
+        f'<p style="font-size:14px"><a href="{{{{ vars.unsubscribe_url }}}}" style="color:#3d5238">{stop}</a></p>\n</div>\n</body>\n</html>'
+    )
+    return Source(Channel.EMAIL, locale, {"subject": title, "preheader": text, "html": html})
 
 
 def people_csv(count: int) -> str:
