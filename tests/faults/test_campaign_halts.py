@@ -113,13 +113,13 @@ def on_everybodys_clock(experiment: Experiment, people: int) -> None:
     system = experiment.system
     crowd = {"people": people, "prefix": f"zones-{people}"}
     launched(experiment, **crowd, campaigns=0)
-    start = datetime.now(ZoneInfo("America/Los_Angeles")) + timedelta(seconds=20)
+    start = datetime.now(ZoneInfo("America/New_York")) + timedelta(seconds=20)
     schedule = {"kind": "at", "start": f"{start:%Y-%m-%dT%H:%M:%S}", "zone": "recipient", "past": "send"}
     made = launched(experiment, **crowd, schedule=schedule)
     for name in ("bulk", "bulk-2"):
         system.wait(lambda: False, 1.0)
         system.kill(name)
-        system.query(_MOVE, made)
+    system.query(_MOVE, made)
     assert system.wait(lambda: is_over(experiment, made), 240 * SIZE), run_of(experiment, made)
     figures = judged(experiment, made)
     ((swept, repeated),) = system.query(
@@ -152,6 +152,6 @@ def killed_before_a_page_is_committed(experiment: Experiment, people: int) -> No
     assert not mistakes, mistakes
 
 
-_MOVE = """UPDATE audience_recipient SET timezone = CASE timezone WHEN 'America/Los_Angeles' THEN 'Europe/Berlin'
-    WHEN 'Europe/Berlin' THEN 'America/Los_Angeles' ELSE timezone END
+_MOVE = """UPDATE audience_recipient SET timezone = CASE timezone WHEN 'America/New_York' THEN 'Europe/Berlin'
+    WHEN 'Europe/Berlin' THEN 'America/New_York' ELSE timezone END
     WHERE tenant_id = %(tenant)s AND substr(user_id, 3)::int %% 7 = 0"""
