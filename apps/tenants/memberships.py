@@ -13,7 +13,7 @@ from django.contrib.auth.models import Group, User
 from apps.core.tenant_scope import NOTHING, View, bound, looking
 from apps.core.types import Tenant
 from apps.tenants import models, selectors
-from apps.tenants.roles import Role
+from apps.tenants.roles import Role, make_roles
 
 _ROLES = "_permissions_by_tenant"
 
@@ -48,7 +48,9 @@ class MembershipBackend(ModelBackend):
 
 
 def join(*, user_id: Any, tenant: Tenant, role: Role) -> None:
-    """Joining twice joins once."""
+    """Joining twice joins once. A role that somebody deleted is made again."""
+    if not Group.objects.filter(name=role.value).exists():
+        make_roles()
     group = Group.objects.get(name=role.value)
     row = models.Membership(user_id=user_id, tenant_id=tenant.id, role=group)
     models.Membership.objects.bulk_create([row], ignore_conflicts=True)

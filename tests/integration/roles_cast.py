@@ -19,7 +19,7 @@ from apps.core.types import Tenant
 from apps.ledger.models import Notification
 from apps.tenants.memberships import join
 from apps.tenants.models import Membership
-from apps.tenants.roles import Role, make_roles
+from apps.tenants.roles import Role
 
 # what no rule of a column tells: fields by model
 _SPECIAL: Mapping[str, Mapping[str, Any]] = {
@@ -155,8 +155,6 @@ def staff(name: str, **roles: tuple[Tenant, ...]) -> Client:
     user = User.objects.create(username=name, is_staff=True)
     for role, tenants in roles.items():
         for tenant in tenants:
-            if not Group.objects.filter(name=role).exists():
-                make_roles()  # a test that commits empties every table behind it
             join(user_id=user.pk, tenant=tenant, role=Role(role))
     return signed_in(user)
 
