@@ -41,15 +41,20 @@ WITH RECURSIVE turn AS (
         SELECT tenant_id FROM ledger_work_item
         WHERE lane = %(lane)s AND queue = %(queue)s AND tenant_id > t.tenant_id ORDER BY tenant_id LIMIT 1) n
 ), due AS (
-    SELECT t.tenant_id, coalesce(g.weight, 1) AS weight FROM turn t
+    SELECT t.tenant_id, coalesce(g.weight, 1)::float AS weight, d.waiting FROM turn t
     LEFT JOIN unnest(%(tenants)s::uuid[], %(weights)s::int[]) AS g(tenant_id, weight) USING (tenant_id)
     CROSS JOIN LATERAL (
-        SELECT FROM ledger_work_item
-        WHERE lane = %(lane)s AND queue = %(queue)s AND tenant_id = t.tenant_id AND priority = ANY('{{0,1,2}}')
-            AND due_at <= now() AND phase = {READY} AND expiries = 0
-        ORDER BY priority, due_at LIMIT 1) d
+        SELECT count(*) AS waiting FROM (
+            SELECT FROM ledger_work_item
+            WHERE lane = %(lane)s AND queue = %(queue)s AND tenant_id = t.tenant_id AND priority = ANY('{{0,1,2}}')
+                AND due_at <= now() AND phase = {READY} AND expiries = 0
+            ORDER BY priority, due_at LIMIT %(limit)s) x) d
+    WHERE d.waiting > 0
+), fair AS (
+    SELECT tenant_id, weight, waiting, least(waiting, ceil(%(limit)s * weight / sum(weight) OVER ())) AS base FROM due
 ), share AS (
-    SELECT tenant_id, ceil(%(limit)s::float * weight / (SELECT sum(weight) FROM due))::int AS most FROM due
+    SELECT tenant_id, (base + CASE WHEN waiting > base THEN ceil(greatest(%(limit)s - sum(base) OVER (), 0) * weight
+        / sum(weight) FILTER (WHERE waiting > base) OVER ()) ELSE 0 END)::int AS most FROM fair
 ), found AS MATERIALIZED (
     SELECT f.*, s.tenant_id, s.most, p.priority
     FROM share s CROSS JOIN (VALUES (0), (1), (2)) AS p(priority) CROSS JOIN LATERAL (
@@ -75,7 +80,8 @@ WITH picked AS MATERIALIZED (
 
 
 def claim(*, queue: str, limit: int, lease: timedelta, weights: Mapping[UUID, int]) -> list[Work]:
-    """Up to `limit` due items of the queue, leased, high priority first; each tenant with due work gets at most its share.
+    """Up to `limit` due items of the queue, leased, high priority first; each tenant with due work gets its share, and those with
+    more of it what others leave of theirs.
 
     Where there are more such tenants than `limit`, chance picks among them: nobody is passed over for good.
     """

@@ -99,7 +99,9 @@ def test_other_queues_and_lanes_are_left_alone() -> None:
 def test_a_quiet_tenant_is_in_the_first_claim_beside_a_noisy_one() -> None:
     waiting(10_000, slug="noisy", due_in=-600)
     waiting(3, slug="quiet", due_in=-1)
-    assert by_tenant(claimed(QUEUE, 500)) == {tenant("noisy"): 250, tenant("quiet"): 3}
+    assert by_tenant(claimed(QUEUE, 500)) == {tenant("noisy"): 497, tenant("quiet"): 3}, (
+        "what one leaves goes to the other"
+    )
     assert by_tenant(claimed(QUEUE, 500)) == {tenant("noisy"): 500}
 
 
