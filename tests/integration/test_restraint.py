@@ -181,8 +181,11 @@ class Restraint(RuleBasedStateMachine):
         """Morning comes, providers are well, and a day goes by."""
         self.sleep(False)
         self.carrier.says = [ACCEPTED]
-        for _ in range(6):
-            self.work(3_600)
+        left = WorkItem.objects.all_tenants().filter(notification_id__in=self.asked).exclude(kind="doubt")
+        for number in range(24):
+            # on a slow machine what was judged too long ago is given back, and judged again with the next round
+            if number < 6 or left.exists():
+                self.work(3_600)
         self.nothing_unwanted_came()
         rows = Delivery.objects.all_tenants().filter(recipient_id=self.rosa)
         found = list(rows.values_list("notification_id", "status", "reason"))
@@ -190,7 +193,7 @@ class Restraint(RuleBasedStateMachine):
         assert [row for row in found if row[1] not in ENDS] == []
         assert [row for row in found if row[1] not in {"sent", "delivered", "merged", "cancelled"} and not row[2]] == []
         # a doubt may wait for a receipt; nothing else is left
-        assert not WorkItem.objects.all_tenants().filter(notification_id__in=self.asked).exclude(kind="doubt").exists()
+        assert not left.exists()
 
     def look(self, messages: Any) -> None:
         """What a provider is handed, at that moment."""
