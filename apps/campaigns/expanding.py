@@ -38,6 +38,8 @@ _CLAIM = """
 SELECT w.id FROM campaigns_wave w JOIN campaigns_run r ON r.id = w.run_id
 WHERE w.done_at IS NULL AND w.due_at <= %(now)s AND r.status = 'running'
     AND (r.next_page_at IS NULL OR r.next_page_at <= %(now)s)
+    AND (w.kind <> 'sweep' OR NOT EXISTS (
+        SELECT FROM campaigns_wave o WHERE o.run_id = w.run_id AND o.kind <> 'sweep' AND o.done_at IS NULL))
 ORDER BY random() LIMIT 1 FOR NO KEY UPDATE OF w SKIP LOCKED
 """
 

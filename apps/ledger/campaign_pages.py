@@ -86,7 +86,8 @@ WITH page AS MATERIALIZED (
     SELECT f.id, (%(ids)s::uuid[])[f.page], %(tenant)s, (%(recipients)s::uuid[])[f.page], f.channel, f.endpoint_id,
         %(category)s, %(mode)s, f.status, f.reason, f.bypassed, f.because, (%(variants)s::smallint[])[f.page], f.place,
         CASE WHEN NOT f.is_open THEN now() END
-    FROM fate f ON CONFLICT (id) DO NOTHING RETURNING id
+    FROM fate f WHERE (%(ids)s::uuid[])[f.page] IN (SELECT id FROM notification)
+    ON CONFLICT (id) DO NOTHING RETURNING id
 ), sends AS (
     INSERT INTO ledger_work_item (
         id, lane, queue, kind, channel, tenant_id, notification_id, priority, due_at, expires_at, order_at)
@@ -106,7 +107,8 @@ SELECT (SELECT count(*) FROM notification), (SELECT count(*) FROM delivery),
 
 
 def write_page(frame: Frame, messages: Sequence[NewMessage]) -> Written:
-    """One statement; in the transaction that moves the run's cursor. Whoever has their notification already gets no other."""
+    """One statement; in the transaction that moves the run's cursor. Whoever has their notification already gets nothing
+    more: no other, and no other delivery of it, wherever they are reached now."""
     if not messages:
         return Written(0, 0, frozenset())
     page = [m.id for m in messages]
@@ -171,7 +173,7 @@ WITH decided AS MATERIALIZED (
     SELECT notification_id, %(tenant)s, recipient_id, %(api_key)s, %(mode)s, %(category)s, %(event_type)s,
         (%(templates)s::text[])[1 + variant], %(channels)s::text[], %(priority)s, %(expires_at)s, 'campaign', %(request_id)s,
         %(broadcast)s, variant
-    FROM campaign_page WHERE is_first AND NOT is_special ON CONFLICT (id) DO NOTHING RETURNING 1
+    FROM campaign_page WHERE is_first AND NOT is_special ON CONFLICT (id) DO NOTHING RETURNING id
 ), hashed AS (
     SELECT p.notification_id, p.recipient_id, p.endpoint_ids[d.place] AS endpoint_id, p.places[d.place] AS sent_to, d.*,
         sha256(uuid_send(p.notification_id) || convert_to(
@@ -189,7 +191,7 @@ WITH decided AS MATERIALIZED (
         variant, place, ended_at)
     SELECT id, notification_id, %(tenant)s, recipient_id, channel, endpoint_id, %(category)s, %(mode)s, status, reason, bypassed,
         because, variant, coalesce(sent_to, ''), CASE WHEN NOT is_open THEN now() END
-    FROM fate ON CONFLICT (id) DO NOTHING RETURNING id
+    FROM fate WHERE notification_id IN (SELECT id FROM notification) ON CONFLICT (id) DO NOTHING RETURNING id
 ), sends AS (
     INSERT INTO ledger_work_item (
         id, lane, queue, kind, channel, tenant_id, notification_id, priority, due_at, expires_at, order_at)

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 
-from apps.audience.models import Recipient
+from apps.audience.models import Endpoint, Recipient
 from apps.audience.segments import stored as segments
 from apps.campaigns import expanding, launching
 from apps.campaigns.models import Campaign, Run, Wave
@@ -95,6 +95,23 @@ def test_a_cursor_that_was_lost_doubles_nobody(acme):
     assert cast.expand() == [5]
 
     assert cast.asked(run) == people
+    assert dispatch_cast.counts() == rows
+
+
+@pytest.mark.parametrize("way", ["together", "one by one"])
+def test_who_has_theirs_gets_it_at_no_other_address(acme, way, monkeypatch):
+    if way == "one by one":
+        monkeypatch.setattr("apps.campaigns.affording.is_limited", lambda run: True)
+    cast.people(acme, 3)
+    run = cast.started(cast.campaign(acme))
+    rows = dispatch_cast.counts()
+    Endpoint.objects.of(acme).update(retired_at=cast.clock.now())
+    for person in cast.asked(run):
+        dispatch_cast.endpoint(person, slug=acme.slug)
+    Wave.objects.of(acme).update(cursor=None, done_at=None)
+
+    assert cast.expand() == [3]
+
     assert dispatch_cast.counts() == rows
 
 

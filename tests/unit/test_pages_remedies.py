@@ -15,13 +15,15 @@ NOT_ASKED = {
     "raise_priority",
     "not_a_duplicate",
     "another_object",
+    "another_campaign",
+    "resume_campaign",
     "unseen",
 }
 
 
 def test_every_change_has_words() -> None:
     codes = set(re.findall(r'Flip\(\s*"(\w+)"', getsource(flips)))
-    assert len(codes) == 21 and codes > NOT_ASKED
+    assert len(codes) == 23 and codes > NOT_ASKED
     nobody: Any = None
     without = {
         code

@@ -96,6 +96,7 @@ def test_each_rule_objects_with_its_reason(_name: str, given: Case, reason: Reas
 def test_the_order_of_the_rules_is_part_of_the_product() -> None:
     assert [rule.__name__ for rule in RULES] == [
         "expired",
+        "halted",
         "unknown_recipient",
         "blocked_recipient",
         "actor_blocked",
