@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _START_UP = 120.0
 _STORY_ALONE = 3.0
+# whoever reads that all is there may well stop it at once
+_BEFORE_SEEDING = 1.0
 
 
 @dataclass
@@ -41,6 +43,7 @@ class Course:
     once: bool
 
     _preparation: Running | None = None
+    _seed_from: float | None = None
     _seeding: Running | None = None
     _early_started: bool = False
     _all_started: bool = False
@@ -121,11 +124,13 @@ class Course:
             if self.once:
                 return 0
             self.console.say("Serving; Ctrl-C stops everything")
-            if self.seed:
-                self._seeding = self.supervisor.launch(Child("seed", (*self.seed, str(self.demo_file)), niceness=5))
+            self._seed_from = time.monotonic() + _BEFORE_SEEDING if self.seed else None
         return None
 
     def _watch_seeding(self) -> None:
+        if self._seed_from is not None and time.monotonic() > self._seed_from:
+            self._seed_from = None
+            self._seeding = self.supervisor.launch(Child("seed", (*self.seed, str(self.demo_file)), niceness=5))
         if self._seeding is not None and (status := self._seeding.status()) is not None:
             self._seeding = None
             if status != 0:
