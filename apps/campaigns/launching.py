@@ -24,8 +24,8 @@ PAUSED_BY_HAND = "by_hand"
 
 @dataclass(frozen=True, slots=True)
 class Halted:
-    """`in_flight`: messages being handed to providers at that moment, which nobody can call back; `taken`: that workers have taken and
-    judge once more before they send; `waiting`: the rest that was decided on."""
+    """`in_flight`: messages being handed to providers at that moment, which nobody can call back; `taken`: that workers have taken: what
+    they judged in the last seconds still goes out, the rest is judged once more; `waiting`: the rest that was decided on."""
 
     in_flight: int = 0
     taken: int = 0
