@@ -68,6 +68,16 @@ def _variants(value: Any, names: Mapping[str, str], currency: str) -> str:
     )
 
 
+def _test(value: Any, names: Mapping[str, str], currency: str) -> str:
+    waiting = schedule_words.span(timedelta(minutes=value["wait_minutes"]))
+    if value["rule"] == "by_hand":
+        who = "somebody chooses"
+    else:
+        who = "if none is clearly better, "
+        who += "the rest gets the first" if value.get("undecided") == "first" else "it waits until somebody chooses"
+    return f"on {value['share']:g} % first, by {value['metric']}, for {waiting}; {who}"
+
+
 def _budget(value: Any, names: Mapping[str, str], currency: str) -> str:
     return "; ".join(
         f"{'in all' if name == 'total' else f'{name} a day'}: {money.words(micros, currency)}"
@@ -86,6 +96,7 @@ _WORDS: Final[Mapping[str, _Words]] = {
     "name": lambda value, names, currency: str(value),
     "send_once_key": lambda value, names, currency: str(value),
     "variants": _variants,
+    "test": _test,
     "budget": _budget,
 }
 _LABELS: Final[Mapping[str, str]] = {

@@ -53,12 +53,14 @@ class ScheduleValues(Body, frozen=True):
 
 
 class TestValues(Body, frozen=True):
-    """`share`: percent of the people whom the variants are tried on; the others get the winner after `wait_minutes`."""
+    """`share`: percent of the people whom the variants are tried on; the others get the winner after `wait_minutes`. `undecided`: what
+    becomes of them where none is clearly better by then: `wait` until somebody chooses, or `first`: they get the first variant."""
 
     share: Annotated[float, Meta(ge=1, le=90)] = 20
     metric: Literal["opened", "clicked", "delivered"] = "clicked"
     wait_minutes: Annotated[int, Meta(ge=5, le=14 * 24 * 60)] = 240
     rule: Literal["automatic", "by_hand"] = "automatic"
+    undecided: Literal["wait", "first"] = "wait"
 
 
 class CampaignValues(Body, frozen=True):

@@ -21,7 +21,15 @@ PATCH = [
         "Slower, and not for ever",
         request_only=True,
         value={"version": 1, "throttle": 300, "expires_after_minutes": 1440},
-    )
+    ),
+    OpenApiExample(
+        "Tried on a fifth first; the first variant for the rest, if none is clearly better",
+        request_only=True,
+        value={
+            "version": 1,
+            "test": {"share": 20, "metric": "clicked", "wait_minutes": 240, "rule": "automatic", "undecided": "first"},
+        },
+    ),
 ]
 THROTTLE = [OpenApiExample("Ten a second", request_only=True, value={"per_minute": 600})]
 WINNER = [OpenApiExample("The second", request_only=True, value={"variant": 1})]

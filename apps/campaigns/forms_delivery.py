@@ -34,6 +34,8 @@ RAMPS = [
     (OWN, "Steps of its own"),
 ]
 
+WAITS = ("wait", "The rest waits until somebody chooses: an alert says so.")
+
 
 def zone_choices() -> list[tuple[str, str]]:
     return [(RECIPIENT, "everybody's own clock"), *((name, name) for name in timezone_names())]
@@ -46,6 +48,7 @@ class TestForm(PartForm):
     places: Mapping[str, str] = {
         "/test/share": "share",
         "/test/wait_minutes": "wait_minutes",
+        "/test/undecided": "undecided",
         "/test": "tries",
     }
     tries = forms.ChoiceField(
@@ -79,9 +82,15 @@ class TestForm(PartForm):
     rule = forms.ChoiceField(
         label="Who decides",
         choices=[
-            ("automatic", "By itself, if one is the best with at least 95 % probability; else somebody is asked."),
+            ("automatic", "By itself, if one is the best with at least 95 % probability."),
             ("by_hand", "Somebody, by hand."),
         ],
+        widget=UnfoldAdminRadioSelectWidget,
+    )
+    undecided = forms.ChoiceField(
+        label="If none is by then",
+        choices=[WAITS, ("first", "The rest gets the first variant.")],
+        required=False,
         widget=UnfoldAdminRadioSelectWidget,
     )
     holdout = forms.IntegerField(
@@ -101,10 +110,14 @@ class TestForm(PartForm):
             "metric": test.get("metric", "clicked"),
             "wait_minutes": test.get("wait_minutes", 240),
             "rule": test.get("rule", "automatic"),
+            "undecided": test.get("undecided", "wait"),
             "holdout": row.holdout,
         }
         super().__init__(data, initial=initial)
         self._rows = list(variants)
+        if self._rows:
+            first = f"The rest gets the first variant, {self._rows[0].name}."
+            self.fields["undecided"].choices = [WAITS, ("first", first)]  # type: ignore[attr-defined]
         for place, variant in enumerate(self._rows):
             self.fields[f"w{place}"] = forms.IntegerField(
                 label=f"Weight of {variant.name}",
@@ -119,6 +132,7 @@ class TestForm(PartForm):
         test = None
         if given["tries"]:
             test = {"metric": given["metric"], "rule": given["rule"]}
+            test["undecided"] = (given["rule"] == "automatic" and given["undecided"]) or "wait"
             test |= {name: given[name] for name in ("share", "wait_minutes") if given[name] is not None}
         variants = [
             {"name": row.name, "template_key": row.template_key, "weight": given[f"w{place}"]}

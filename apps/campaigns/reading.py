@@ -13,7 +13,7 @@ from apps.campaigns.models import Campaign, Run, Tally, Variant, Wave
 _TIMES = ("created_at", "updated_at", "launched_at", "next_fire_at")
 _HEAD = ("id", "status", "version", "created_by", "changed_by", "launched_by", "api_key_id", *_TIMES)
 _RUN = (
-    *("id", "number", "occurrence", "status", "audience_size", "throttle", "winner", "estimate"),
+    *("id", "number", "occurrence", "status", "audience_size", "throttle", "winner", "winner_said", "estimate"),
     *(
         "pause_reason",
         "pause_detail",

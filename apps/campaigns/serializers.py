@@ -73,7 +73,8 @@ class CampaignPage(Answer):
 
 class CampaignRunAnswer(Answer):
     """`people`: in the audience as counted when it began; `decided`: of them so far, `messages`: that were made for them, `held_out`: who
-    get nothing on purpose, `repeated`: who had theirs with another wave. `winner`: a variant's position."""
+    get nothing on purpose, `repeated`: who had theirs with another wave. `winner`: a variant's position, `winner_text`:
+    who chose it and why."""
 
     id: str
     number: int
@@ -87,6 +88,7 @@ class CampaignRunAnswer(Answer):
     repeated: int
     throttle: int
     winner: int | None
+    winner_text: str | None
     pause_reason: str | None
     pause_text: str | None
     paused_by: str | None
@@ -113,6 +115,7 @@ class CampaignRunAnswer(Answer):
             repeated=found.people["repeated"],
             throttle=row["throttle"],
             winner=row["winner"],
+            winner_text=row["winner_said"] or None,
             pause_reason=(row["pause_reason"] or None) if is_paused else None,
             pause_text=(row["pause_detail"] or None) if is_paused else None,
             paused_by=(row["paused_by"] or None) if is_paused else None,

@@ -39,16 +39,16 @@ def _settle(run: Any, now: datetime) -> None:
     _become(run, RunStatus.SENDING, "expanded_at")
 
 
-def choose(run_id: Any, tenant_id: Any, winner: int, now: datetime) -> bool:
-    """The rest gets that variant. False: it has one already, or there is nothing to choose."""
+def choose(run_id: Any, tenant_id: Any, winner: int, now: datetime, said: str = "") -> bool:
+    """The rest gets that variant; `said`: who chose it and why. False: it has one already, or there is nothing to choose."""
     with transaction.atomic():
         run = Run.objects.of(tenant_id).select_for_update(no_key=True).get(id=run_id)
         if run.status != RunStatus.TESTING or run.winner is not None:
             return False
-        run.winner = winner
+        run.winner, run.winner_said = winner, said[:500]
         waiting = Wave.objects.of(tenant_id).filter(run_id=run_id, kind=WaveKind.REST, due_at=None)
         waiting.update(due_at=now)
-        _become(run, RunStatus.RUNNING, "winner")
+        _become(run, RunStatus.RUNNING, "winner", "winner_said")
         return True
 
 

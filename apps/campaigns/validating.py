@@ -10,7 +10,14 @@ from typing import Any
 from msgspec import UNSET, to_builtins
 
 from apps.audience.segments import compiling
-from apps.campaigns.definitions import MOST_DATA, AudienceValues, CampaignValues, ScheduleValues, VariantValues
+from apps.campaigns.definitions import (
+    MOST_DATA,
+    AudienceValues,
+    CampaignValues,
+    ScheduleValues,
+    TestValues,
+    VariantValues,
+)
 from apps.campaigns.scheduling import plan_of
 from apps.core.bodies import MAX_DEPTH
 from apps.core.enums import Category, Channel
@@ -52,6 +59,10 @@ def _alone(values: CampaignValues, *, may_critical: bool) -> Iterator[FieldError
         yield from _data(values.data)
     if isinstance(values.schedule, ScheduleValues):
         yield from schedule_errors(values.schedule)
+    if isinstance(values.test, TestValues) and (values.test.rule, values.test.undecided) == ("by_hand", "first"):
+        yield FieldError(
+            "/test/undecided", Code.CONTRADICTION, "Where somebody chooses by hand, nothing is sent by itself."
+        )
     if isinstance(values.ramp, list) and values.ramp:
         steps = values.ramp
         if steps[-1] != 100 or any(late <= early for early, late in zip([0.0, *steps], steps, strict=False)):

@@ -5,6 +5,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.db import transaction
+
 from apps.campaigns import settling
 from apps.campaigns.choosing_winner import Metric, Seen, Verdict, judge
 from apps.campaigns.lifecycle import RunStatus
@@ -13,15 +15,18 @@ from apps.campaigns.reading import Tallied, tallied
 from apps.channels.alerts import end_alert, raise_alert
 from apps.core import ids
 from apps.core.enums import DeliveryStatus as D
+from apps.tenants import auditing
+from apps.tenants.auditing import Actor
 
 NO_WINNER = "no_clear_winner"
+BY_ITSELF = Actor("system", "", "by itself")
 # a provider took it, whatever became of it later
 _SENT = frozenset({D.SENT, D.DELIVERED, D.BOUNCED, D.UNKNOWN})
 
 
 def choose_due(now: datetime) -> int:
-    """Every run whose waiting time is over and whose rule is automatic; how many got a winner. Where none is clear, somebody is told and
-    the rest waits for a choice by hand."""
+    """Every run whose waiting time is over and whose rule is automatic; how many got a winner. Where none is clear, the rest gets the first
+    variant if that was asked for; otherwise somebody is told, and it waits for a choice by hand."""
     waiting = Run.objects.all_tenants().filter(status=RunStatus.TESTING, winner=None)
     return sum(_choose(run, now) for run in waiting)
 
@@ -57,12 +62,16 @@ def seen_of(counts: Iterable[Tallied], positions: Iterable[int]) -> list[Seen]:
     return [Seen(position, **into) for position, into in found.items()]
 
 
-def choose_by_hand(*, tenant_id: UUID, run_id: UUID, winner: int, now: datetime) -> bool:
-    """False: it has one already, or there is nothing to choose."""
-    done = settling.choose(run_id, tenant_id, winner, now)
-    if done:
-        end_alert(kind=NO_WINNER, subject=ids.show(ids.CAMPAIGN_RUN, run_id))
-    return done
+def choose_by_hand(*, tenant_id: UUID, run_id: UUID, winner: int, by: str, now: datetime) -> bool:
+    """`by`: who chose. False: it has one already, or there is nothing to choose."""
+    run = Run.objects.of(tenant_id).get(id=run_id)
+    return _settle(run, winner, f"{name_of(run, winner)} was chosen by {by}.", now)
+
+
+def name_of(run: Any, position: int) -> str:
+    """Of a variant."""
+    named = {variant["position"]: variant["name"] for variant in run.definition.get("variants") or []}
+    return named.get(position, str(position))
 
 
 def _choose(run: Any, now: datetime) -> bool:
@@ -74,7 +83,34 @@ def _choose(run: Any, now: datetime) -> bool:
         return False
     found = verdict_of(run)
     if found.winner is not None:
-        return choose_by_hand(tenant_id=run.tenant_id, run_id=run.id, winner=found.winner, now=now)
+        return _choose_by_itself(run, found.winner, found.sentence, now)
+    if test.get("undecided") == "first":
+        first = min(variant["position"] for variant in run.definition["variants"])
+        said = f"{found.sentence} {name_of(run, first)} goes to the rest, as was asked for."
+        return _choose_by_itself(run, first, said, now)
     text = f"{run}: {found.sentence} The rest waits until somebody chooses."
     raise_alert(kind=NO_WINNER, subject=ids.show(ids.CAMPAIGN_RUN, run.id), text=text)
     return False
+
+
+def _choose_by_itself(run: Any, winner: int, said: str, now: datetime) -> bool:
+    with transaction.atomic():
+        done = _settle(run, winner, said, now)
+        if done:
+            auditing.record(
+                actor=BY_ITSELF,
+                tenant_id=run.tenant_id,
+                action="choose_winner",
+                kind="campaigns.run",
+                object_id=run.id,
+                label=str(run),
+                said=said,
+            )
+    return done
+
+
+def _settle(run: Any, winner: int, said: str, now: datetime) -> bool:
+    done = settling.choose(run.id, run.tenant_id, winner, now, said)
+    if done:
+        end_alert(kind=NO_WINNER, subject=ids.show(ids.CAMPAIGN_RUN, run.id))
+    return done

@@ -79,6 +79,23 @@ def test_every_tab_is_shown_and_kept_as_it_is(mira: Client, spring: UUID, tab: s
     assert Campaign.objects.values().get() == before
 
 
+@pytest.mark.parametrize(
+    ("rule", "undecided", "kept"),
+    [("automatic", "first", "first"), ("automatic", "", "wait"), ("by_hand", "first", "wait")],
+)
+def test_what_the_rest_gets_where_none_is_clearly_better(
+    mira: Client, spring: UUID, rule: str, undecided: str, kept: str
+) -> None:
+    assert "The rest gets the first variant, A." in mira.get(page(spring, "test")).content.decode()
+    mira.post(page(spring), typed(mira, spring, "test", tries="1", rule=rule, undecided=undecided))
+    assert Campaign.objects.get().test == {
+        **{"share": 20, "metric": "clicked", "wait_minutes": 240},
+        **{"rule": rule, "undecided": kept},
+    }
+    shown = mira.get(page(spring, "test")).content.decode()
+    assert ("A to the rest if none is clearly better" in shown) == (kept == "first")
+
+
 def test_autosave_keeps_the_part_and_answers_with_what_changed_on_the_page(mira: Client, spring: UUID) -> None:
     data = typed(mira, spring, "delivery", throttle="600", kind="at", start="2027-01-04T09:00", zone="recipient")
     answer = quickly(mira, spring, data)

@@ -74,6 +74,14 @@ def test_saving_what_is_there_changes_nothing(acme: Tenant) -> None:
     assert saved(acme, id_, throttle=600, name=" Spring ") == composing.Saved(1, ())
 
 
+def test_what_becomes_of_the_rest_where_none_is_clearly_better(acme: Tenant) -> None:
+    id_ = made(acme, test={"share": 10, "rule": "automatic"})
+    assert Campaign.objects.get().test["undecided"] == "wait"
+    assert refused(acme, id_, test={"rule": "by_hand", "undecided": "first"}) == [("contradiction", "/test/undecided")]
+    assert saved(acme, id_, test={"share": 10, "undecided": "first"}).changed == ("test",)
+    assert Campaign.objects.get().test["undecided"] == "first"
+
+
 def test_somebody_elses_newer_version_is_never_overwritten(acme: Tenant) -> None:
     id_ = made(acme)
     saved(acme, id_, throttle=600, by="otto")

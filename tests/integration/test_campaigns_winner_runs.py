@@ -10,6 +10,7 @@ from apps.campaigns.models import Campaign, Run, Tally, Wave
 from apps.channels.models import Alert
 from apps.core import clock, ids
 from apps.tenants import selectors as tenants
+from apps.tenants.models import AuditEntry
 from tests.integration import admin_cast
 from tests.integration import campaign_runs_cast as runs
 from tests.integration.ingest_cast import Caller
@@ -52,6 +53,10 @@ def seen(run: Run, *clicked: int, of: int = 1_000, at: timedelta = timedelta(min
     Run.objects.filter(id=run.id).update(tallied_at=done + at)
 
 
+def choose(run: Run, winner: int) -> bool:
+    return winning.choose_by_hand(tenant_id=run.tenant_id, run_id=run.id, winner=winner, by="mira", now=later(run))
+
+
 def later(run: Run, minutes: float = 30) -> Any:
     return clock.now() + timedelta(minutes=minutes)
 
@@ -62,8 +67,11 @@ def test_the_rest_gets_the_clear_winner_when_the_time_is_over(testing: Run) -> N
     assert winning.choose_due(later(testing)) == 1
     testing.refresh_from_db()
     assert (testing.winner, testing.status) == (1, "running")
+    assert testing.winner_said == "B wins: 15.0 % clicked, and with a probability of over 99.9 % no other is better."
     assert Wave.objects.of(testing.tenant_id).get(run_id=testing.id, kind="rest").due_at is not None
     assert winning.choose_due(later(testing)) == 0
+    entry = AuditEntry.objects.get(tenant_id=testing.tenant_id, action="choose_winner")
+    assert (entry.actor_kind, entry.actor, entry.said) == ("system", "by itself", testing.winner_said)
 
 
 def test_an_old_count_chooses_nothing(testing: Run) -> None:
@@ -78,14 +86,43 @@ def test_no_clear_winner_waits_for_somebody_and_says_so_once(testing: Run) -> No
     assert "No clear winner: B is ahead with 10.1 % clicked" in alert.text
     testing.refresh_from_db()
     assert (testing.winner, testing.status) == (None, "testing")
-    assert winning.choose_by_hand(tenant_id=testing.tenant_id, run_id=testing.id, winner=0, now=later(testing))
+    assert choose(testing, 0)
+    assert not choose(testing, 1)
     assert not Alert.objects.all_tenants().filter(ended_at=None).exists()
     testing.refresh_from_db()
-    assert testing.winner == 0
+    assert (testing.winner, testing.winner_said) == (0, "A was chosen by mira.")
+
+
+@pytest.mark.parametrize("clicked", [(100, 101), (0, 0)])
+def test_no_clear_winner_sends_the_first_where_that_was_asked_for(
+    monkeypatch: pytest.MonkeyPatch, clicked: tuple[int, int]
+) -> None:
+    run = under_test(monkeypatch, undecided="first")
+    seen(run, *clicked)
+    assert [winning.choose_due(later(run, minutes)) for minutes in (29, 30, 31)] == [0, 1, 0]
+    run.refresh_from_db()
+    assert (run.winner, run.status) == (0, "running")
+    assert run.winner_said.startswith("No clear winner: ")
+    assert run.winner_said.endswith(" A goes to the rest, as was asked for.")
+    assert not Alert.objects.all_tenants().exists()
+    entry = AuditEntry.objects.get(tenant_id=run.tenant_id, action="choose_winner")
+    assert (entry.kind, entry.object_id, entry.actor) == ("campaigns.run", str(run.id), "by itself")
+    client = admin_cast.mira()
+    for page in ("winner", "results"):
+        said = client.get(f"/admin/campaigns/run/{run.id}/{page}/").content.decode()
+        assert "A goes to the rest, as was asked for." in said, page
+
+
+def test_a_clear_winner_wins_over_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = under_test(monkeypatch, undecided="first")
+    seen(run, 100, 150)
+    assert winning.choose_due(later(run)) == 1
+    run.refresh_from_db()
+    assert run.winner == 1
 
 
 def test_by_hand_is_never_automatic(monkeypatch: pytest.MonkeyPatch) -> None:
-    run = under_test(monkeypatch, rule="by_hand")
+    run = under_test(monkeypatch, rule="by_hand", undecided="first")
     seen(run, 10, 500)
     assert winning.choose_due(later(run)) == 0
     assert not Alert.objects.all_tenants().exists()
@@ -111,6 +148,8 @@ def test_a_program_chooses(testing: Run) -> None:
     caller, where = Caller(tenant), f"/v1/campaigns/{ids.show(ids.CAMPAIGN, testing.campaign_id)}/winner"
     assert caller.post(where, {"variant": 2}).json()["code"] == "out_of_range"
     assert caller.post(where, {"variant": 1}).json()["status"] == "running"
+    listed = caller.get(where.replace("winner", "runs")).json()["data"][0]
+    assert (listed["winner"], listed["winner_text"]) == (1, "B was chosen by key shop.")
     assert Run.objects.all_tenants().get().winner == 1
     assert caller.post(where, {"variant": 0}).json()["code"] == "campaign_state"
     assert Run.objects.all_tenants().get().winner == 1

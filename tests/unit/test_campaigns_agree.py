@@ -95,6 +95,19 @@ def test_every_field_is_said_in_words() -> None:
     assert list(found)[:2] == ["Audience", "The audience is taken"]
 
 
+def test_a_try_out_is_said_in_words() -> None:
+    test = {"share": 20.0, "metric": "clicked", "wait_minutes": 240, "rule": "automatic"}
+    said = [
+        changes_between({"test": {}}, {"test": {**test, **more}})[0].after
+        for more in ({}, {"undecided": "first"}, {"rule": "by_hand"})
+    ]
+    assert said == [
+        "on 20 % first, by clicked, for 4 h; if none is clearly better, it waits until somebody chooses",
+        "on 20 % first, by clicked, for 4 h; if none is clearly better, the rest gets the first",
+        "on 20 % first, by clicked, for 4 h; somebody chooses",
+    ]
+
+
 def test_what_is_the_same_is_not_said() -> None:
     assert changes_between(BEFORE, dict(BEFORE)) == ()
     assert changes_between({**BEFORE, "new_field": 1}, BEFORE) == (Change("new_field", "New field", "1", "nothing"),)

@@ -12,6 +12,7 @@ from django.urls import reverse
 from apps.campaigns import settling, winning
 from apps.campaigns.lifecycle import RunStatus
 from apps.core import clock
+from apps.core.admin_bases import operator
 
 OPERATE = "campaigns.operate_campaign"
 
@@ -36,6 +37,7 @@ class Choosing:
             "rows": [(names[one.position], one, one.position == run.winner) for one in found.standings],
             "is_testing": run.status == RunStatus.TESTING and run.winner is None,
             "until": tested_at + settling.wait_of(run) if tested_at else None,
+            "undecided": test.get("undecided", "wait"),
             "is_automatic": test.get("rule") == "automatic",
             "is_tried": bool(test),
         }
@@ -48,7 +50,9 @@ class Choosing:
         position = int(text) if text.isascii() and text.isdigit() and len(text) < 3 else -1
         if position not in names:
             messages.error(request, "Choose one of the variants.")
-        elif winning.choose_by_hand(tenant_id=run.tenant_id, run_id=run.id, winner=position, now=clock.now()):
+        elif winning.choose_by_hand(
+            tenant_id=run.tenant_id, run_id=run.id, winner=position, by=operator(request), now=clock.now()
+        ):
             said = f"{names[position]} was chosen: everybody else gets it."
             self.log_change(request, run, said)  # type: ignore[attr-defined]
             messages.success(request, said)

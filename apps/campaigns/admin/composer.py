@@ -88,6 +88,7 @@ class Composer:
             "content": [(one.name, one.template_key, one.is_own) for one in written],
             "variants": len(self.variants),
             "test": row.test,
+            "first": self.variants[0].name if self.variants else "",
             "holdout": row.holdout,
             "when": schedule_words.when(row.schedule),
             "throttle": row.throttle,

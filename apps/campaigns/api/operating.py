@@ -135,12 +135,13 @@ class CampaignWinner(APIView):
     )
     @audited("campaigns.campaign", action="choose_winner", id="campaign_id")
     def post(self, request: Request, campaign_id: str) -> Response:
-        body, row, tenant_id = decode(request, WinnerBody), mine(request, campaign_id), caller_of(request).tenant.id
+        body, row, caller = decode(request, WinnerBody), mine(request, campaign_id), caller_of(request)
+        tenant_id, by = caller.tenant.id, auditing.key(caller).name
         if body.variant >= len(row.values["variants"]):
             raise Problem(Code.OUT_OF_RANGE, "There is no such variant.", pointer="/variant")
         runs = reading.runs(tenant_id, row.id, limit=1)
         if not runs or not winning.choose_by_hand(
-            tenant_id=tenant_id, run_id=runs[0].row["id"], winner=body.variant, now=clock.now()
+            tenant_id=tenant_id, run_id=runs[0].row["id"], winner=body.variant, by=by, now=clock.now()
         ):
             raise Problem(Code.CAMPAIGN_STATE, "No variants are being tried, or the winner was chosen.")
         return Response(CampaignAnswer.of(found(request, campaign_id)))

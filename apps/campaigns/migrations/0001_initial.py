@@ -82,6 +82,7 @@ class Migration(migrations.Migration):
                 ('next_page_at', models.DateTimeField(null=True)),
                 ('people_before', models.DateTimeField()),
                 ('winner', models.PositiveSmallIntegerField(null=True)),
+                ('winner_said', models.CharField(blank=True, max_length=500)),
                 ('paused_from', models.CharField(blank=True, max_length=10)),
                 ('pause_reason', models.CharField(blank=True, max_length=32)),
                 ('pause_detail', models.CharField(blank=True, max_length=500)),

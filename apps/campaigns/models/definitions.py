@@ -14,12 +14,13 @@ from apps.core.tables import TenantManager, TenantTable
 
 
 class Campaign(TenantTable):
-    """`audience`: {include: rule, exclude: rule or null} (audience/segments); `is_frozen`: the people of the launch, else those of the fire
-    time. `schedule`: {kind: now|at|recurring, start, zone, rule, exdates, past: send|next_day|skip} (scheduling.py). `throttle`: people
-    a minute, 0: as fast as it goes. `ramp`: shares in percent, e.g. [0.1, 1, 10, 100], `ramp_minutes` apart. `test`: {share, metric,
-    wait_minutes, rule: automatic|by_hand} where variants are tried first. `holdout`: percent that get nothing. `budget`, `brake`: what
-    differs from the tenant's policy. `send_once_key`: nobody gets two campaigns with the same one. `version` counts changes. `launched`:
-    the snapshot (definitions.py) of the launch, which every run goes by. `editors`: who changed it since it was last approved."""
+    """`audience`: {include: rule, exclude: rule or null} (audience/segments); `is_frozen`: the people of the launch, else those of the
+    fire time. `schedule`: {kind: now|at|recurring, start, zone, rule, exdates, past: send|next_day|skip} (scheduling.py). `throttle`:
+    people a minute, 0: as fast as it goes. `ramp`: shares in percent, e.g. [0.1, 1, 10, 100], `ramp_minutes` apart. `test`: {share,
+    metric, wait_minutes, rule: automatic|by_hand, undecided: wait|first} where variants are tried first. `holdout`: percent that get
+    nothing. `budget`, `brake`: what differs from the tenant's policy. `send_once_key`: nobody gets two campaigns with the same one.
+    `version` counts changes. `launched`: the snapshot (definitions.py) of the launch, which every run goes by. `editors`: who changed it
+    since it was last approved."""
 
     tenant = models.ForeignKey("tenants.Tenant", on_delete=models.CASCADE, related_name="+", db_index=False)
     name = models.CharField(max_length=200)

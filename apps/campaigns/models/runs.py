@@ -14,7 +14,8 @@ class Run(TenantTable):
     """`stamp`: milliseconds since 1970 that begin the ids of all its notifications and deliveries: they are a range of the primary keys;
     no other run of the tenant has the same. `definition`: what it was launched with (definitions.py). `occurrence`: the time on the
     wall that it stands for. `throttle`: live. `next_page_at`: the throttle lets nobody begin a page before. `people_before`: who was made
-    known later is not in it. `winner`: the variant's position. `id` is the ledger's broadcast."""
+    known later is not in it. `winner`: the variant's position, `winner_said`: who chose it and why. `id` is the
+    ledger's broadcast."""
 
     tenant = models.ForeignKey("tenants.Tenant", on_delete=models.CASCADE, related_name="+", db_index=False)
     campaign = models.ForeignKey("campaigns.Campaign", on_delete=models.CASCADE, related_name="+", db_index=False)
@@ -30,6 +31,7 @@ class Run(TenantTable):
     next_page_at = models.DateTimeField(null=True)
     people_before = models.DateTimeField()
     winner = models.PositiveSmallIntegerField(null=True)
+    winner_said = models.CharField(max_length=500, blank=True)
     paused_from = models.CharField(max_length=10, blank=True)
     pause_reason = models.CharField(max_length=32, blank=True)
     pause_detail = models.CharField(max_length=500, blank=True)
