@@ -22,31 +22,29 @@ _COLUMNS = """w.id, w.kind, w.queue, w.lane, w.channel, w.tenant_id, w.notificat
 
 # a comparison with the first one, not NOT EXISTS, for which the planner would read the whole table where a key has many
 _FIRST_OF_ITS_KEY = """(w.ordering_key = '' OR (w.order_at, w.notification_id) <= (
-    SELECT e.order_at, e.notification_id FROM ledger_work_item e
-    WHERE e.lane = %(lane)s AND e.queue = %(queue)s AND e.ordering_key = w.ordering_key AND e.ordering_key <> ''
-        AND e.tenant_id = w.tenant_id
+    SELECT e.order_at, e.notification_id FROM {items} e
+    WHERE e.queue = %(queue)s AND e.ordering_key = w.ordering_key AND e.ordering_key <> '' AND e.tenant_id = w.tenant_id
     ORDER BY e.order_at, e.notification_id LIMIT 1))"""
 
 _LEASE = f"""
-UPDATE ledger_work_item w
+UPDATE {{items}} w
 SET phase = {CLAIMED}, lease_until = now() + %(lease)s, lease_token = w.lease_token + 1
-FROM picked p WHERE w.lane = %(lane)s AND w.id = p.id
+WHERE w.lane = %(lane)s AND w.id = ANY(ARRAY(SELECT id FROM picked))
 RETURNING {_COLUMNS}"""
 
 _CLAIM = f"""
 WITH RECURSIVE turn AS (
-    (SELECT tenant_id FROM ledger_work_item WHERE lane = %(lane)s AND queue = %(queue)s ORDER BY tenant_id LIMIT 1)
+    (SELECT tenant_id FROM {{items}} WHERE queue = %(queue)s ORDER BY tenant_id LIMIT 1)
     UNION ALL
     SELECT n.tenant_id FROM turn t CROSS JOIN LATERAL (
-        SELECT tenant_id FROM ledger_work_item
-        WHERE lane = %(lane)s AND queue = %(queue)s AND tenant_id > t.tenant_id ORDER BY tenant_id LIMIT 1) n
+        SELECT tenant_id FROM {{items}} WHERE queue = %(queue)s AND tenant_id > t.tenant_id ORDER BY tenant_id LIMIT 1) n
 ), due AS (
     SELECT t.tenant_id, coalesce(g.weight, 1)::float AS weight, d.waiting FROM turn t
     LEFT JOIN unnest(%(tenants)s::uuid[], %(weights)s::int[]) AS g(tenant_id, weight) USING (tenant_id)
     CROSS JOIN LATERAL (
         SELECT count(*) AS waiting FROM (
-            SELECT FROM ledger_work_item
-            WHERE lane = %(lane)s AND queue = %(queue)s AND tenant_id = t.tenant_id AND priority = ANY('{{0,1,2}}')
+            SELECT FROM {{items}}
+            WHERE queue = %(queue)s AND tenant_id = t.tenant_id AND priority = ANY('{{{{0,1,2}}}}')
                 AND due_at <= now() AND phase = {READY} AND expiries = 0
             ORDER BY priority, due_at LIMIT %(limit)s) x) d
     WHERE d.waiting > 0
@@ -58,8 +56,8 @@ WITH RECURSIVE turn AS (
 ), found AS MATERIALIZED (
     SELECT f.*, s.tenant_id, s.most, p.priority
     FROM share s CROSS JOIN (VALUES (0), (1), (2)) AS p(priority) CROSS JOIN LATERAL (
-        SELECT w.id, w.due_at FROM ledger_work_item w
-        WHERE w.lane = %(lane)s AND w.queue = %(queue)s AND w.tenant_id = s.tenant_id AND w.priority = p.priority
+        SELECT w.id, w.due_at FROM {{items}} w
+        WHERE w.queue = %(queue)s AND w.tenant_id = s.tenant_id AND w.priority = p.priority
             AND w.due_at <= now() AND w.phase = {READY} AND w.expiries = 0 AND {_FIRST_OF_ITS_KEY}
         ORDER BY w.due_at LIMIT s.most FOR UPDATE SKIP LOCKED) f
 ), picked AS MATERIALIZED (
@@ -71,12 +69,17 @@ WITH RECURSIVE turn AS (
 
 _CLAIM_LONE = f"""
 WITH picked AS MATERIALIZED (
-    SELECT id FROM ledger_work_item w
-    WHERE lane = %(lane)s AND queue = %(queue)s AND expiries > 0 AND phase = {READY} AND due_at <= now()
-        AND {_FIRST_OF_ITS_KEY}
+    SELECT id FROM {{items}} w
+    WHERE queue = %(queue)s AND expiries > 0 AND phase = {READY} AND due_at <= now() AND {_FIRST_OF_ITS_KEY}
     ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED
 )
 {_LEASE}"""
+
+
+def of_lane(sql: str, lane: Category) -> str:
+    """`{items}`: the partition, by its own name. A condition on `lane`, which all of its rows fulfil, would be taken for a choice where
+    there are no statistics yet, and the whole partition read for it."""
+    return sql.format(items=f"ledger_work_item_{lane.value}")
 
 
 def claim(*, queue: str, limit: int, lease: timedelta, weights: Mapping[UUID, int]) -> list[Work]:
@@ -92,12 +95,14 @@ def claim(*, queue: str, limit: int, lease: timedelta, weights: Mapping[UUID, in
         "tenants": list(weights),
         "weights": list(weights.values()),
     }
-    return sorted((_work(row) for row in fetch(_CLAIM, parameters)), key=lambda w: (w.priority, w.order_at))
+    return sorted(
+        (_work(row) for row in fetch(of_lane(_CLAIM, _lane(queue)), parameters)), key=lambda w: (w.priority, w.order_at)
+    )
 
 
 def claim_lone(*, queue: str, lease: timedelta) -> list[Work]:
     """One item whose lease ran out before, by itself, so that it cannot condemn neighbours."""
-    return [_work(row) for row in fetch(_CLAIM_LONE, {**_place(queue), "lease": lease})]
+    return [_work(row) for row in fetch(of_lane(_CLAIM_LONE, _lane(queue)), {**_place(queue), "lease": lease})]
 
 
 def release(*, lane: str, works: Sequence[Work], delay: timedelta = timedelta(0), mark: bool = False) -> int:
@@ -165,7 +170,11 @@ def fence(works: Sequence[Work]) -> dict[str, Any]:
 
 
 def _place(queue: str) -> dict[str, str]:
-    return {"queue": queue, "lane": queue.split(".")[1]}
+    return {"queue": queue, "lane": _lane(queue).value}
+
+
+def _lane(queue: str) -> Category:
+    return Category(queue.split(".")[1])
 
 
 def _work(row: tuple[Any, ...]) -> Work:

@@ -1,7 +1,5 @@
-"""Claiming: order, shares, ordering keys, leases, indexes."""
+"""Claiming: order, shares, ordering keys, leases."""
 
-import json
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -269,54 +267,3 @@ def test_due_queues_names_those_with_claimable_work() -> None:
     claimed("route.social")
     assert work.due_queues(settings.WORK_QUEUES) == ["send.critical.sms"]
     assert work.due_queues([]) == []
-
-
-def plan(sql: str, **more: Any) -> tuple[list[tuple[str, str]], int]:
-    """(node, index) of every table access that ran, and the pages it took. Planned twice: the first one tidies its index."""
-    parameters = {**work._place(QUEUE), "limit": 20, "lease": LEASE, "tenants": [], "weights": [], **more}
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE ledger_work_item")
-        cursor.execute("SET LOCAL jit = off")
-        for _ in range(2):
-            cursor.execute("SAVEPOINT here")
-            cursor.execute("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + sql, parameters)
-            root = json.loads(json.dumps(cursor.fetchone()[0]))[0]["Plan"]
-            cursor.execute("ROLLBACK TO SAVEPOINT here")
-    return list(accesses(root)), root["Shared Hit Blocks"] + root["Shared Read Blocks"]
-
-
-def accesses(node: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    if "Scan" in node["Node Type"] and ("Relation Name" in node or "Index Name" in node) and node["Actual Loops"]:
-        yield node["Node Type"], node.get("Index Name", "")
-    for below in node.get("Plans", []):
-        yield from accesses(below)
-
-
-CLAIM_INDEX = ("Index Scan", "ledger_work_item_transactiona_queue_tenant_id_priority_due__idx")
-ORDER_INDEX = "ledger_work_item_transactiona_queue_ordering_key_order_at_n_idx"
-BY_ID = ("Index Scan", "ledger_work_item_transactional_pkey")
-
-
-@pytest.mark.parametrize("rows", ["another_tenants", "planned"])
-def test_a_claim_stays_on_its_index_beside_a_hundred_thousand(rows: str) -> None:
-    if rows == "another_tenants":
-        waiting(100_000, slug="noisy", due_in=-600)
-    else:
-        waiting(100_000, due_in=60)
-    waiting(20)
-    used, pages = plan(work._CLAIM)
-    assert set(used) == {CLAIM_INDEX, BY_ID}
-    assert pages < 1_000
-
-
-def test_finding_the_first_of_an_order_stays_on_its_index() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """INSERT INTO ledger_work_item (id, lane, queue, kind, tenant_id, notification_id, ordering_key, order_at)
-            SELECT uuidv7(), 'transactional', %s, 'route', %s, uuidv7(), 'a', now() + n * interval '1 ms'
-            FROM generate_series(1, 3000) n""",
-            [QUEUE, tenant()],
-        )
-    waiting(3_000, queue="route.marketing")
-    used, _ = plan(work._CLAIM)
-    assert {CLAIM_INDEX[1], ORDER_INDEX} <= {index for _, index in used}
