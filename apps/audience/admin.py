@@ -18,7 +18,9 @@ from apps.core.admin_bases import display, moment
 from apps.core.admin_feeds import FeedAdmin
 from apps.core.admin_filters import states
 from apps.core.admin_panels import panel, panels
+from apps.core.admin_trail import DONE
 from apps.core.types import InlineRecipient
+from apps.tenants.auditing import staff
 from apps.tenants.selectors import tenant_by_id, tenants
 from apps.tenants.tenant_filter import TenantColumn, TenantFilter
 
@@ -109,10 +111,14 @@ class RecipientAdmin(TenantColumn, FeedAdmin):
         ]
         return said, {"person": len(said) - 1}, set(), []
 
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
+        """Who forgets writes it, and keeps nothing of what is forgotten."""
+        request.META[DONE] = True
+
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         tenant = tenant_by_id(obj.tenant_id)
         assert tenant is not None
-        forget_recipient(tenant=tenant, user_id=obj.user_id)
+        forget_recipient(tenant=tenant, user_id=obj.user_id, by=staff(request.user))
 
 
 @panel("recipient", order=0, template="admin/audience/addresses.html", permission="audience.view_recipient")

@@ -20,6 +20,7 @@ from apps.core.pagination import page_request
 from apps.core.problem_codes import Code
 from apps.core.problems import Problem
 from apps.core.types import Address
+from apps.tenants import auditing
 from apps.tenants.authentication import caller_of
 
 USER_ID = OpenApiParameter(
@@ -102,7 +103,8 @@ class UserView(APIView):
         responses={204: None},
     )
     def delete(self, request: Request, user_id: str) -> Response:
-        if not forget_recipient(tenant=caller_of(request).tenant, user_id=user_id):
+        caller = caller_of(request)
+        if not forget_recipient(tenant=caller.tenant, user_id=user_id, by=auditing.key(caller)):
             raise Problem(Code.NOT_FOUND, f"There is no user `{user_id}`.")
         return Response(status=204)
 

@@ -28,6 +28,7 @@ from apps.core.admin_filters import one_of
 from apps.core.problems import Problem
 from apps.core.tenant_scope import view_of
 from apps.core.types import Tenant
+from apps.tenants.auditing import staff
 from apps.tenants.selectors import tenant_by_id, tenants
 from apps.tenants.tenant_filter import TenantColumn, TenantFilter
 
@@ -107,6 +108,7 @@ class ImportAdmin(TenantColumn, ReadOnly, FeedAdmin):
         except Problem as problem:
             return self._upload_page(request, allowed, chosen, problem)
         import_id = services.create_import(tenant=chosen, intake=intake, file_name=name, by=operator(request))
+        self.log_addition(request, self.get_queryset(request).get(id=import_id), "")
         return HttpResponseRedirect(reverse("admin:audience_import_change", args=[import_id]))
 
     def _upload_page(
@@ -183,7 +185,7 @@ class ImportAdmin(TenantColumn, ReadOnly, FeedAdmin):
             raise PermissionDenied
         known = answer(row.tenant_id, row.id)
         assert known is not None
-        return errors_response(_tenant(row), row.id, known)
+        return errors_response(_tenant(row), row.id, known, staff(request.user))
 
     def _row(self, request: HttpRequest, object_id: str, *, change: bool = False) -> Any:
         """Raises Http404, PermissionDenied."""

@@ -24,10 +24,12 @@ from apps.core.openapi import PAGE_PARAMETERS
 from apps.core.pagination import page_request
 from apps.core.problem_codes import Code
 from apps.core.problems import Problem, ProblemBody
-from apps.core.types import Tenant
+from apps.core.types import Caller, Tenant
+from apps.tenants.auditing import Actor, key, record, record_download
 from apps.tenants.authentication import caller_of
 
 TAGS = ["Imports"]
+_KIND = "audience.import"
 ID = OpenApiParameter(
     "import_id", {"type": "string", "examples": ["imp_06czvrg000jr4dx5k0mb8w1a2c"]}, OpenApiParameter.PATH
 )
@@ -90,7 +92,7 @@ class ImportsView(APIView):
         except Problem:
             services.withdraw_import(tenant=caller.tenant, import_id=intake.import_id)
             raise
-        return Response(_answer(caller.tenant, import_id), status=201)
+        return Response(_told(caller, import_id, "add"), status=201)
 
     def _check(self, tenant: Tenant, import_id: UUID, given: dict[str, str] | None, query: Mapping[str, str]) -> None:
         known = _answer(tenant, import_id)
@@ -115,12 +117,12 @@ class ImportView(APIView):
         description="While it is not started.", request=ImportPatch, responses={200: ImportAnswer, 409: ProblemBody},
     )  # fmt: skip
     def patch(self, request: Request, import_id: str) -> Response:
-        tenant, body = caller_of(request).tenant, decode(request, ImportPatch)
-        found = _id(import_id)
+        caller, body = caller_of(request), decode(request, ImportPatch)
+        tenant, found = caller.tenant, _id(import_id)
         _answer(tenant, found)
         list_id = list_named(tenant, body.list) if body.list else None
         services.map_columns(tenant=tenant, import_id=found, mapping=body.mapping, list_id=list_id, may_run=body.start)
-        return Response(_answer(tenant, found))
+        return Response(_told(caller, found, "map"))
 
 
 class ImportErrorsView(APIView):
@@ -138,18 +140,19 @@ class ImportErrorsView(APIView):
         responses={(200, "text/csv"): OpenApiTypes.STR},
     )
     def get(self, request: Request, import_id: str) -> StreamingHttpResponse:
-        tenant = caller_of(request).tenant
-        return errors_response(tenant, _id(import_id), _answer(tenant, _id(import_id)))
+        caller, found = caller_of(request), _id(import_id)
+        return errors_response(caller.tenant, found, _answer(caller.tenant, found), key(caller))
 
 
 class _Move(APIView):
     scopes = {"POST": Scope.USERS_WRITE}
+    name: str
     move: Any = None
 
     def post(self, request: Request, import_id: str) -> Response:
-        tenant, found = caller_of(request).tenant, _id(import_id)
-        type(self).move(tenant=tenant, import_id=found)
-        return Response(_answer(tenant, found))
+        caller, found = caller_of(request), _id(import_id)
+        type(self).move(tenant=caller.tenant, import_id=found)
+        return Response(_told(caller, found, self.name))
 
 
 def _moving(operation_id: str, summary: str, description: str) -> Any:
@@ -162,20 +165,29 @@ def _moving(operation_id: str, summary: str, description: str) -> Any:
 
 @_moving("start_import", "Write it, or go on", "While it is still being checked: as soon as that is done.")
 class ImportStartView(_Move):
-    move = staticmethod(services.start_import)
+    name, move = "start", staticmethod(services.start_import)
 
 
 @_moving("pause_import", "Pause it", "When this answers, nothing more is written until it is started again.")
 class ImportPauseView(_Move):
-    move = staticmethod(services.pause_import)
+    name, move = "pause", staticmethod(services.pause_import)
 
 
 @_moving("cancel_import", "Cancel it", "For good. Whoever was written stays; the file is deleted.")
 class ImportCancelView(_Move):
-    move = staticmethod(services.cancel_import)
+    name, move = "cancel", staticmethod(services.cancel_import)
 
 
-def errors_response(tenant: Tenant, import_id: UUID, known: ImportAnswer) -> StreamingHttpResponse:
+def errors_response(tenant: Tenant, import_id: UUID, known: ImportAnswer, by: Actor) -> StreamingHttpResponse:
+    record_download(
+        actor=by,
+        tenant_id=tenant.id,
+        kind=_KIND,
+        object_id=import_id,
+        label=known.file_name,
+        what="the refused rows",
+        rows=known.refused,
+    )
     response = StreamingHttpResponse(
         faults_csv(tenant.id, import_id, known.columns), content_type="text/csv; charset=utf-8"
     )
@@ -195,6 +207,21 @@ def _answer(tenant: Tenant, import_id: UUID) -> ImportAnswer:
     found = answer(tenant.id, import_id)
     if found is None:
         raise Problem(Code.NOT_FOUND, f"There is no import `{ids.show(ids.IMPORT, import_id)}`.")
+    return found
+
+
+def _told(caller: Caller, import_id: UUID, action: str) -> ImportAnswer:
+    """As it is now. The log keeps what was done, and nothing of the file: where it has no header, its columns are somebody's data."""
+    found = _answer(caller.tenant, import_id)
+    record(
+        actor=key(caller),
+        tenant_id=caller.tenant.id,
+        action=action,
+        kind=_KIND,
+        object_id=import_id,
+        label=found.file_name,
+        said=f"{action.capitalize()}.",
+    )
     return found
 
 

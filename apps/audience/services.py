@@ -16,6 +16,7 @@ from apps.core import clock
 from apps.core.enums import Channel
 from apps.core.rows import fetch
 from apps.core.types import Address, InlineRecipient, Tenant
+from apps.tenants.auditing import Actor, record
 
 # in the order of ids, so that two of them never wait for each other
 _LOCK = """
@@ -91,8 +92,11 @@ def bump_preferences(recipient_ids: Collection[UUID], *, expected: int | None = 
     return dict(fetch(_BUMP, {"ids": list(recipient_ids), "expected": expected})) if recipient_ids else {}
 
 
-def forget_recipient(*, tenant: Tenant, user_id: str) -> bool:
-    """Erases a person: what other apps hold (forgetting.py), endpoints, preferences, feed. False when unknown."""
+def forget_recipient(*, tenant: Tenant, user_id: str, by: Actor) -> bool:
+    """Erases a person: what other apps hold (forgetting.py), endpoints, preferences, feed. False when unknown.
+
+    What stays is in the audit log: that it was done, by whom, and the tenant's own id of the person.
+    """
     recipient_id = recipient_ids(tenant.id, [user_id]).get(user_id)
     with transaction.atomic():
         rows = models.Recipient.objects.of(tenant).filter(id=recipient_id)
@@ -100,4 +104,13 @@ def forget_recipient(*, tenant: Tenant, user_id: str) -> bool:
             return False
         run_callbacks(tenant.id, recipient_id)
         rows.delete()
+        record(
+            actor=by,
+            tenant_id=tenant.id,
+            action="forget",
+            kind="audience.recipient",
+            object_id=recipient_id,
+            label=user_id,
+            said="Forgotten: the person, their addresses, choices and feed, and what was said to them.",
+        )
         return True

@@ -187,6 +187,11 @@ def _cut(stamp: int, after: UUID | None, total: int) -> UUID | None:
     return None if place >= _WHOLE else UUID(int=begin_of(stamp).int + (8 << 76) + place)
 
 
+def how_many(*, tenant_id: UUID, stamp: int) -> int:
+    """Deliveries of a run: what `everybody` gives. One query."""
+    return int(fetch(f"SELECT count(*) FROM ledger_delivery d WHERE {OF_RUN}", bounds(tenant_id, stamp))[0][0])
+
+
 def everybody(*, tenant_id: UUID, stamp: int, size: int) -> Iterator[list[Met]]:
     """All deliveries of a run, in pages: no statement and no transaction stays open between two."""
     parameters = {**bounds(tenant_id, stamp), "size": size}

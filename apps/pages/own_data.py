@@ -18,6 +18,7 @@ from apps.pages import showing
 from apps.pages.visitors import COOKIE, PATH, Visitor, opened
 from apps.preferences import choosing
 from apps.preferences.proving import chain_of, records_of
+from apps.tenants.auditing import PERSON
 
 MOST_MESSAGES = 5_000
 
@@ -48,7 +49,7 @@ def delete(request: HttpRequest, visitor: Visitor) -> HttpResponse:
             export_url=visitor.url("data.json"),
             settings_url=visitor.url(),
         )
-    forget_recipient(tenant=visitor.tenant, user_id=visitor.recipient.user_id)
+    forget_recipient(tenant=visitor.tenant, user_id=visitor.recipient.user_id, by=PERSON)
     words = _("%(tenant)s may keep data of its own elsewhere; ask there, too.") % {"tenant": visitor.tenant.name}
     answer = showing.in_words(request, 200, _("Your data is deleted"), _("You get no more messages from here."), words)
     answer.delete_cookie(COOKIE, path=PATH)

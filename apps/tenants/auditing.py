@@ -2,7 +2,7 @@
 other; the database refuses to change or delete what is written.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,12 +24,12 @@ from apps.tenants.differences import cleaned, difference
 
 Row = Mapping[str, Any]
 _OF_EVERY_ROW = frozenset({"id", "tenant_id", "created_at", "updated_at"})
-_CALLED = ("key", "name", "topic", "id")
+_CALLED = ("key", "name", "topic", "file_name", "masked", "id")
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """`kind`: user, key, command."""
+    """`kind`: user, key, command, person."""
 
     kind: str
     id: str
@@ -37,6 +37,7 @@ class Actor:
 
 
 COMMAND = Actor("command", "", "command line")
+PERSON = Actor("person", "", "the person")
 
 
 def staff(user: Any) -> Actor:
@@ -77,6 +78,21 @@ def record(
         difference=found,
         request_id=structlog.contextvars.get_contextvars().get("request_id", ""),
     )
+
+
+def record_download(
+    *, actor: Actor, tenant_id: UUID, kind: str, object_id: UUID, label: str, what: str, rows: int
+) -> None:
+    """Before the first line of a file with people or addresses leaves; whoever stops reading has it, too."""
+    said = f"Downloaded {what}: {rows:,} {'row' if rows == 1 else 'rows'}."
+    record(actor=actor, tenant_id=tenant_id, action="download", kind=kind, object_id=object_id, label=label, said=said)
+
+
+def is_newest(*, actor: Actor, kind: str, object_id: object, said: Collection[str]) -> bool:
+    """Whether the last that happened to the object is of this actor, and one of these sentences."""
+    rows = models.AuditEntry.objects.all_tenants().filter(kind=kind, object_id=str(object_id)).order_by("-id")
+    last = rows.values_list("actor_kind", "actor_id", "said").first()
+    return last is not None and last[:2] == (actor.kind, actor.id) and last[2] in said
 
 
 def audited(kind: str, *, action: str = "", is_long: bool = False, **columns: str) -> Callable[[Any], Any]:

@@ -1,7 +1,7 @@
 """What changed between two states, fit to be kept: {field: [before, after]}.
 
 Secrets, credentials, addresses and what messages say never get in: a field that is named after one of them, or holds bytes, is
-written as "changed"; an address in the middle of something else is taken out.
+written as "changed"; an address in the middle of something else is taken out, unless it is masked.
 """
 
 import re
@@ -27,6 +27,8 @@ _ADDRESS = re.compile(
     r"[^\s\"'<>,;:()]+@[^\s\"'<>,;:()]+|\+\d[\d ()/.-]{5,}\d"
     r"|\bntf_[a-z]+_[0-9A-Za-z]{8}_[0-9A-Za-z]{32}|\bwhsec_[0-9A-Za-z+/=]{8,}"
 )
+# what addresses.py made of one
+_MASKED = re.compile(r"[^*]\*\*\*@[^@*]+")
 
 
 def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
@@ -53,7 +55,7 @@ def cleaned(value: Any) -> Any:
         case Enum():
             return cleaned(value.value)
         case str():
-            text = _ADDRESS.sub(REMOVED, value)
+            text = _ADDRESS.sub(_unless_masked, value)
             return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
         case timedelta():
             return f"{value.total_seconds():g} s"
@@ -74,6 +76,10 @@ def cleaned(value: Any) -> Any:
 
 
 _BYTES = (bytes, bytearray, memoryview)
+
+
+def _unless_masked(found: re.Match[str]) -> str:
+    return found[0] if _MASKED.fullmatch(found[0]) else REMOVED
 
 
 def _is_hidden(name: str) -> bool:

@@ -275,6 +275,7 @@ def everything_is_in_the_log(walker: Walker, paul: Any) -> None:
         ("operator mira", "audience.import", "start"),
         ("operator mira", "audience.segment", "add"),
         ("operator mira", "audience.segment", "change"),
+        ("operator mira", "message_templates.template", "autosave"),
         ("operator mira", "message_templates.template", "change"),
         ("operator mira", "campaigns.campaign", "add"),
         ("operator mira", "campaigns.campaign", "change"),
@@ -282,9 +283,11 @@ def everything_is_in_the_log(walker: Walker, paul: Any) -> None:
         ("operator paul", "campaigns.approval", "decide"),
         ("operator mira", "campaigns.campaign", "launch"),
         ("operator mira", "campaigns.run", "operate"),
+        ("operator mira", "campaigns.run", "download"),
     ]
     said = [one.partition(":")[0] for one in found.values_list("said", flat=True)]
-    assert said[-4:] == ["Approved", "Launched.", "Paused", "It goes on."]
+    assert said[-5:-1] == ["Approved", "Launched.", "Paused", "It goes on."]
+    assert said[-1].startswith("Downloaded the results with addresses masked")
     walker.is_now(paul)
     walker.goes(reverse("admin:tenants_auditentry_changelist"))
     walker.sees("operator mira")

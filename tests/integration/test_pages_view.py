@@ -12,6 +12,7 @@ from apps.dispatch.letter_links import NAMES
 from apps.ledger.models import Delivery
 from apps.preferences import links
 from apps.templates.proving import sample_context
+from apps.tenants.auditing import COMMAND
 from apps.tenants.models import Tenant
 from apps.tenants.selectors import forget_cached, tenant_by_id
 from tests.integration.dispatch_cast import Carrier, carrier, endpoint, notify, person, route, rung, send, tenant
@@ -77,7 +78,7 @@ def test_it_is_boxed_and_kept_to_itself(rosa: UUID, carrier: Carrier) -> None:
 def test_when_its_data_is_gone_it_says_so(rosa: UUID, carrier: Carrier) -> None:
     delivery = sent(rosa, template_key="hello", data={"name": "Rosa"})
     assert seen(delivery)[0] == 200
-    forget_recipient(tenant=acme(), user_id="rosa")
+    forget_recipient(tenant=acme(), user_id="rosa", by=COMMAND)
     status, html = seen(delivery)
     assert status == 410 and "This mail cannot be shown any more" in html
 

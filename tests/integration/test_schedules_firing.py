@@ -13,6 +13,7 @@ from apps.core import clock
 from apps.ledger.models import Notification, WorkItem
 from apps.schedules import firing, keeping, making
 from apps.schedules.models import Schedule, ScheduleRecipient, ScheduleRun
+from apps.tenants.auditing import COMMAND
 from tests.integration.ingest_cast import Caller, acme, statements
 from tests.integration.schedules_cast import MONDAY, Clock, fire, live_in, made, row_of, runs_of, sent
 
@@ -252,7 +253,7 @@ def test_were_the_next_time_not_set_the_run_and_the_front_door_would_know(caller
 
 def test_who_is_forgotten_leaves_and_a_schedule_for_nobody_ends(caller: Caller, now: Clock) -> None:
     schedule = made(caller)
-    assert forget_recipient(tenant=caller.tenant, user_id="rosa")
+    assert forget_recipient(tenant=caller.tenant, user_id="rosa", by=COMMAND)
     assert not ScheduleRecipient.objects.all_tenants().exists()
     now.until("2027-01-04T09:00:00")
     fire()

@@ -18,6 +18,7 @@ from apps.insights import activity
 from apps.insights.models import Activity, Mark
 from apps.insights.tasks import follow_activity, sweep_activity
 from apps.ledger.models import Attempt, DeliveryEvent
+from apps.tenants.auditing import COMMAND
 from tests.integration.admin_cast import acme, delivery, notification, person
 
 pytestmark = pytest.mark.django_db
@@ -110,7 +111,7 @@ def test_what_test_keys_send_and_who_is_gone_leave_nothing(now: datetime) -> Non
     sent(tenant, otto, now - timedelta(minutes=1))
     follow_activity()
     assert list(Activity.objects.all_tenants().values_list("recipient_id", flat=True)) == [otto]
-    forget_recipient(tenant=tenant, user_id="otto")
+    forget_recipient(tenant=tenant, user_id="otto", by=COMMAND)
     assert Activity.objects.all_tenants().count() == 0
     activity.rebuild(now)
     assert Activity.objects.all_tenants().count() == 0

@@ -12,6 +12,7 @@ from apps.audience.segments import keeping, lists
 from apps.audience.services import forget_recipient
 from apps.core.problem_codes import Code
 from apps.core.problems import Problem
+from apps.tenants.auditing import COMMAND
 from apps.tenants.models import AuditEntry
 from tests.integration.admin_cast import acme, mira, person, viewer
 
@@ -80,7 +81,7 @@ def test_a_list_is_filled_and_emptied() -> None:
     assert list(SegmentMember.objects.of(tenant).values_list("recipient_id", flat=True)) == [rosa]
     person(tenant, "gone")
     lists.add_members(tenant_id=tenant.id, segment_id=row.id, user_ids=["gone"])
-    forget_recipient(tenant=tenant, user_id="gone")
+    forget_recipient(tenant=tenant, user_id="gone", by=COMMAND)
     assert list(SegmentMember.objects.of(tenant).values_list("recipient_id", flat=True)) == [rosa]
     assert "1 people taken off the list." in said(client, page(row, "members"), user_ids="rosa", remove="")
     assert SegmentMember.objects.of(tenant).count() == 0

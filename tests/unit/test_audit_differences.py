@@ -93,3 +93,15 @@ def test_values_are_written_as_json_has_them() -> None:
 def test_what_is_long_is_cut() -> None:
     assert len(cleaned("x" * 1000)) == LONGEST + 1
     assert len(cleaned(list(range(1000)))) == MOST
+
+
+@pytest.mark.parametrize("masked", ["r***@acme.example", "+49*****12", "email r***@acme.example: manual"])
+def test_a_masked_address_stays(masked: str) -> None:
+    assert cleaned(masked) == masked
+
+
+@pytest.mark.parametrize(
+    "text", ["rosa***@acme.example", "r***@a@acme.example", "r*s***@acme.example", "***@acme.example"]
+)
+def test_what_only_looks_like_a_mask_does_not(text: str) -> None:
+    assert REMOVED in cleaned(text)

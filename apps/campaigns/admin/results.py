@@ -14,7 +14,8 @@ from apps.campaigns.models import Policy
 from apps.campaigns.progress import TROUBLE
 from apps.core import clock
 from apps.core.admin_bases import display
-from apps.ledger.run_results import LOOKED_AT, Wanted, who
+from apps.ledger.run_results import LOOKED_AT, Wanted, how_many, who
+from apps.tenants import auditing
 
 UNMASKED = "tenants.see_unmasked"
 EXPORT, PEOPLE = "tenants.export_rows", "audience.view_recipient"
@@ -131,6 +132,15 @@ class Results:
         is_masked = request.GET.get("addresses") != "clear"
         if not is_masked and not request.user.has_perm(UNMASKED):
             raise PermissionDenied
+        auditing.record_download(
+            actor=auditing.staff(request.user),
+            tenant_id=run.tenant_id,
+            kind="campaigns.run",
+            object_id=run.id,
+            label=str(run.campaign),
+            what=f"the results with addresses {'masked' if is_masked else 'in clear'}",
+            rows=how_many(tenant_id=run.tenant_id, stamp=run.stamp),
+        )
         answer = StreamingHttpResponse(
             exporting.lines_of(run, is_masked=is_masked), content_type="text/csv; charset=utf-8"
         )

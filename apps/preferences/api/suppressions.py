@@ -1,8 +1,10 @@
 """/v1/suppressions: the addresses that must not be used."""
 
+from collections.abc import Sequence
 from typing import cast
 from uuid import UUID
 
+from django.db import transaction
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
@@ -18,8 +20,10 @@ from apps.core.problems import Problem, ProblemBody
 from apps.core.types import Address, Caller, NewSuppression
 from apps.preferences import selectors, services
 from apps.preferences.serializers import LiftBody, SuppressionAnswer, SuppressionBody, SuppressionPage
+from apps.tenants.auditing import Row, note, row_of
 
 SOURCE = "api"
+_KIND = "preferences.suppression"
 
 
 class Suppressions(APIView):
@@ -63,7 +67,10 @@ class Suppressions(APIView):
         before = selectors.suppression(tenant_id=tenant_id, channel=address.channel, hashes=hashes)
         if before is None:
             reason = SuppressionReason.MANUAL
-            services.suppress([NewSuppression(tenant_id, address.channel, hashes[0], address.masked, reason, SOURCE)])
+            new = NewSuppression(tenant_id, address.channel, hashes[0], address.masked, reason, SOURCE)
+            with transaction.atomic():
+                if services.suppress([new]):
+                    note(request, _KIND, {}, _row(tenant_id, address.channel, hashes))
         after = before or selectors.suppression(tenant_id=tenant_id, channel=address.channel, hashes=hashes)
         if after is None:
             raise Problem(Code.CONFLICT, "It was suppressed, and lifted again at the same moment.")
@@ -81,13 +88,21 @@ class Suppressions(APIView):
         body = decode(request, LiftBody)
         tenant_id, address = _tenant_id(request), _address(body)
         hashes = address_hashes(tenant_id, address.channel, address.hashed)
-        if not services.lift_suppression(tenant_id=tenant_id, channel=address.channel, hashes=hashes):
-            raise Problem(Code.NOT_FOUND, "This address is not suppressed on this channel.")
+        with transaction.atomic():
+            before = _row(tenant_id, address.channel, hashes)
+            if not services.lift_suppression(tenant_id=tenant_id, channel=address.channel, hashes=hashes):
+                raise Problem(Code.NOT_FOUND, "This address is not suppressed on this channel.")
+            note(request, _KIND, before, {})
         return Response(status=204)
 
 
 def _tenant_id(request: Request) -> UUID:
     return cast(Caller, request.auth).tenant.id
+
+
+def _row(tenant_id: UUID, channel: Channel, hashes: Sequence[bytes]) -> Row:
+    """For the log, which keeps the mask of the address."""
+    return row_of(_KIND, tenant_id, {"channel": channel.value, "address_hash__in": hashes})
 
 
 def _address(body: SuppressionBody | LiftBody) -> Address:

@@ -13,9 +13,10 @@ from apps.core.admin_asking import Question, ask
 from apps.core.problems import Problem
 from apps.core.types import Tenant
 from apps.templates import models
-from apps.templates.admin.editor import Editor
+from apps.templates.admin.editor import SAVED, Editor
 from apps.templates.admin.live import live
 from apps.templates.drafting import discard_over, shown_version
+from apps.tenants import auditing
 from apps.tenants.selectors import tenant_by_id
 
 PEOPLE_SHOWN = 10
@@ -50,7 +51,15 @@ class TypingPages:
         except Problem as problem:
             said = " ".join(error.detail for error in problem.errors) or problem.detail
             return JsonResponse({"said": said}, status=409 if problem.code.status == 409 else 422)
+        self._record_typing(request, template, draft.number)
         return JsonResponse({"base": str(draft.id), "number": draft.number, "at": draft.created_at.isoformat()})
+
+    def _record_typing(self, request: HttpRequest, template: models.Template, number: int) -> None:
+        """Once for who types, until something else is done to the template."""
+        typing = f"Types at the draft, version {number}."
+        kind, actor = template._meta.label_lower, auditing.staff(request.user)
+        if not auditing.is_newest(actor=actor, kind=kind, object_id=template.id, said=(typing, SAVED)):
+            self.log_change(request, template, typing)
 
     def people_view(self, request: HttpRequest, object_id: UUID) -> HttpResponse:
         """Whose user_id begins with `q`, or who have it as their address. Addresses are masked."""

@@ -27,6 +27,7 @@ from apps.templates.usage import usage_of
 from apps.templates.variables import known_names
 
 STEPS_SHOWN = 20
+SAVED = "The draft is saved. Nothing is sent with it until it is published."
 VERSIONS_SHOWN = 10
 _TAGS = ("assign", "break", "capture", "case", "continue", "cycle", "else", "elsif", "endcapture", "endcase", "endfor")
 _MORE_TAGS = ("endif", "endunless", "for", "if", "render", "unless", "when")
@@ -69,7 +70,7 @@ class Editor:
             number = self._save(data).number
             if "publish" not in data and "stage" not in data:
                 self.is_done = True
-                return "The draft is saved. Nothing is sent with it until it is published."
+                return SAVED
             if self._must_be_seen() or "stage" in data:
                 self.is_done = self.is_to_be_seen = True
                 return ""
