@@ -6,6 +6,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any, Final
 
 from apps.audience.segments import stored
@@ -14,15 +15,18 @@ from apps.campaigns.audience_words import named_in
 from apps.campaigns.capacity import Finish
 from apps.campaigns.costing import Estimate
 from apps.campaigns.models import Policy
-from apps.campaigns.scheduling import next_occurrence, plan_of
+from apps.campaigns.schedule_words import rest_words, span
+from apps.campaigns.scheduling import FIRST_ZONE, ROUND_WITH_TEST, next_occurrence, plan_of
 from apps.campaigns.texts import Texts, texts_of, try_text
 from apps.channels import selectors as accounts
 from apps.core.enums import Category, Channel, KeyMode
 from apps.core.types import Account, Tenant
+from apps.schedules.timing import Timing
 from apps.templates.linting import Severity
 
 _NAMES: Final = {Channel.PUSH: "push", Channel.EMAIL: "mail", Channel.SMS: "SMS", Channel.IN_APP: "the feed"}
 _MOST_OF_A_TEXT: Final = 3
+_TIMES_LOOKED_AT: Final = 60
 # these say by themselves what they are about, and stop a launch: the law asks for them
 _OF_THE_LAW: Final = {"no_unsubscribe_link": "error", "no_stop_words": "warning"}
 
@@ -47,7 +51,7 @@ def findings(tenant: Tenant, row: Any, variants: Iterable[Any], now: datetime) -
     found = [
         *_audience(tenant, row),
         *_content(tenant, row, rows),
-        *_trying(row, rows),
+        *_trying(row, rows, now),
         *_delivery(tenant, row, now),
         *_accounts(tenant, row),
     ]
@@ -171,19 +175,34 @@ def _uneven(texts: Iterable[Texts], channels: Iterable[str]) -> Iterator[Finding
                 yield Finding("locale_gap", "warning", said, "content")
 
 
-def _trying(row: Any, variants: Sequence[Any]) -> Iterator[Finding]:
-    """What preparing.py does not do together with a test on a part of the people."""
+def _trying(row: Any, variants: Sequence[Any], now: datetime) -> Iterator[Finding]:
+    """What a test on a part of the people means for the rest of the campaign."""
     if not row.test:
         return
     if len(variants) < 2:
         yield Finding("test_of_one", "error", "There is nothing to compare: a test needs two variants.", "test")
-    if plan_of(row.schedule or {}).is_local:
-        said = "Variants cannot be tried first where everybody has their own clock: choose one clock, or give each variant its share."
-        yield Finding("test_on_own_clocks", "error", said, "test")
+    plan = plan_of(row.schedule or {})
+    if plan.timing is not None and plan.is_local:
+        said = f"Everybody who tries the variants gets them at the time on their own clock; the others {rest_words(plan.timing.start)}."
+        yield Finding("rest_on_own_clocks", "info", said, "test")
+        yield from _too_often(plan.timing, timedelta(minutes=row.test["wait_minutes"]), now)
     if row.ramp:
         yield Finding(
             "ramp_unused", "warning", "The ramp is not used: the part that is tried on is the first step.", "test"
         )
+
+
+def _too_often(timing: Timing, waiting: timedelta, now: datetime) -> Iterator[Finding]:
+    """A run begins when the one before it is over: late, and then at another time than that on people's clocks."""
+    times = timing.next_fires(now, FIRST_ZONE, _TIMES_LOOKED_AT)
+    least = min((later.at - early.at for early, later in pairwise(times)), default=None)
+    lasting = waiting + ROUND_WITH_TEST
+    if least is not None and least < lasting:
+        said = (
+            f"With a test on everybody's own clock one time takes up to {span(lasting)}, and the next comes {span(least)} later:"
+            " choose one clock, fewer times, or give each variant its share."
+        )
+        yield Finding("test_outlasts_interval", "error", said, "test")
 
 
 def _delivery(tenant: Tenant, row: Any, now: datetime) -> Iterator[Finding]:

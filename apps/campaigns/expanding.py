@@ -154,7 +154,7 @@ def _invited(run: Any, wave: Any, people: Sequence[UUID]) -> tuple[list[Invited]
     if percent := definition.get("holdout"):
         salt = salt_of(run.campaign_id, Purpose.HOLDOUT)
         kept = [person for person in people if not is_held_out(share(person, salt), percent)]
-    if wave.kind == WaveKind.REST and run.winner is not None:
+    if wave.kind in (WaveKind.REST, WaveKind.SWEEP) and run.winner is not None:
         return [Invited(person, run.winner) for person in kept], len(people) - len(kept), repeated
     weights = [variant["weight"] for variant in definition["variants"]]
     positions = [variant["position"] for variant in definition["variants"]]

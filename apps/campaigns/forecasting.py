@@ -23,6 +23,7 @@ def finish(tenant: Tenant, row: Any, estimate: Estimate, now: datetime) -> Finis
         accounts_pace(tenant.id, KeyMode(row.mode), Channel(name), priced.get(name, estimate.people))
         for name in row.channels
     ]
+    last_wave = _last_wave(tenant, row, now)
     return finish_of(
         people=estimate.people,
         paces=paces,
@@ -30,8 +31,9 @@ def finish(tenant: Tenant, row: Any, estimate: Estimate, now: datetime) -> Finis
         throttle=row.throttle,
         ramp=row.ramp,
         ramp_minutes=row.ramp_minutes,
-        last_wave=_last_wave(tenant, row, now),
-        test=row.test,
+        last_wave=last_wave,
+        # the last wave's time has the waiting in it
+        test=row.test if last_wave is None else None,
         expires_after=row.expires_after,
     )
 
@@ -41,5 +43,5 @@ def _last_wave(tenant: Tenant, row: Any, now: datetime) -> datetime | None:
         return None
     condition = people.condition_of_audience(tenant.id, row.audience or {}, now)
     zones = people.zones(tenant.id, condition) if condition is not None else None
-    table = schedule_words.wave_table(row.schedule, zones, tenant.timezone, now) if zones else None
-    return table.rows[-1].at if table and table.rows else None
+    table = schedule_words.wave_table(row.schedule, zones, tenant.timezone, now, row.test) if zones else None
+    return table.last_at if table else None

@@ -128,23 +128,31 @@ def _hold(run: Any, why: str, now: datetime) -> list[str]:
 
 def _waves(run: Any, zones: Mapping[str, int]) -> Iterator[dict[str, Any]]:
     definition, plan = run.definition, plan_of(run.definition["schedule"])
-    people = sum(zones.values())
-    if plan.is_local:
-        found = zone_waves(_by_clock(run.tenant_id, zones), run.occurrence, run.started_at, plan.past)
-        for one in found:
-            for wave in _steps(definition, one.at, one.people):
-                yield {**wave, "zone": one.zone, "is_skipped": one.is_skipped}
-        last = max((wave.at for wave in found), default=run.started_at)
-        last += timedelta(minutes=definition["ramp_minutes"] * len(definition.get("ramp") or []))
-        yield {"kind": WaveKind.SWEEP, "due_at": last + SWEEP_AFTER}
+    if not plan.is_local:
+        yield from _parts(definition, run.started_at, sum(zones.values()))
         return
-    test = definition.get("test") or {}
-    if test:
+    found = zone_waves(_by_clock(run.tenant_id, zones), run.occurrence, run.started_at, plan.past)
+    for one in found:
+        # who gets nothing tries nothing
+        parts = _parts(definition | {"test": {}} if one.is_skipped else definition, one.at, one.people)
+        for wave in parts:
+            yield {**wave, "zone": one.zone, "is_skipped": one.is_skipped}
+    if definition.get("test") and not all(one.is_skipped for one in found):
+        yield {"kind": WaveKind.SWEEP, "due_at": None}
+        return
+    last = max((wave.at for wave in found), default=run.started_at)
+    last += timedelta(minutes=definition["ramp_minutes"] * len(definition.get("ramp") or []))
+    yield {"kind": WaveKind.SWEEP, "due_at": last + SWEEP_AFTER}
+
+
+def _parts(definition: Mapping[str, Any], at: datetime, people: int) -> Iterator[dict[str, Any]]:
+    """Of the people of one clock, or of all."""
+    if test := definition.get("test"):
         trial, rest = trial_ranges(test["share"])
-        yield _wave(WaveKind.TEST, trial, run.started_at, people)
+        yield _wave(WaveKind.TEST, trial, at, people)
         yield _wave(WaveKind.REST, rest, None, people)
         return
-    yield from _steps(definition, run.started_at, people)
+    yield from _steps(definition, at, people)
 
 
 def _steps(definition: Mapping[str, Any], at: datetime, people: int) -> Iterator[dict[str, Any]]:

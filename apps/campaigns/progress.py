@@ -13,10 +13,12 @@ from apps.campaigns import pacing
 from apps.campaigns.lifecycle import OPEN_RUNS, RunStatus, WaveKind
 from apps.campaigns.models import Dimension, Meter, Run, Slice, Tally, Wave
 from apps.campaigns.pacing import Left
+from apps.campaigns.schedule_words import rest_words
 from apps.core.enums import Category, Channel, Reason
 from apps.core.enums import DeliveryStatus as D
 from apps.ledger.broadcasts import Afoot, afoot
 from apps.ledger.lifecycle import OPEN
+from apps.schedules.timing import wall_of
 
 TROUBLE = frozenset({D.FAILED, D.BOUNCED, D.EXPIRED, D.UNKNOWN})
 FAILED = (D.BOUNCED, D.FAILED, D.EXPIRED)
@@ -26,7 +28,7 @@ HANDED_OVER = frozenset({D.SENT, D.DELIVERED, D.BOUNCED})
 
 @dataclass(frozen=True, slots=True)
 class WaveBar:
-    """All waves of one kind and moment. `zones`: how many clocks."""
+    """All waves of one kind and moment. `zones`: their clocks. `when`: in words, where the moment is not known."""
 
     kind: WaveKind
     due_at: datetime | None
@@ -37,6 +39,7 @@ class WaveBar:
     held_out: int
     repeated: int
     state: str
+    when: str = ""
 
     @property
     def percent(self) -> int:
@@ -139,7 +142,7 @@ def progress_of(run: Any, now: datetime) -> Progress:
         rate=speed,
         ends_at=None if is_over or run.status == RunStatus.PAUSED else _ends_at(run, waves, seen - ended, speed, now),
         bars=tuple((100 - height, height) for height in pacing.sparkline(samples)),
-        waves=tuple(_bars(waves, now)),
+        waves=tuple(_bars(run, waves, now)),
         channels=tuple(_channels(tallies)),
         troubles=tuple(_troubles(tallies)),
         counted_at=run.tallied_at,
@@ -175,7 +178,7 @@ def _afoot(run: Any) -> Afoot:
     return afoot(stamp=run.stamp, lane=Category(run.definition["category"]), tenant_id=run.tenant_id)
 
 
-def _bars(waves: Iterable[Any], now: datetime) -> Iterable[WaveBar]:
+def _bars(run: Any, waves: Iterable[Any], now: datetime) -> Iterable[WaveBar]:
     found: defaultdict[tuple[str, datetime | None, bool], list[Any]] = defaultdict(list)
     for wave in waves:
         found[wave.kind, wave.due_at, wave.is_skipped].append(wave)
@@ -190,7 +193,15 @@ def _bars(waves: Iterable[Any], now: datetime) -> Iterable[WaveBar]:
             held_out=sum(w.held_out for w in group),
             repeated=sum(w.repeated for w in group),
             state="left out" if is_skipped else _state(group, due_at, now),
+            when="" if due_at else _when(run, WaveKind(kind), group),
         )
+
+
+def _when(run: Any, kind: WaveKind, group: Iterable[Any]) -> str:
+    if kind is WaveKind.SWEEP:
+        return "after the rest"
+    is_local = any(w.zone for w in group)
+    return rest_words(wall_of(run.occurrence)) if is_local else "when the winner is known"
 
 
 def _state(group: Sequence[Any], due_at: datetime | None, now: datetime) -> str:

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Sum
+from django.db.models import Count, Q, Sum
 
 from apps.campaigns.definitions import PLAIN
+from apps.campaigns.lifecycle import WaveKind
 from apps.campaigns.models import Campaign, Run, Tally, Variant, Wave
 
 _TIMES = ("created_at", "updated_at", "launched_at", "next_fire_at")
@@ -43,10 +44,13 @@ class CampaignFacts:
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:
-    """`people`: of its waves, by seen, made, held_out and repeated."""
+    """`people`: of its waves, by seen, made, held_out and repeated. `waits`: whether some of them wait for the winner, `is_local`: on
+    everybody's own clock."""
 
     row: Mapping[str, Any]
     people: Mapping[str, int]
+    waits: bool = False
+    is_local: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +91,21 @@ def runs(tenant_id: UUID, campaign_id: UUID, *, before: UUID | None = None, limi
     rows = Run.objects.of(tenant_id).filter(campaign_id=campaign_id).order_by("-id")
     found = list((rows.filter(id__lt=before) if before else rows).values(*_RUN)[:limit])
     sums = Wave.objects.of(tenant_id).filter(run_id__in=[row["id"] for row in found]).values("run_id")
-    people = {row.pop("run_id"): row for row in sums.annotate(**{f"all_{name}": Sum(name) for name in _SUMS})}
-    return [RunFacts(row, _people(people.get(row["id"], {}))) for row in found]
+    waiting = Q(kind=WaveKind.REST, due_at=None)
+    counts = {"waits": Count("id", filter=waiting), "clocks": Count("id", filter=waiting & ~Q(zone=""))}
+    known = sums.annotate(**{f"all_{name}": Sum(name) for name in _SUMS}, **counts)
+    people = {row.pop("run_id"): row for row in known}
+    return [_run_facts(row, people.get(row["id"], {})) for row in found]
 
 
 def tallied(tenant_id: UUID, run_id: UUID) -> list[Tallied]:
     """As of the run's `tallied_at`."""
     rows = Tally.objects.of(tenant_id).filter(run_id=run_id).order_by("variant", "channel", "status", "reason")
     return [Tallied(*row) for row in rows.values_list("variant", "channel", "status", "reason", *_COUNTS)]
+
+
+def _run_facts(row: Mapping[str, Any], sums: Mapping[str, Any]) -> RunFacts:
+    return RunFacts(row, _people(sums), bool(sums.get("waits")), bool(sums.get("clocks")))
 
 
 def _people(sums: Mapping[str, Any]) -> dict[str, int]:

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
 
-from apps.campaigns.scheduling import FIRST_ZONE, Past, Plan, ZoneWave, next_occurrence, plan_of, zone_waves
+from apps.campaigns.scheduling import FIRST_ZONE, Past, Plan, ZoneWave, next_occurrence, plan_of, rest_at, zone_waves
 from apps.core.locales import zone as zone_named
 from apps.schedules.rules import Freq, Rule
-from apps.schedules.timing import RECIPIENT
+from apps.schedules.timing import RECIPIENT, wall_of
 
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -20,6 +20,11 @@ _UNITS = {
     Freq.DAILY: "day",
     Freq.HOURLY: "hour",
     Freq.MINUTELY: "minute",
+}
+_NOTES = {
+    Past.SEND: "The time is over there: sent at once.",
+    Past.NEXT_DAY: "The time is over there: sent a day later.",
+    Past.SKIP: "The time is over there: they get nothing.",
 }
 _PLACES = {1: "first", 2: "second", 3: "third", 4: "fourth", 5: "fifth", -1: "last"}
 
@@ -37,10 +42,13 @@ class WaveRow:
 
 @dataclass(frozen=True, slots=True)
 class WaveTable:
-    """`sentence`: the whole in one line."""
+    """`sentence`: the whole in one line. `rest`: where variants are tried first, when the others have their turn. `last_at`: when the last
+    wave begins; of a rest: at the earliest."""
 
     sentence: str
     rows: tuple[WaveRow, ...]
+    rest: str = ""
+    last_at: datetime | None = None
 
 
 def when(schedule: Mapping[str, Any]) -> str:
@@ -98,10 +106,15 @@ def coming(schedule: Mapping[str, Any], now: datetime, count: int = 5) -> list[d
 
 
 def wave_table(
-    schedule: Mapping[str, Any], zones: Mapping[str, int], default_zone: str, now: datetime
+    schedule: Mapping[str, Any],
+    zones: Mapping[str, int],
+    default_zone: str,
+    now: datetime,
+    test: Mapping[str, Any] | None = None,
 ) -> WaveTable | None:
     """As if it was launched `now`. `zones`: people by what they say of their time zone; those of none that there is live on the clock of
-    `default_zone`. None: it is not on everybody's own clock, or nothing is to come."""
+    `default_zone`. `test`: of the campaign; the rows are then of those who try the variants. None: it is not on everybody's own clock, or
+    nothing is to come."""
     plan = plan_of(schedule)
     occurrence = next_occurrence(plan, now) if plan.is_local else None
     if occurrence is None:
@@ -111,28 +124,37 @@ def wave_table(
         key = zone_named(name, default_zone).key
         clocks[key] = clocks.get(key, 0) + people
     found = zone_waves(clocks, occurrence.name, now, plan.past)
-    rows = tuple(_row(list(waves), plan) for _, waves in groupby(found, key=lambda one: (one.at, one.is_late)))
-    return WaveTable(_sentence(rows), rows)
+    share = test["share"] / 100 if test else 1.0
+    rows = tuple(_row(list(waves), plan, share) for _, waves in groupby(found, key=lambda one: (one.at, one.is_late)))
+    tried = [one for one in found if not one.is_skipped]
+    if not test or not tried:
+        return WaveTable(_sentence(rows), rows, last_at=rows[-1].at if rows else None)
+    start, known_at = wall_of(occurrence.name), tried[-1].at + timedelta(minutes=test["wait_minutes"])
+    others = sum(one.people for one in tried) - sum(row.people for row in rows if row.note != _NOTES[Past.SKIP])
+    rest = f"They try the variants. The other {others:,}: {rest_words(start)}; that is not before {instant(known_at)}."
+    return WaveTable(_sentence(rows), rows, rest, max(rest_at(start, one.zone, known_at) for one in tried))
 
 
-def _row(waves: list[ZoneWave], plan: Plan) -> WaveRow:
+def rest_words(wall: datetime) -> str:
+    """When the rest has its turn where everybody has their own clock."""
+    return f"at {wall:%H:%M} of each one's own day, after the winner is known"
+
+
+def _row(waves: list[ZoneWave], plan: Plan, share: float) -> WaveRow:
     at = waves[0].at
     names = sorted(waves, key=lambda one: (-one.people, one.zone))
     shown = ", ".join(one.zone for one in names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
     offsets = sorted({at.astimezone(zone_named(one.zone)).utcoffset() or timedelta(0) for one in waves}, reverse=True)
-    return WaveRow(
-        at, ", ".join(map(offset, offsets)), shown, sum(one.people for one in waves), _note(waves[0], plan.past)
-    )
+    people = sum(one.people for one in waves)
+    if not waves[0].is_skipped:
+        people = round(people * share)
+    return WaveRow(at, ", ".join(map(offset, offsets)), shown, people, _note(waves[0], plan.past))
 
 
 def _note(wave: ZoneWave, past: Past) -> str:
     if not wave.is_late:
         return ""
-    return {
-        Past.SEND: "The time is over there: sent at once.",
-        Past.NEXT_DAY: "The time is over there: sent a day later.",
-        Past.SKIP: "The time is over there: they get nothing.",
-    }[past]
+    return _NOTES[past]
 
 
 def _sentence(rows: Sequence[WaveRow]) -> str:

@@ -1,6 +1,7 @@
 """When a campaign fires, and in which waves. Pure; a campaign's times are a schedule's (apps/schedules/timing).
 
 Where everybody gets it on their own clock, a run begins when the time comes in the first zone on earth, and each zone is a wave of it.
+Where variants are tried first, that wave is for those who try them; the rest of a zone has its time on a day after the winner is known.
 """
 
 from collections.abc import Mapping
@@ -9,12 +10,14 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any
 
-from apps.schedules.timing import Timing, instant, shown, wall_of
+from apps.schedules.timing import Timing, instant, shown, wall_in, wall_of
 
 FIRST_ZONE = "Pacific/Kiritimati"
 """UTC+14 all year round."""
 NOW = "now"
 SWEEP_AFTER = timedelta(minutes=1)
+ROUND_WITH_TEST = timedelta(hours=26 + 25 + 1)
+"""From the first zone's time to the last one's, and to the last one's of a day after: what a run with a test takes besides the waiting."""
 
 
 class Past(Enum):
@@ -109,3 +112,14 @@ def zone_waves(zones: Mapping[str, int], wall: str, launched_at: datetime, past:
         else:
             waves.append(ZoneWave(zone, launched_at, people, is_late=True, is_skipped=past is Past.SKIP))
     return sorted(waves, key=lambda wave: (wave.at, wave.zone))
+
+
+def rest_at(wall: datetime, zone: str, after: datetime) -> datetime:
+    """The first instant later than `after` at which the clock of `zone` comes to the time of `wall`, on whatever day. A day that is not
+    in that zone's calendar has no such time."""
+    day = datetime.combine(wall_in(after, zone).date(), wall.time())
+    while True:
+        at = instant(day, zone)
+        if at > after and wall_in(at, zone).date() == day.date():
+            return at
+        day += timedelta(days=1)

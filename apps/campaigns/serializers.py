@@ -8,8 +8,10 @@ from django.urls import reverse
 from apps.campaigns.launching import Halted
 from apps.campaigns.lifecycle import CampaignStatus, RunStatus
 from apps.campaigns.reading import CampaignFacts, RunFacts
+from apps.campaigns.schedule_words import rest_words
 from apps.core import ids
 from apps.core.bodies import Answer
+from apps.schedules.timing import wall_of
 
 
 class CampaignVariantAnswer(Answer):
@@ -74,7 +76,7 @@ class CampaignPage(Answer):
 class CampaignRunAnswer(Answer):
     """`people`: in the audience as counted when it began; `decided`: of them so far, `messages`: that were made for them, `held_out`: who
     get nothing on purpose, `repeated`: who had theirs with another wave. `winner`: a variant's position, `winner_text`:
-    who chose it and why."""
+    who chose it and why. `rest_text`: when those have their turn who wait for the winner; null: nobody does."""
 
     id: str
     number: int
@@ -89,6 +91,7 @@ class CampaignRunAnswer(Answer):
     throttle: int
     winner: int | None
     winner_text: str | None
+    rest_text: str | None
     pause_reason: str | None
     pause_text: str | None
     paused_by: str | None
@@ -116,6 +119,7 @@ class CampaignRunAnswer(Answer):
             throttle=row["throttle"],
             winner=row["winner"],
             winner_text=row["winner_said"] or None,
+            rest_text=_rest(found),
             pause_reason=(row["pause_reason"] or None) if is_paused else None,
             pause_text=(row["pause_detail"] or None) if is_paused else None,
             paused_by=(row["paused_by"] or None) if is_paused else None,
@@ -156,6 +160,13 @@ class BulkAccepted(Answer):
     next_fire_at: datetime | None
     stats_url: str
     runs_url: str
+
+
+def _rest(found: RunFacts) -> str | None:
+    if not found.waits or found.row["status"] == RunStatus.CANCELLED:
+        return None
+    when = rest_words(wall_of(found.row["occurrence"])) if found.is_local else "when the winner is known"
+    return f"The rest gets it {when}."
 
 
 def admin_url(found: CampaignFacts) -> str:

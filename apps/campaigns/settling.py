@@ -7,8 +7,10 @@ from django.db import transaction
 
 from apps.campaigns.lifecycle import CampaignStatus, Command, RunStatus, WaveKind, after
 from apps.campaigns.models import Campaign, Run, Wave
+from apps.campaigns.scheduling import SWEEP_AFTER, rest_at
 from apps.core.enums import Category
 from apps.ledger import tallies
+from apps.schedules.timing import wall_of
 
 _MOVING = [RunStatus.RUNNING.value, RunStatus.TESTING.value, RunStatus.SENDING.value]
 
@@ -46,10 +48,20 @@ def choose(run_id: Any, tenant_id: Any, winner: int, now: datetime, said: str = 
         if run.status != RunStatus.TESTING or run.winner is not None:
             return False
         run.winner, run.winner_said = winner, said[:500]
-        waiting = Wave.objects.of(tenant_id).filter(run_id=run_id, kind=WaveKind.REST, due_at=None)
-        waiting.update(due_at=now)
+        _begin_rest(run, now)
         _become(run, RunStatus.RUNNING, "winner", "winner_said")
         return True
+
+
+def _begin_rest(run: Any, now: datetime) -> None:
+    """At once; on everybody's own clock: at the run's time of a day to come. Whoever moved meanwhile is swept up afterwards."""
+    waiting = Wave.objects.of(run.tenant_id).filter(run_id=run.id, due_at=None)
+    rest = list(waiting.filter(kind=WaveKind.REST))
+    times = {zone: rest_at(wall_of(run.occurrence), zone, now) if zone else now for zone in {one.zone for one in rest}}
+    for one in rest:
+        one.due_at = times[one.zone]
+    Wave.objects.bulk_update(rest, ["due_at"], batch_size=500)
+    waiting.filter(kind=WaveKind.SWEEP).update(due_at=max(times.values(), default=now) + SWEEP_AFTER)
 
 
 def tested_at(run: Any) -> datetime | None:

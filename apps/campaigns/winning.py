@@ -71,7 +71,7 @@ def choose_by_hand(*, tenant_id: UUID, run_id: UUID, winner: int, by: str, now: 
 def name_of(run: Any, position: int) -> str:
     """Of a variant."""
     named = {variant["position"]: variant["name"] for variant in run.definition.get("variants") or []}
-    return named.get(position, str(position))
+    return str(named.get(position, position))
 
 
 def _choose(run: Any, now: datetime) -> bool:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from apps.campaigns import checking
+from apps.campaigns import checking, forecasting
 from apps.campaigns.costing import Estimate, Line
 from apps.campaigns.measuring import Parts
 from apps.campaigns.models import Campaign, Policy, Spending, Variant
@@ -18,6 +18,7 @@ from tests.integration import templates_cast
 from tests.integration.campaign_agreements_cast import CENT, NOON
 
 pytestmark = pytest.mark.django_db
+NOTHING = Estimate(0, 0, 0, "EUR", ())
 
 
 @pytest.fixture
@@ -27,8 +28,7 @@ def tenant() -> Tenant:
 
 
 def codes(tenant: Tenant, campaign: Campaign, now: datetime | None = None) -> dict[str, str]:
-    variants = Variant.objects.of(tenant).filter(campaign_id=campaign.id).order_by("position")
-    found = checking.findings(tenant, campaign, variants, now or clock.now())
+    found = checking.findings(tenant, campaign, variants_of(tenant, campaign), now or clock.now())
     order = [finding.severity for finding in found]
     assert order == sorted(order, key=("error", "warning", "info").index)
     return {finding.code: f"{finding.severity} {finding.tab}" for finding in found}
@@ -95,6 +95,44 @@ def estimate(low: int, high: int, **more: Any) -> Estimate:
 def counted(row: Campaign, policy: Policy, found: Estimate) -> list[tuple[str, str]]:
     said = checking.counted_findings(row, found, policy, NOON)
     return [(finding.code, finding.severity) for finding in said]
+
+
+def test_a_test_on_everybodys_own_clock_says_when_the_rest_is_sent(tenant: Tenant) -> None:
+    test = {"share": 20, "metric": "clicked", "wait_minutes": 240, "rule": "automatic"}
+    local = {"kind": "at", "start": "2030-01-07T09:00", "zone": "recipient"}
+    both = {"templates": ("spring", "spring"), "test": test}
+    row = runs.campaign(tenant, schedule=local, **both)
+    found = {one.code: one for one in checking.findings(tenant, row, variants_of(tenant, row), clock.now())}
+    assert found["rest_on_own_clocks"].severity == "info"
+    assert found["rest_on_own_clocks"].text.endswith(
+        "the others at 09:00 of each one's own day, after the winner is known."
+    )
+    assert "error" not in {one.severity for one in found.values()}
+
+    def often(rule: str, zone: str = "recipient", **more: Any) -> str:
+        schedule = {**local, "kind": "recurring", "rule": rule, "zone": zone}
+        found = checked(tenant, schedule=schedule, **both | {"test": {**test, **more}})
+        return found.get("test_outlasts_interval", "")
+
+    assert often("FREQ=DAILY") == often("FREQ=DAILY;INTERVAL=2") == "error test"
+    assert often("FREQ=DAILY;INTERVAL=3") == often("FREQ=WEEKLY") == often("FREQ=DAILY", "UTC") == ""
+    assert often("FREQ=WEEKLY;BYDAY=MO,TU") == "error test"
+    assert often("FREQ=WEEKLY", wait_minutes=7 * 24 * 60) == "error test"
+
+
+def test_the_finish_of_a_test_on_everybodys_own_clock_is_that_of_the_rest(tenant: Tenant) -> None:
+    runs.people(tenant, 1, timezone="Asia/Tokyo")
+    test = {"share": 20, "metric": "clicked", "wait_minutes": 240, "rule": "automatic"}
+    local = {"kind": "at", "start": "2030-01-07T09:00", "zone": "recipient"}
+    ends = [
+        forecasting.finish(tenant, runs.campaign(tenant, schedule=local, test=test), NOTHING, clock.now())
+        for test in ({}, test, {**test, "wait_minutes": 24 * 60})
+    ]
+    assert [one.ends_at for one in ends if one] == [datetime(2030, 1, day, tzinfo=UTC) for day in (7, 8, 9)]
+
+
+def variants_of(tenant: Tenant, row: Campaign) -> Any:
+    return Variant.objects.of(tenant).filter(campaign_id=row.id).order_by("position")
 
 
 def test_a_budget_refuses_what_is_surely_too_much_and_warns_of_what_may_be(tenant: Tenant) -> None:

@@ -65,6 +65,30 @@ class TestWaves:
             ("UTC-5", "America/New_York", 7, ""),
         ]
 
+    def test_those_who_try_variants_come_first_and_the_others_after_the_winner(self) -> None:
+        table = words.wave_table(self.LOCAL, self.ZONES, "Europe/Berlin", NOW, {"share": 40, "wait_minutes": 240})
+        assert table is not None
+        assert [row.people for row in table.rows] == [2, 6, 3]
+        assert table.rest == (
+            "They try the variants. The other 17: at 09:00 of each one's own day, after the winner is known;"
+            " that is not before Mon 4 Jan, 18:00 UTC."
+        )
+        assert table.last_at == datetime(2027, 1, 5, 14, tzinfo=UTC)
+        slow = words.wave_table(self.LOCAL, self.ZONES, "Europe/Berlin", NOW, {"share": 40, "wait_minutes": 420})
+        assert slow is not None
+        assert slow.last_at == datetime(2027, 1, 5, 20, tzinfo=UTC), "in Auckland it is nine again before it is known"
+
+    def test_who_gets_nothing_tries_nothing(self) -> None:
+        now = datetime(2027, 1, 4, 7, tzinfo=UTC)
+        test = {"share": 40, "wait_minutes": 60}
+        table = words.wave_table(self.LOCAL, self.ZONES, "Europe/Berlin", now, test)
+        assert table is not None
+        assert [row.people for row in table.rows] == [5, 6, 3]
+        assert "The other 14:" in table.rest
+        alone = words.wave_table(self.LOCAL, {"Pacific/Auckland": 5}, "UTC", now, test)
+        assert alone is not None
+        assert (alone.rest, alone.last_at) == ("", now)
+
     @pytest.mark.parametrize(
         ("past", "at", "note"),
         [

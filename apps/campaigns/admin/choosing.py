@@ -11,8 +11,10 @@ from django.urls import reverse
 
 from apps.campaigns import settling, winning
 from apps.campaigns.lifecycle import RunStatus
+from apps.campaigns.scheduling import plan_of
 from apps.core import clock
 from apps.core.admin_bases import operator
+from apps.schedules.timing import wall_of
 
 OPERATE = "campaigns.operate_campaign"
 
@@ -37,6 +39,7 @@ class Choosing:
             "rows": [(names[one.position], one, one.position == run.winner) for one in found.standings],
             "is_testing": run.status == RunStatus.TESTING and run.winner is None,
             "until": tested_at + settling.wait_of(run) if tested_at else None,
+            "rest": _when(run),
             "undecided": test.get("undecided", "wait"),
             "is_automatic": test.get("rule") == "automatic",
             "is_tried": bool(test),
@@ -53,9 +56,16 @@ class Choosing:
         elif winning.choose_by_hand(
             tenant_id=run.tenant_id, run_id=run.id, winner=position, by=operator(request), now=clock.now()
         ):
-            said = f"{names[position]} was chosen: everybody else gets it."
+            said = f"{names[position]} was chosen: everybody else gets it{_when(run)}."
             self.log_change(request, run, said)  # type: ignore[attr-defined]
             messages.success(request, said)
         else:
             messages.warning(request, "There is nothing to choose any more.")
         return HttpResponseRedirect(reverse("admin:campaigns_run_winner", args=[run.id]))
+
+
+def _when(run: Any) -> str:
+    """How a sentence about the rest ends."""
+    if not plan_of(run.definition["schedule"]).is_local:
+        return ""
+    return f" at {wall_of(run.occurrence):%H:%M} of their own day"

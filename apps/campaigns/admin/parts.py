@@ -121,7 +121,7 @@ class Parts:
                 context["wrong"] = "Counting everybody's clocks took too long. They are counted when it is launched."
             else:
                 tenant = _tenant(row)
-                context["table"] = schedule_words.wave_table(row.schedule, zones, tenant.timezone, now)
+                context["table"] = schedule_words.wave_table(row.schedule, zones, tenant.timezone, now, row.test)
                 context["default_zone"] = tenant.timezone
         context["coming"] = schedule_words.coming(row.schedule or {}, now)
         context["recurs"] = _recurs(row)

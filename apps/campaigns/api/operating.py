@@ -126,7 +126,8 @@ class CampaignWinner(APIView):
     @extend_schema(
         operation_id="choose_winner",
         summary="Choose the winner",
-        description="Where variants are being tried first: everybody else gets this one.",
+        description="Where variants are being tried first: everybody else gets this one; where everybody has their own clock, at the"
+        " campaign's time of their next day.",
         tags=TAGS,
         parameters=[ID],
         request=WinnerBody,
