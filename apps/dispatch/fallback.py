@@ -68,12 +68,12 @@ def fall_back(given_up: Sequence[GaveUp]) -> set[UUID]:
 
 
 def after_receipts(applied: Iterable[Applied]) -> None:
-    """In the transaction that wrote them: what gave up by a receipt, and doubts that ended by one. Costs nothing for good news."""
+    """In the transaction that wrote them: what gave up by a receipt, and work that ended by one. Costs nothing for good news."""
     said = list(applied)
     fall_back(
         [GaveUp(a.notification_id, a.delivery_id, a.channel, REASONS[a.kind]) for a in said if a.kind in GIVES_UP]
     )
-    if settled := {a.notification_id for a in said if a.ended_doubt}:
+    if settled := {a.notification_id for a in said if a.ended_work}:
         erase_codes(event_types(settled), settled)
 
 

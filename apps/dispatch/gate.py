@@ -2,11 +2,13 @@
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from apps.core.enums import Channel, DeliveryStatus, Reason
+import msgspec
+
+from apps.core.enums import Channel, DeliveryStatus, Reason, WorkKind
 from apps.core.rows import atomic
 from apps.core.types import Cap, NotificationFacts, Work
 from apps.dispatch import bells, capping
@@ -28,8 +30,7 @@ ALONE = frozenset({Reason.QUIET_HOURS, Reason.AWAITS_FULLER})
 """Why a message waits by itself."""
 
 
-@dataclass(frozen=True, slots=True)
-class Passed:
+class Passed(msgspec.Struct, frozen=True):
     """May go, now, to that endpoint (None: the channel needs none)."""
 
     work: Work
@@ -37,8 +38,7 @@ class Passed:
     endpoint_id: UUID | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Judged:
+class _Judged(msgspec.Struct, frozen=True):
     work: Work
     notification: NotificationFacts
     decision: Decision
@@ -52,8 +52,11 @@ def pass_gate(
     now: datetime,
 ) -> tuple[list[Passed], list[Settlement]]:
     """Claimed sends of one channel and lane. Those that are to be summed up are withdrawn here; the rest of what may not go is to be
-    settled."""
-    settled = [_without_notification(work) for work in works if work.notification_id not in notifications]
+    settled; of deliveries that are settled only the work ends."""
+    over = {work.id for work in works if work.kind == WorkKind.SEND and work.id in gated and gated[work.id].is_settled}
+    settled = [Settlement(work) for work in works if work.id in over]
+    works = [work for work in works if work.id not in over]
+    settled += [_without_notification(work) for work in works if work.notification_id not in notifications]
     known = [work for work in works if work.notification_id in notifications]
     held = [work.id for work in known if work.id in gated and gated[work.id].is_held]
     seen = seen_elsewhere(held) if held else frozenset()

@@ -14,6 +14,8 @@ from apps.core.enums import NotificationStatus as N
 WAITING = frozenset({D.QUEUED, D.HELD})
 OPEN = WAITING | {D.SENDING}
 FINAL = frozenset(D) - OPEN - {D.SENT, D.UNKNOWN}
+SETTLED = FINAL | {D.SENT}
+"""Nothing is left to be sent."""
 RETRYABLE = frozenset({D.FAILED, D.UNKNOWN, D.BOUNCED, D.EXPIRED})
 
 BEFORE: dict[D, frozenset[D]] = {

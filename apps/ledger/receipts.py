@@ -1,6 +1,6 @@
 """Receipts, written: each once per (account, event id), in any order, against whatever state the delivery is in."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,8 +11,9 @@ from apps.core.enums import MACHINE, Channel, DeliveryStatus, EventKind, Reason
 from apps.core.rows import execute, fetch, recordset
 from apps.core.types import Receipt
 from apps.ledger.doubts import cancel_doubts
-from apps.ledger.lifecycle import AFTER_EVENT, ENGAGEMENT, advance
+from apps.ledger.lifecycle import AFTER_EVENT, ENGAGEMENT, WAITING, advance
 from apps.ledger.routing_results import claim_keys
+from apps.ledger.work import remove_settled
 
 REMEMBERED = timedelta(days=30)
 REASONS = {
@@ -24,8 +25,8 @@ REASONS = {
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """A receipt that told something new: what its follow-ups need. `source`: the account that said it. `ended_doubt`: the
-    delivery's fate was not known until then."""
+    """A receipt that told something new: what its follow-ups need. `source`: the account that said it. `ended_work`: the
+    delivery's fate was not known until then, or it was to be tried again."""
 
     source: str
     at: datetime
@@ -37,7 +38,7 @@ class Applied:
     channel: Channel
     kind: EventKind
     code: str
-    ended_doubt: bool = False
+    ended_work: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +117,17 @@ def apply_to_deliveries(fresh: Sequence[tuple[str, Receipt, UUID]]) -> list[Appl
         _fold(change, receipt)
     execute(_ADVANCE, {"rows": recordset(changes.values()), "ids": list(changes)})
     execute(_NOTE, {"rows": recordset(_event_row(item, rows[item[2]]) for item in known)})
-    unknown = DeliveryStatus.UNKNOWN
-    settled = {id_ for id_, change in changes.items() if rows[id_][1] == unknown != change["status"]}
-    if settled:
-        cancel_doubts(deliveries=sorted(settled))
-    return [_applied(source, receipt, rows[delivery], delivery in settled) for source, receipt, delivery in known]
+    ended = _end_work({id_: rows[id_][1] for id_, change in changes.items() if rows[id_][1] != change["status"]})
+    return [_applied(source, receipt, rows[delivery], delivery in ended) for source, receipt, delivery in known]
+
+
+def _end_work(before: Mapping[UUID, str]) -> set[UUID]:
+    """What was planned for deliveries that were in that status until now: a second try would be a second message."""
+    doubted = {id_ for id_, status in before.items() if status == DeliveryStatus.UNKNOWN}
+    if doubted:
+        cancel_doubts(deliveries=sorted(doubted))
+    waiting = [id_ for id_, status in before.items() if status in WAITING]
+    return doubted | (remove_settled(sorted(waiting)) if waiting else set())
 
 
 def _fold(change: dict[str, Any], receipt: Receipt) -> None:
@@ -172,7 +179,7 @@ def _event_row(item: tuple[str, Receipt, UUID], row: tuple[Any, ...]) -> dict[st
     }
 
 
-def _applied(source: str, receipt: Receipt, row: tuple[Any, ...], ended_doubt: bool) -> Applied:
+def _applied(source: str, receipt: Receipt, row: tuple[Any, ...], ended_work: bool) -> Applied:
     delivery, _, tenant, recipient, notification, endpoint, channel = row
     return Applied(
         source,
@@ -185,5 +192,5 @@ def _applied(source: str, receipt: Receipt, row: tuple[Any, ...], ended_doubt: b
         Channel(channel),
         receipt.kind,
         receipt.code,
-        ended_doubt,
+        ended_work,
     )

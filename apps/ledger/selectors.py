@@ -23,7 +23,7 @@ from apps.core.rows import fetch
 from apps.core.types import NotificationFacts
 from apps.ledger.broadcasts import Broadcast, broadcasts
 from apps.ledger.fallbacks import waiting_turns
-from apps.ledger.lifecycle import notification_status
+from apps.ledger.lifecycle import SETTLED, notification_status
 from apps.ledger.models import DeadLetter, Delivery, DeliveryEvent, Notification, WorkItem
 
 PRIORITIES = tuple(Priority)
@@ -104,11 +104,13 @@ def known_message_ids(ids: Collection[str]) -> frozenset[str]:
 
 class Gated(NamedTuple):
     """A delivery at the gate: the endpoint that it was decided for (None where that is still open, or the channel needs none).
-    `held_for`: why it was held; empty: it was not. `bypassed`: the "no" that routing overrode."""
+    `held_for`: why it was held; empty: it was not. `bypassed`: the "no" that routing overrode. `is_settled`: it came to its end
+    otherwise, as by a receipt for an earlier try."""
 
     endpoint_id: UUID | None
     held_for: str
     bypassed: str = ""
+    is_settled: bool = False
 
     @property
     def is_held(self) -> bool:
@@ -118,9 +120,9 @@ class Gated(NamedTuple):
 def gated(ids: Sequence[UUID]) -> dict[UUID, Gated]:
     """By delivery. One query."""
     rows = fetch(
-        """SELECT id, endpoint_id, CASE WHEN status = 'held' THEN reason ELSE '' END, bypassed FROM ledger_delivery
-        WHERE id = ANY(%(ids)s)""",
-        {"ids": list(ids)},
+        """SELECT id, endpoint_id, CASE WHEN status = 'held' THEN reason ELSE '' END, bypassed, status = ANY(%(settled)s)
+        FROM ledger_delivery WHERE id = ANY(%(ids)s)""",
+        {"ids": list(ids), "settled": [status.value for status in SETTLED]},
     )
     return {id_: Gated(*row) for id_, *row in rows}
 

@@ -165,6 +165,20 @@ def remove(works: Sequence[Work]) -> set[UUID]:
     return {row[0] for row in rows}
 
 
+def remove_settled(deliveries: Sequence[UUID]) -> set[UUID]:
+    """Sends of deliveries that came to their end otherwise, in the transaction that wrote it; those whose work is gone now. What somebody
+    else is writing at this moment is passed over: whoever claims it next finds it settled."""
+    rows = fetch(
+        f"""DELETE FROM ledger_work_item w USING (
+            SELECT w.lane, w.id FROM ledger_delivery d JOIN ledger_work_item w ON w.lane = d.category AND w.id = d.id
+            WHERE d.id = ANY(%(ids)s) AND w.id = ANY(%(ids)s) AND w.kind = 'send' AND w.phase < {CALLING}
+            ORDER BY w.id FOR UPDATE OF w SKIP LOCKED) s
+        WHERE w.lane = s.lane AND w.id = s.id RETURNING w.id""",
+        {"ids": list(deliveries)},
+    )
+    return {row[0] for row in rows}
+
+
 def fence(works: Sequence[Work]) -> dict[str, Any]:
     return {"ids": [work.id for work in works], "tokens": [work.lease_token for work in works]}
 

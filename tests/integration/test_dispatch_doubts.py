@@ -151,7 +151,7 @@ def test_a_receipt_ends_the_doubt_and_what_was_planned(carrier: Carrier, kind: E
     id_ = routed(CRITICAL, SMS)
     carrier.says = [SILENT]
     drained(CRITICAL, SMS)
-    assert [applied.ended_doubt for applied in record([("sandbox-sms", receipt(kind))]).applied] == [True]
+    assert [applied.ended_work for applied in record([("sandbox-sms", receipt(kind))]).applied] == [True]
     assert left() == []
     every_hour(CRITICAL, SMS)
     assert (len(carrier.calls), state(id_)[0]) == (
