@@ -1,12 +1,12 @@
 """Who is known, and where they are reached. Every function asks once, however many are asked for."""
 
 from collections.abc import Collection, Iterable
-from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.db.models import Q
+from msgspec import structs
 
 from apps.audience import models
 from apps.audience.addresses import address_hashes, hashed_form
@@ -101,4 +101,4 @@ def _endpoint(row: tuple[Any, ...], is_rotating: bool) -> Endpoint:
     if not is_rotating:
         return endpoint
     hashes = address_hashes(tenant_id, endpoint.channel, hashed_form(endpoint.kind, address))
-    return replace(endpoint, other_hashes=tuple(found for found in hashes if found != endpoint.address_hash))
+    return structs.replace(endpoint, other_hashes=tuple(found for found in hashes if found != endpoint.address_hash))

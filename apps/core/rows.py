@@ -7,13 +7,14 @@ import re
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
+from uuid import UUID
 
 import msgspec
 from django.db import connection, transaction
 from psycopg import Cursor
 
 _NUL = re.compile(r"((?<!\\)(?:\\\\)*)\\u0000")
-__all__ = ["atomic", "execute", "fetch", "recordset"]
+__all__ = ["atomic", "execute", "fetch", "recordset", "uuids"]
 
 
 def atomic() -> AbstractContextManager[Any]:
@@ -23,11 +24,16 @@ def atomic() -> AbstractContextManager[Any]:
 def recordset(rows: Iterable[Mapping[str, Any]]) -> str:
     """JSON text of the rows; bytes must come as `memoryview` and become bytea literals.
 
-    NUL is left out: PostgreSQL's text cannot hold it, and a provider may say anything.
+    None is left out: what a record does not name is NULL. So is NUL: PostgreSQL's text cannot hold it, and a provider may say anything.
     """
-    literal = [{name: _literal(value) for name, value in row.items()} for row in rows]
+    literal = [{name: _literal(value) for name, value in row.items() if value is not None} for row in rows]
     text = msgspec.json.encode(literal).decode()
     return _NUL.sub(r"\1", text) if "\\u0000" in text else text
+
+
+def uuids(values: Iterable[UUID | None]) -> str:
+    """An array as text: four times as fast as value by value through the driver."""
+    return "{" + ",".join([value.hex if value else "NULL" for value in values]) + "}"
 
 
 def _literal(value: Any) -> Any:
@@ -36,10 +42,11 @@ def _literal(value: Any) -> Any:
 
 
 def fetch(sql: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-    """Runs one statement with server-side binding (prepared after a few uses) and returns its rows."""
+    """Runs one statement with server-side binding (prepared after a few uses) and returns its rows, which come in PostgreSQL's binary
+    form: ids and times are read four times as fast as from text."""
     connection.ensure_connection()
     with connection.wrap_database_errors, Cursor(connection.connection) as cursor:
-        cursor.execute(sql, parameters)
+        cursor.execute(sql, parameters, binary=True)
         return cursor.fetchall() if cursor.description else []
 
 

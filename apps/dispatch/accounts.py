@@ -11,6 +11,8 @@ from itertools import groupby
 from math import log
 from uuid import UUID
 
+import msgspec
+
 from apps.channels import health, limits
 from apps.channels.breaking import Record, number
 from apps.channels.limits import Asked
@@ -29,8 +31,7 @@ FIRST_BACK, BACK_WITHIN = 5, 10.0
 _MOVES_ON = frozenset({OutcomeKind.PROVIDER_DOWN, OutcomeKind.MISCONFIGURED, OutcomeKind.AMBIGUOUS})
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(msgspec.Struct, frozen=True):
     """A message in need of an account. `accounts`: those that are on and reach its address, in order; at least one."""
 
     work: Work

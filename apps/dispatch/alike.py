@@ -10,6 +10,8 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
+from msgspec import structs
+
 from apps.audience.campaign_pages import Likeness
 from apps.audience.countries import country_of
 from apps.core import ids
@@ -80,7 +82,7 @@ def _decision(
 ) -> Decision:
     n = notification_of(frame, broadcast, Invited(_NOBODY, likeness.variant))
     known = replace(facts, people={_NOBODY: person})
-    return decide(known.case(replace(n, id=ids.new()), Channel(likeness.channel), now, asked_at=now))
+    return decide(known.case(structs.replace(n, id=ids.new()), Channel(likeness.channel), now, asked_at=now))
 
 
 def _fates(likeness: Likeness, decision: Decision, person: Person, now: datetime) -> Iterator[Alike]:

@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from msgspec import structs
+
 from apps.core import ids
 from apps.core.enums import Channel
 from apps.core.types import Account, Endpoint, NotificationFacts, OutboundMessage, Recipient, Rendered, Work
@@ -37,7 +39,7 @@ def render(
     said = render_digest(n, facts, person, channel, context, past)
     if isinstance(said, Rendered):
         return said
-    return render_content(replace(n, content=said), None, person, channel, delivery_id)
+    return render_content(structs.replace(n, content=said), None, person, channel, delivery_id)
 
 
 def render_content(

@@ -1,8 +1,9 @@
 """Before what passed the gate is sent: each message rendered, with the accounts that could take it."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
+
+import msgspec
 
 from apps.channels import registry
 from apps.channels import selectors as channels
@@ -20,8 +21,7 @@ from apps.templates.rendering import RenderError
 WITHOUT_ACCOUNT = timedelta(seconds=30)
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(msgspec.Struct, frozen=True):
     """Rendered. `accounts`: that could take it, in order; none for in-app."""
 
     work: Work
@@ -37,8 +37,7 @@ class Prepared:
         return Wanted(self.work, self.accounts, domain)
 
 
-@dataclass(frozen=True, slots=True)
-class Ready:
+class Ready(msgspec.Struct, frozen=True):
     """Addressed, with the account that takes it."""
 
     work: Work

@@ -9,10 +9,12 @@ import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from itertools import islice
 from uuid import UUID
+
+from msgspec import structs
 
 from apps.channels import registry
 from apps.channels.deadlines import Deadline
@@ -71,7 +73,7 @@ def resolve_doubts(works: Sequence[Work], ends: float) -> None:
             plans[doubt.work.id] = _plan(doubt, may_move_on=False)
     end_doubts([Ending(d.work, EventKind.LEFT_IN_DOUBT) for d in left if plans[d.work.id].move == DoubtMove.LEAVE])
     postpone([Planned(d.work, p.move, p.wait) for d in left if (p := plans[d.work.id]).wait or p == ASK])
-    if again := [replace(d.work, kind=WorkKind.RESEND) for d in left if plans[d.work.id] == SEND]:
+    if again := [structs.replace(d.work, kind=WorkKind.RESEND) for d in left if plans[d.work.id] == SEND]:
         send_batch(again, ends)
     erase_codes(kinds, {w.notification_id for w in works})
 

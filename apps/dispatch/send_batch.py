@@ -3,12 +3,12 @@
 import logging
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from time import monotonic
 
 from django.conf import settings
+from msgspec import structs
 
 from apps.channels import alerts, health, registry
 from apps.channels.breaking import number, tally
@@ -63,7 +63,7 @@ def _send(ready: Sequence[Ready], ends: float, stale: float) -> None:
     """`stale`: when what was judged is not fresh any more, in monotonic seconds; one call is made all the same, or nothing ever would
     where judging is slow."""
     messages = with_badges([(r.notification.recipient_id, r.message) for r in ready])
-    pending = list(_calls([replace(r, message=message) for r, message in zip(ready, messages, strict=True)]))
+    pending = list(_calls([structs.replace(r, message=message) for r, message in zip(ready, messages, strict=True)]))
     given_back: list[Work] = []
     is_begun = False
     for account, call in pending:

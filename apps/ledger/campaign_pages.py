@@ -10,7 +10,7 @@ import msgspec
 
 from apps.core import ids
 from apps.core.enums import Category, Channel, DeliveryStatus, KeyMode, Priority, Reason
-from apps.core.rows import fetch
+from apps.core.rows import fetch, uuids
 from apps.ledger.lifecycle import WAITING
 
 
@@ -120,15 +120,15 @@ def write_page(frame: Frame, messages: Sequence[NewMessage]) -> Written:
     rows = fetch(
         _WRITE,
         {
-            "ids": _uuids(page),
-            "recipients": _uuids([m.recipient_id for m in messages]),
+            "ids": uuids(page),
+            "recipients": uuids([m.recipient_id for m in messages]),
             "variants": _words([m.variant for m in messages]),
             "templates": [m.template_key for m in messages],
             "undecided": _words(["t" if m.fates is None else "f" for m in messages]),
-            "d_ids": _uuids([id_ for id_, _, _ in fates]),
+            "d_ids": uuids([id_ for id_, _, _ in fates]),
             "d_pages": _words([place for _, place, _ in fates]),
             "d_channels": _words([f.channel.value for _, _, f in fates]),
-            "d_endpoints": _uuids([f.endpoint_id for _, _, f in fates]),
+            "d_endpoints": uuids([f.endpoint_id for _, _, f in fates]),
             "d_statuses": _words([f.status.value for _, _, f in fates]),
             "d_reasons": _words([f.reason.value if f.reason else '""' for _, _, f in fates]),
             "d_places": [f.place for _, _, f in fates],
@@ -250,13 +250,8 @@ def _of_frame(frame: Frame) -> dict[str, Any]:
     }
 
 
-def _uuids(values: Sequence[UUID | None]) -> str:
-    """An array as text, an order of magnitude faster than value by value through the driver."""
-    return "{" + ",".join([value.hex if value else "NULL" for value in values]) + "}"
-
-
 def _words(values: Sequence[str | int]) -> str:
-    """The same for numbers and codes of our own: none of them needs a quote."""
+    """An array as text, of numbers and codes of our own: none of them needs a quote."""
     return "{" + ",".join(map(str, values)) + "}"
 
 

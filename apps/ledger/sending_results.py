@@ -8,11 +8,11 @@ statistics are always wrong, and a join with it would at times compare every row
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from psycopg.types.json import Jsonb
 
 from apps.core.enums import DeliveryStatus, Reason, WorkKind
@@ -23,8 +23,7 @@ from apps.ledger.lifecycle import BEFORE
 from apps.ledger.work import CALLING, CLAIMED, READY
 
 
-@dataclass(frozen=True, slots=True)
-class Intent:
+class Intent(msgspec.Struct, frozen=True):
     """One message about to be given to one provider account."""
 
     work: Work
@@ -33,8 +32,7 @@ class Intent:
     rendered: Rendered
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
+class Settlement(msgspec.Struct, frozen=True):
     """`status`: None leaves the delivery as it is. `again_in`: the work comes back after that time; None ends it.
     `is_burned`: counts against the tries. `is_dead`: leaves a dead letter with `context`. `because`: what withheld
     it rests on; `merged_into`: the notification that speaks for it."""
@@ -48,8 +46,8 @@ class Settlement:
     again_in: timedelta | None = None
     is_burned: bool = False
     is_dead: bool = False
-    context: Mapping[str, Any] = field(default_factory=dict)
-    because: Mapping[str, Any] = field(default_factory=dict)
+    context: Mapping[str, Any] = msgspec.field(default_factory=dict)
+    because: Mapping[str, Any] = msgspec.field(default_factory=dict)
     merged_into: UUID | None = None
 
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
+from msgspec import structs
+
 from apps.core.enums import Channel, EndpointKind, Priority, Reason
 from apps.core.types import Endpoint, Mute, Switch
 from apps.preferences.topics import ANY, speaks_of
@@ -54,7 +56,7 @@ def _unknown(_: Case, __: Decision) -> Flip:
 def _blocked(case: Case, _: Decision) -> Flip:
     recipient = case.person.recipient
     assert recipient is not None
-    unblocked = replace(case.person, recipient=replace(recipient, is_blocked=False))
+    unblocked = replace(case.person, recipient=structs.replace(recipient, is_blocked=False))
     return Flip("unblock_recipient", "Unblock the recipient.", replace(case, person=unblocked))
 
 
@@ -78,7 +80,7 @@ def _endpoint(case: Case, decision: Decision) -> Flip:
     place = _PLACES[case.channel]
     mine = [e for e in case.person.endpoints if e.channel == case.channel]
     if isinstance(decision, Skip) and decision.reason == Reason.ENDPOINT_UNVERIFIED:
-        endpoints = tuple(replace(e, is_verified=True) if e in mine else e for e in case.person.endpoints)
+        endpoints = tuple(structs.replace(e, is_verified=True) if e in mine else e for e in case.person.endpoints)
         text = f"The recipient verifies {place.replace('a ', 'the ').replace('an ', 'the ')} that is waiting for it."
         return Flip("verify_address", text, replace(case, person=replace(case.person, endpoints=endpoints)))
     new = Endpoint(

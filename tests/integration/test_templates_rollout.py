@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from msgspec import structs
 from pytest_django.fixtures import DjangoAssertNumQueries
 
 from apps.channels.models import Alert
@@ -260,7 +261,6 @@ def test_what_is_settled_is_counted_once(
 
 
 def test_a_pinned_version_is_sent_whatever_is_staged(acme: Tenant, carrier: Carrier, rung: list[str]) -> None:
-    from dataclasses import replace
 
     from apps.dispatch import facts as facts_of
     from apps.ledger import selectors as ledger
@@ -269,8 +269,8 @@ def test_a_pinned_version_is_sent_whatever_is_staged(acme: Tenant, carrier: Carr
     version = stage(acme, sms("Two"), email("<p>Two</p>"), share=0.01)
     (id_,) = notify([one], template_key="order", mode=KeyMode.LIVE)
     n = ledger.notifications([id_])[id_]
-    pinned = replace(n, template_version_id=version)
-    unknown = replace(n, template_version_id=ids.new())
+    pinned = structs.replace(n, template_version_id=version)
+    unknown = structs.replace(n, template_version_id=ids.new())
     found = facts_of.load([n, pinned, unknown], Channel.EMAIL)
     numbers = [content and content.version.number for content in map(found.content, (n, pinned, unknown))]
     assert numbers == [1, 2, None]

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
+from msgspec import structs
 
 from apps.core.enums import Category, Channel, EndpointKind, GroupBy, KeyMode, Priority, Reason, SuppressionReason
 from apps.core.types import Choices, Endpoint, Grouping, Recipient, Switch, Veto
@@ -32,7 +33,7 @@ def endpoint(number: int, channel: Channel, **changes: object) -> Endpoint:
         is_verified=True,
         is_retired=False,
     )
-    return replace(base, **changes)
+    return structs.replace(base, **changes)
 
 
 MAIL, PHONE = endpoint(10, Channel.EMAIL), endpoint(20, Channel.SMS)
@@ -73,12 +74,16 @@ OFF = (Switch("post.liked", "*", is_on=False),)
 OBJECTIONS = [
     ("expired", case(expires_at=NOW), Reason.EXPIRED),
     ("unknown", case(person=person(recipient=None)), Reason.UNKNOWN_RECIPIENT),
-    ("blocked", case(person=person(recipient=replace(ROSA, is_blocked=True))), Reason.RECIPIENT_BLOCKED),
+    ("blocked", case(person=person(recipient=structs.replace(ROSA, is_blocked=True))), Reason.RECIPIENT_BLOCKED),
     ("no guest", case(mode=KeyMode.TEAM), Reason.NOT_ON_GUEST_LIST),
     ("no content", case(has_content=False), Reason.NO_TEMPLATE),
     ("no endpoint", case(person=person(endpoints=(PHONE,))), Reason.NO_ENDPOINT),
-    ("unverified", case(person=person(endpoints=(replace(MAIL, is_verified=False),))), Reason.ENDPOINT_UNVERIFIED),
-    ("retired", case(person=person(endpoints=(replace(MAIL, is_retired=True),))), Reason.ENDPOINT_RETIRED),
+    (
+        "unverified",
+        case(person=person(endpoints=(structs.replace(MAIL, is_verified=False),))),
+        Reason.ENDPOINT_UNVERIFIED,
+    ),
+    ("retired", case(person=person(endpoints=(structs.replace(MAIL, is_retired=True),))), Reason.ENDPOINT_RETIRED),
     ("suppressed", case(person=person(suppressed={MAIL.id: VETO})), Reason.SUPPRESSED),
     ("topic off", case(person=person(switches=OFF)), Reason.TOPIC_OFF),
     ("channel off", case(person=person(switches=(Switch("*", "email", is_on=False),))), Reason.CHANNEL_OFF),

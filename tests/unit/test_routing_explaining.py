@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from apps.core.enums import CapPeriod, Category, Channel, DigestFrequency, GroupBy, Priority, Reason
 from apps.core.types import Cap, Choices, Default, Grouping, Mute, QuietHours, Switch, TenantRules
@@ -115,7 +116,7 @@ def cases(draw: st.DrawFn) -> Case:
         whole,
         choices=chosen,
         recipient=None if draw(st.integers(0, 9)) == 0 else whole.recipient,
-        endpoints=draw(st.sampled_from([whole.endpoints, (), (replace(MAIL, is_verified=False),)])),
+        endpoints=draw(st.sampled_from([whole.endpoints, (), (structs.replace(MAIL, is_verified=False),)])),
         suppressed=draw(st.sampled_from([{}, {MAIL.id: VETO}])),
         zone=draw(st.sampled_from(["UTC", "Asia/Kolkata", "Europe/Zurich"])),
     )

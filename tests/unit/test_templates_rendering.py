@@ -1,9 +1,9 @@
 """What leaves on each channel."""
 
-from dataclasses import replace
 from uuid import UUID
 
 import pytest
+from msgspec import structs
 
 from apps.core.enums import Channel, Reason
 from apps.templates.faults import Fault, RenderError
@@ -31,8 +31,8 @@ def test_it_takes_the_nearest_variant() -> None:
     what = content(sms("Hello"), sms("Hallo", "de"), sms("Bonjour", "fr"))
     assert rendered(what, Channel.SMS, {}).content == {"body": "Hallo"}
     assert rendered(what, Channel.SMS, {}).locale == "de"
-    assert rendered(what, Channel.SMS, {}, replace(ROSA, locale="fr-CA")).content == {"body": "Bonjour"}
-    assert rendered(what, Channel.SMS, {}, replace(ROSA, locale="ja")).locale == ""
+    assert rendered(what, Channel.SMS, {}, structs.replace(ROSA, locale="fr-CA")).content == {"body": "Bonjour"}
+    assert rendered(what, Channel.SMS, {}, structs.replace(ROSA, locale="ja")).locale == ""
     assert what.channels == {Channel.SMS}
 
 
@@ -204,7 +204,7 @@ def test_it_makes_data_plain() -> None:
 
 
 def test_attributes_do_not_replace_who_it_is() -> None:
-    sly = replace(ROSA, attributes={"user_id": "otto", "locale": "xx"}, locale="", timezone="")
+    sly = structs.replace(ROSA, attributes={"user_id": "otto", "locale": "xx"}, locale="", timezone="")
     assert context_of(tenant=ACME, recipient=sly, event_type="", data={})["user"] == {
         "user_id": "rosa",
         "locale": "en",

@@ -6,11 +6,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from apps.core.enums import Channel, EndpointKind, SuppressionReason
 
 
-@dataclass(frozen=True, slots=True)
-class Recipient:
+class Recipient(msgspec.Struct, frozen=True):
     id: UUID
     tenant_id: UUID
     user_id: str
@@ -46,8 +47,7 @@ class InlineRecipient:
     addresses: tuple[Address, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(msgspec.Struct, frozen=True):
     """`address`: clear text (email address, E.164 number, device token, web-push subscription JSON). `masked` may be shown.
     `other_hashes`: the same address under the other hash keys, while a change of key is under way."""
 

@@ -1,10 +1,11 @@
 """What was asked for, what is left to do, what people did with it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
+
+import msgspec
 
 from apps.core.enums import Category, Channel, EventKind, KeyMode, Priority, Reason, WorkKind
 
@@ -16,8 +17,7 @@ VERIFICATION = "verification"
 """The source of those that ask whether an address is the person's; their object is the endpoint."""
 
 
-@dataclass(frozen=True, slots=True)
-class NewNotification:
+class NewNotification(msgspec.Struct, frozen=True):
     """A validated request for one recipient, ready to be written. `content` is inline content per channel, if no template is named."""
 
     id: UUID
@@ -37,8 +37,7 @@ class NewNotification:
     ordering_key: str
 
 
-@dataclass(frozen=True, slots=True)
-class NotificationFacts:
+class NotificationFacts(msgspec.Struct, frozen=True):
     """A notification as routing and sending need it, `data` and `content` in clear. A summary's `data` has `digest` and nothing else
     (routing/digests.py). Of a campaign: `broadcast_id`, `variant`, its pinned `template_version_id`, and `halt`: why it is not to go out
     now (PAUSED, CANCELLED)."""
@@ -77,8 +76,7 @@ class NotificationFacts:
         return self.source == VERIFICATION
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
+class Work(msgspec.Struct, frozen=True):
     """A claimed work item. `id` is the notification's (route), the delivery's (send, doubt, resend) or the chain's (fallback, proof).
     `tries`: attempts burned; `calls`: provider calls made; `order_at`: when it was first due, or when the doubt began."""
 
@@ -99,8 +97,7 @@ class Work:
     order_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class NewInboxItem:
+class NewInboxItem(msgspec.Struct, frozen=True):
     """A feed item to be written; `id` is its delivery's. `group`: what it has in common with others that are summed up with it;
     `replaces`: notifications whose unread items it takes the place of."""
 
