@@ -102,7 +102,7 @@ class AuditEntryAdmin(ReadOnly, TenantColumn, FeedAdmin):
     search_help_text = "Id or name of an object"
     search_detail = "Search takes the whole id of an object, of a request, or a part of an object's name."
     empty_sentence = "Nothing was changed yet. Every change of a setting is recorded here, and stays."
-    fields = ("at_", "actor", "action", "kind_", "what", "said", "changes", "request_id", "tenant")
+    fields = ("when", "actor", "action", "kind_", "what", "said", "changes", "request_id", "tenant")
     readonly_fields = fields
 
     def get_search_results(
@@ -117,6 +117,10 @@ class AuditEntryAdmin(ReadOnly, TenantColumn, FeedAdmin):
     @display(description="When")
     def at_(self, row: Any) -> str:
         return moment(row.at)
+
+    @display(description="When")
+    def when(self, row: Any) -> str:
+        return f"{row.at:%Y-%m-%d %H:%M:%S} UTC"
 
     @display(description="Object")
     def kind_(self, row: Any) -> str:

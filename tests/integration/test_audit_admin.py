@@ -171,7 +171,8 @@ class TestTheLog:
         olaf = roles.staff("olaf", operator=(acme,))
         answer = olaf.get(reverse(LIST))
         assert [row.label for row in answer.context_data["cl"].result_list] == ["two", "one"]
-        assert olaf.get(reverse("admin:tenants_auditentry_change", args=[entries[0]])).status_code == 200
+        page = olaf.get(reverse("admin:tenants_auditentry_change", args=[entries[0]])).content.decode()
+        assert f"{AuditEntry.objects.of(acme).get(id=entries[0]).at:%Y-%m-%d %H:%M:%S} UTC" in page
         assert olaf.get(reverse("admin:tenants_auditentry_change", args=[entries[2]])).status_code == 404
         assert roles.staff("vera", support=(acme,)).get(reverse(LIST)).status_code == 403
 

@@ -1,5 +1,6 @@
 """The composer's page: every tab is shown, every part is kept, and nobody's newer edit is overwritten."""
 
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -66,6 +67,21 @@ def typed(client: Client, id_: UUID, tab: str, **changes: Any) -> dict[str, Any]
 
 def quickly(client: Client, id_: UUID, data: dict[str, Any]) -> Any:
     return client.post(page(id_, data["tab"]), data, headers={"HX-Request": "true"})
+
+
+def test_the_list_says_the_time_on_everybodys_own_clock_and_when_it_begins(mira: Client, spring: UUID) -> None:
+    rule = {"kind": "recurring", "start": "2035-03-02T09:00", "rule": "FREQ=DAILY", "zone": "recipient"}
+    at = datetime(2035, 3, 3, 19, tzinfo=UTC)
+    rows = Campaign.objects.filter(id=spring)
+    rows.update(status="scheduled", schedule=rule, next_fire_at=at, next_wall="2035-03-04T09:00")
+    said = mira.get(LIST).content.decode()
+    assert "Sun 4 Mar 2035, 09:00 on everybody&#x27;s own clock" in said
+    assert (
+        'from <time class="n-time" data-moment datetime="2035-03-03T19:00:00+00:00">03 Mar 19:00 UTC</time> on' in said
+    )
+    rows.update(schedule=rule | {"zone": "Asia/Tokyo"})
+    said = mira.get(LIST).content.decode()
+    assert "03 Mar 19:00 UTC</time>" in said and "own clock" not in said
 
 
 @pytest.mark.parametrize("tab", TABS)

@@ -32,6 +32,8 @@ WRONG = (
 )
 WIDE = "document.documentElement.scrollWidth > innerWidth"
 LONG = 60.0
+# numbers stand below each other on a phone, not beside what one sees
+CUT = "[...document.querySelectorAll('.n-scroll')].filter(e => e.scrollWidth > e.clientWidth).map(e => e.outerHTML.slice(0, 200))"
 
 
 @pytest.fixture(scope="module")
@@ -84,5 +86,26 @@ def test_a_run_is_watched_to_its_end(browser: Chromium, live_server: Any) -> Non
         browser.evaluate(f"document.documentElement.classList.toggle('dark', {str(is_dark).lower()})")
         browser.wait_for("document.body?.innerText?.includes('So far')", LONG)
         browser.evaluate(script)
-        assert (browser.evaluate(WRONG), browser.evaluate(WIDE)) == ([], False), width
+        assert (browser.evaluate(WRONG), browser.evaluate(WIDE), browser.evaluate(CUT)) == ([], False, []), width
     assert browser.foreign == []
+
+
+def test_what_goes_on_beside_its_box_fades_until_one_is_there(browser: Chromium, live_server: Any) -> None:
+    """Where the browser can."""
+    run = cast.run_of(size=1)
+    cast.said(run)
+    count(run)
+    cookie = admin_cast.mira().cookies[configured.SESSION_COOKIE_NAME].value
+    browser.call("Network.setCookie", name=configured.SESSION_COOKIE_NAME, value=cookie, url=live_server.url)
+    browser.size(360, 900)
+    browser.open(live_server.url + reverse("admin:campaigns_run_change", args=[run.id]))
+    browser.wait_for("document.querySelector('.n-scroll')")
+    if not browser.evaluate("CSS.supports('animation-timeline: scroll()')"):
+        pytest.skip("This browser has no animations that follow a scroll.")
+    box = "document.querySelector('.n-scroll')"
+    faded = f"getComputedStyle({box}).getPropertyValue('--n-more')"
+    assert browser.evaluate(faded) == "0px"
+    browser.evaluate(f"{box}.insertAdjacentHTML('beforeend', '<p style=\"inline-size: 900px\">far</p>')")
+    browser.wait_for(f"{faded} === '48px'")
+    browser.evaluate(f"{box}.scrollLeft = 10000")
+    browser.wait_for(f"{faded} === '0px'")

@@ -233,6 +233,17 @@ def test_what_it_cost_is_counted_apart(mira: Client) -> None:
     assert "<html" in mira.get(url(run, "cost")).content.decode()
 
 
+def test_what_a_test_sends_costs_nothing_and_the_page_says_so(mira: Client) -> None:
+    run = seeded(estimate={"low": 1_000, "high": 2_000, "currency": "EUR"})
+    said = text(mira, url(run, "cost"))
+    assert "No provider has taken anything yet." in said and "Expected 0.001 to 0.002 EUR" in said
+    run.definition |= {"mode": "test"}
+    run.save()
+    said = text(mira, url(run, "cost"))
+    assert "Nothing. Test messages end in the sandbox" in said
+    assert "No provider has taken" not in said and "EUR" not in said
+
+
 def test_an_empty_run_says_so(mira: Client) -> None:
     run = cast.run_of(size=0, status="finished", finished_at=clock.now(), waves=[])
     said = text(mira, url(run))

@@ -19,10 +19,10 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """`cells`: (people, share, interval) of what was delivered, opened, clicked."""
+    """`cells`: (name, people, share, interval) of what was delivered, opened, clicked."""
 
     result: VariantResult
-    cells: tuple[tuple[int, str, str], ...]
+    cells: tuple[tuple[str, int, str, str], ...]
     opt_outs: str
 
 
@@ -84,12 +84,12 @@ def shown(one: VariantResult) -> Shown:
     return Shown(one, cells, "-" if rate is None else f"{rate:.1f}")
 
 
-def _cell(totals: Totals, name: str) -> tuple[int, str, str]:
+def _cell(totals: Totals, name: str) -> tuple[str, int, str, str]:
     share, span = totals.share(name), totals.interval(name)
-    count: int = getattr(totals, name)
+    called, count = name.capitalize(), getattr(totals, name)
     if share is None or span is None:
-        return count, "", ""
-    return count, f"{share:.1%}", f"{span.low * 100:.1f} to {span.high:.1%}"
+        return called, count, "", ""
+    return called, count, f"{share:.1%}", f"{span.low * 100:.1f} to {span.high:.1%}"
 
 
 def _of_sent(name: str, totals: Totals, what: str, tone: str = "") -> Figure:

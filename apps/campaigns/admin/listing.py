@@ -31,6 +31,7 @@ from apps.core import clock
 from apps.core.admin_bases import ModelAdmin, display, operator
 from apps.core.admin_trail import DONE
 from apps.core.types import Tenant
+from apps.schedules.timing import wall_of
 from apps.tenants.selectors import tenant_by_id
 from apps.tenants.tenant_filter import TenantColumn, TenantFilter, seen_tenants
 
@@ -107,9 +108,13 @@ class CampaignAdmin(TenantColumn, Parts, Reviewing, Deeds, ModelAdmin):
     def when(self, row: Any) -> SafeString | str:
         if row.status == CampaignStatus.SCHEDULED and row.next_fire_at:
             at = row.next_fire_at
-            return format_html(
+            time = format_html(
                 '<time class="n-time" data-moment datetime="{}">{}</time>', at.isoformat(), f"{at:%d %b %H:%M} UTC"
             )
+            if not (row.next_wall and schedule_words.is_on_every_clock(row.schedule or {})):
+                return time
+            said = f"{schedule_words.wall(wall_of(row.next_wall))} on everybody's own clock"
+            return format_html('<span class="n-clip">{}<br><small class="n-dim">from {} on</small></span>', said, time)
         return format_html('<span class="n-clip">{}</span>', schedule_words.when(row.schedule or {}))
 
     @display(description="Progress")

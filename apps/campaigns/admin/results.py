@@ -14,6 +14,7 @@ from apps.campaigns.models import Policy
 from apps.campaigns.progress import TROUBLE
 from apps.core import clock
 from apps.core.admin_bases import display
+from apps.core.enums import KeyMode
 from apps.ledger.run_results import LOOKED_AT, Wanted, how_many, who
 from apps.tenants import auditing
 
@@ -75,6 +76,7 @@ class Results:
         expected = run.estimate or {}
         context = {
             **self._framed(request, run),
+            "is_test": run.definition.get("mode") == KeyMode.TEST,
             "cost": cost,
             "lines": [(line, money.span(line.low, line.high, cost.currency)) for line in cost.lines[:20]],
             "expected": money.span(expected["low"], expected["high"], expected.get("currency", cost.currency))
