@@ -57,26 +57,32 @@ def reaching(
         ranks[channel] = f"rank_{place}"
         parameters[f"reach_{ranks[channel]}"] = _ranks(words, event_type, category, channel)
     return Reaching(
-        joins=_ADDRESSES.format(columns=_address_columns(channels)) + _choices(ranks),
-        has_address={c: _of_addresses(c, "has") for c in channels},
+        joins=_addresses(channels) + _choices(ranks),
+        has_address={c: _has_address(c) for c in channels},
         is_allowed={
             c: _allowed(ranks[c], defaults, event_type, category, c) if is_bound[c] else "TRUE" for c in channels
         },
-        is_clear={c: _of_addresses(c, "clear") for c in channels},
+        is_clear={c: _is_clear(c) for c in channels},
         parameters=parameters,
     )
 
 
-# the sub-selects are grouped before they are joined, so that each is read once whatever the number of people
+# the sub-selects are grouped before they are joined, so that each is read once whatever the number of people; those of addresses each in
+# the order of an index, without the rows: few addresses are suppressed, so they are counted apart
 _ADDRESSES = """
 LEFT JOIN (
+    SELECT e.recipient_id, count(*) AS number FROM audience_endpoint e
+    WHERE e.tenant_id = %(reach_tenant)s AND e.channel = '{channel}' AND {usable}
+    GROUP BY e.recipient_id) reach_{channel} ON reach_{channel}.recipient_id = r.id"""
+_VETOED = """
+LEFT JOIN (
     SELECT e.recipient_id, {columns}
-    FROM audience_endpoint e LEFT JOIN preferences_suppression s
-        ON s.tenant_id = e.tenant_id AND s.channel = e.channel AND s.address_hash = e.address_hash
-    WHERE e.tenant_id = %(reach_tenant)s AND e.channel = ANY(%(reach_channels)s)
-        AND e.verified_at IS NOT NULL AND e.retired_at IS NULL
-        AND (%(among)s::uuid[] IS NULL OR e.recipient_id = ANY(%(among)s::uuid[]))
-    GROUP BY e.recipient_id) reach_at ON reach_at.recipient_id = r.id"""
+    FROM preferences_suppression s JOIN audience_endpoint e
+        ON e.tenant_id = s.tenant_id AND e.channel = s.channel AND e.address_hash = s.address_hash
+    WHERE s.tenant_id = %(reach_tenant)s AND s.channel = ANY(%(reach_channels)s) AND {usable}
+    GROUP BY e.recipient_id) reach_veto ON reach_veto.recipient_id = r.id"""
+_USABLE = """e.verified_at IS NOT NULL AND e.retired_at IS NULL
+        AND (%(among)s::uuid[] IS NULL OR e.recipient_id = ANY(%(among)s::uuid[]))"""
 _CHOICES = """
 LEFT JOIN (
     SELECT p.recipient_id, {columns}
@@ -85,16 +91,23 @@ LEFT JOIN (
     GROUP BY p.recipient_id) {name} ON {name}.recipient_id = r.id"""
 
 
-def _address_columns(channels: Sequence[Channel]) -> str:
-    each = [channel.value for channel in channels if channel != Channel.IN_APP]
-    columns = [
-        f"bool_or(e.channel = '{c}') AS has_{c}, bool_or(e.channel = '{c}' AND s.id IS NULL) AS clear_{c}" for c in each
-    ]
-    return ", ".join(columns) or "TRUE AS has_any"
+def _addresses(channels: Sequence[Channel]) -> str:
+    """One address is suppressed once: somebody has one that is not when fewer are than there are."""
+    if not (each := [channel.value for channel in channels if channel != Channel.IN_APP]):
+        return ""
+    counts = ", ".join(f"count(*) FILTER (WHERE e.channel = '{c}') AS {c}" for c in each)
+    joins = "".join(_ADDRESSES.format(channel=c, usable=_USABLE) for c in each)
+    return joins + _VETOED.format(columns=counts, usable=_USABLE)
 
 
-def _of_addresses(channel: Channel, what: str) -> str:
-    return "TRUE" if channel == Channel.IN_APP else f"coalesce(reach_at.{what}_{channel.value}, FALSE)"
+def _has_address(channel: Channel) -> str:
+    return "TRUE" if channel == Channel.IN_APP else f"reach_{channel.value}.number IS NOT NULL"
+
+
+def _is_clear(channel: Channel) -> str:
+    if channel == Channel.IN_APP:
+        return "TRUE"
+    return f"coalesce(reach_{channel.value}.number > coalesce(reach_veto.{channel.value}, 0), FALSE)"
 
 
 def _choices(ranks: Mapping[Channel, str]) -> str:

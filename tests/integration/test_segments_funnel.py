@@ -97,7 +97,7 @@ def test_it_asks_twice_whatever_the_number_of_people(monkeypatch: pytest.MonkeyP
 
 @pytest.fixture
 def late(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    def too_late(*_: Any) -> Any:
+    def too_late(*_: Any, **__: Any) -> Any:
         raise TookTooLong
 
     monkeypatch.setattr(counting, "ask_within", too_late)

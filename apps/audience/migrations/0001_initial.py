@@ -175,6 +175,10 @@ class Migration(migrations.Migration):
             model_name='endpoint',
             index=models.Index(fields=['tenant', 'address_hash'], name='endpoint_by_hash'),
         ),
+        migrations.AddIndex(
+            model_name='endpoint',
+            index=models.Index(condition=models.Q(('retired_at', None)), fields=['tenant', 'channel', 'recipient'], include=('verified_at',), name='endpoint_in_use'),
+        ),
         migrations.AddConstraint(
             model_name='endpoint',
             constraint=models.UniqueConstraint(fields=('recipient', 'channel', 'address_hash'), name='endpoint_once'),

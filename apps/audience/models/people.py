@@ -53,7 +53,16 @@ class Endpoint(TenantTable):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["recipient", "channel", "address_hash"], name="endpoint_once")]
-        indexes = [models.Index(fields=["tenant", "address_hash"], name="endpoint_by_hash")]
+        indexes = [
+            models.Index(fields=["tenant", "address_hash"], name="endpoint_by_hash"),
+            # who has an address of a channel, in the order of people: counted without a look at the rows
+            models.Index(
+                fields=["tenant", "channel", "recipient"],
+                include=["verified_at"],
+                condition=models.Q(retired_at=None),
+                name="endpoint_in_use",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.masked
