@@ -1,13 +1,13 @@
 """Receipts, written: each once per (account, event id), in any order, against whatever state the delivery is in."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from apps.core import crypto, ids
-from apps.core.enums import MACHINE, Channel, DeliveryStatus, EventKind, Reason
+from apps.core.enums import MACHINE, Category, Channel, DeliveryStatus, EventKind, Reason
 from apps.core.rows import execute, fetch, recordset
 from apps.core.types import Receipt
 from apps.ledger.doubts import cancel_doubts
@@ -105,8 +105,8 @@ def apply_to_deliveries(fresh: Sequence[tuple[str, Receipt, UUID]]) -> list[Appl
     rows = {
         row[0]: row
         for row in fetch(
-            """SELECT id, status, tenant_id, recipient_id, notification_id, endpoint_id, channel FROM ledger_delivery
-            WHERE id = ANY(%(ids)s) ORDER BY id FOR UPDATE""",
+            """SELECT id, status, tenant_id, recipient_id, notification_id, endpoint_id, channel, category
+            FROM ledger_delivery WHERE id = ANY(%(ids)s) ORDER BY id FOR UPDATE""",
             {"ids": list({delivery for _, _, delivery in fresh})},
         )
     }
@@ -117,17 +117,22 @@ def apply_to_deliveries(fresh: Sequence[tuple[str, Receipt, UUID]]) -> list[Appl
         _fold(change, receipt)
     execute(_ADVANCE, {"rows": recordset(changes.values()), "ids": list(changes)})
     execute(_NOTE, {"rows": recordset(_event_row(item, rows[item[2]]) for item in known)})
-    ended = _end_work({id_: rows[id_][1] for id_, change in changes.items() if rows[id_][1] != change["status"]})
+    ended = _end_work([rows[id_] for id_, change in changes.items() if rows[id_][1] != change["status"]])
     return [_applied(source, receipt, rows[delivery], delivery in ended) for source, receipt, delivery in known]
 
 
-def _end_work(before: Mapping[UUID, str]) -> set[UUID]:
-    """What was planned for deliveries that were in that status until now: a second try would be a second message."""
-    doubted = {id_ for id_, status in before.items() if status == DeliveryStatus.UNKNOWN}
+def _end_work(before: Iterable[tuple[Any, ...]]) -> set[UUID]:
+    """What was planned for deliveries that have just left the status of these rows: a second try would be a second message."""
+    doubted: set[UUID] = set()
+    waiting: dict[Category, list[UUID]] = {}
+    for id_, status, *_, lane in before:
+        if status == DeliveryStatus.UNKNOWN:
+            doubted.add(id_)
+        elif status in WAITING:
+            waiting.setdefault(Category(lane), []).append(id_)
     if doubted:
         cancel_doubts(deliveries=sorted(doubted))
-    waiting = [id_ for id_, status in before.items() if status in WAITING]
-    return doubted | (remove_settled(sorted(waiting)) if waiting else set())
+    return doubted.union(*(remove_settled(lane, ids) for lane, ids in waiting.items()))
 
 
 def _fold(change: dict[str, Any], receipt: Receipt) -> None:
@@ -180,7 +185,7 @@ def _event_row(item: tuple[str, Receipt, UUID], row: tuple[Any, ...]) -> dict[st
 
 
 def _applied(source: str, receipt: Receipt, row: tuple[Any, ...], ended_work: bool) -> Applied:
-    delivery, _, tenant, recipient, notification, endpoint, channel = row
+    delivery, _, tenant, recipient, notification, endpoint, channel, _ = row
     return Applied(
         source,
         receipt.at,

@@ -165,16 +165,15 @@ def remove(works: Sequence[Work]) -> set[UUID]:
     return {row[0] for row in rows}
 
 
-def remove_settled(deliveries: Sequence[UUID]) -> set[UUID]:
+def remove_settled(lane: Category, deliveries: Sequence[UUID]) -> set[UUID]:
     """Sends of deliveries that came to their end otherwise, in the transaction that wrote it; those whose work is gone now. What somebody
     else is writing at this moment is passed over: whoever claims it next finds it settled."""
     rows = fetch(
-        f"""DELETE FROM ledger_work_item w USING (
-            SELECT w.lane, w.id FROM ledger_delivery d JOIN ledger_work_item w ON w.lane = d.category AND w.id = d.id
-            WHERE d.id = ANY(%(ids)s) AND w.id = ANY(%(ids)s) AND w.kind = 'send' AND w.phase < {CALLING}
-            ORDER BY w.id FOR UPDATE OF w SKIP LOCKED) s
-        WHERE w.lane = s.lane AND w.id = s.id RETURNING w.id""",
-        {"ids": list(deliveries)},
+        f"""DELETE FROM ledger_work_item w WHERE w.lane = %(lane)s AND w.id = ANY(ARRAY(
+            SELECT id FROM ledger_work_item
+            WHERE lane = %(lane)s AND id = ANY(%(ids)s) AND kind = 'send' AND phase < {CALLING} FOR UPDATE SKIP LOCKED))
+        RETURNING w.id""",
+        {"lane": lane.value, "ids": list(deliveries)},
     )
     return {row[0] for row in rows}
 

@@ -196,7 +196,7 @@ def test_what_an_operator_tries_again_is_settled_by_an_old_receipt(carrier: Carr
 
 
 @pytest.mark.parametrize("count", [1, 10, 1_000])
-def test_a_batch_of_receipts_takes_the_work_in_one_statement(
+def test_a_batch_of_receipts_takes_the_work_of_a_lane_in_one_statement(
     carrier: Carrier, count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     carrier.says = [BUSY]
@@ -210,7 +210,7 @@ def test_a_batch_of_receipts_takes_the_work_in_one_statement(
     removed: list[int] = []
     statements: list[str] = []
     real, fetch = work.remove_settled, work.fetch
-    monkeypatch.setattr(receipts, "remove_settled", lambda ids: (found := real(ids), removed.append(len(found)))[0])
+    monkeypatch.setattr(receipts, "remove_settled", lambda *of: (found := real(*of), removed.append(len(found)))[0])
     monkeypatch.setattr(work, "fetch", lambda sql, of: (statements.append(sql), fetch(sql, of))[1])
     assert [one.ended_work for one in record([("sandbox-email", one) for one in news]).applied] == [True] * count
     assert (removed, len(statements), left()) == ([count], 1, [])
