@@ -13,7 +13,8 @@ from apps.campaigns import checking
 from apps.campaigns.approving import BROKEN_GLASS, Considered, break_glass, check_at_launch, considered, definition_of
 from apps.campaigns.budgeting import policy_of
 from apps.campaigns.checking import Finding
-from apps.campaigns.launching import launch
+from apps.campaigns.holding import held_run, lacking
+from apps.campaigns.launching import launch, resume
 from apps.campaigns.models import Campaign, Variant
 from apps.core import ids
 from apps.core.problem_codes import Code
@@ -52,6 +53,24 @@ def launch_by_person(
         launch(campaign_id=campaign_id, tenant_id=tenant.id, by=actor.name, now=now)
         said = f"Launched without an approval: {comment}" if is_broken else "Launched."
         _record(actor, seen.row, BROKEN_GLASS if is_broken else "launch", said)
+
+
+def resume_unapproved(*, tenant: Tenant, campaign_id: UUID, actor: Actor, comment: str, now: datetime) -> None:
+    """Breaks the glass for a run that outgrew what was approved; the campaign's next run is looked at anew. Who may is the door's question.
+
+    Raises Problem: not_found, campaign_state (no approval is lacking), missing_field (why it cannot wait for one).
+    """
+    with transaction.atomic():
+        row = Campaign.objects.of(tenant).select_for_update(no_key=True).filter(id=campaign_id).first()
+        if row is None:
+            raise Problem(Code.NOT_FOUND, "There is no such campaign.")
+        run = held_run(row)
+        if run is None or not lacking(run):
+            raise Problem(Code.CAMPAIGN_STATE, "It lacks no approval.")
+        seen = considered(tenant, campaign_id, now)
+        break_glass(tenant=tenant, seen=seen, by=actor.name, comment=comment, now=now, did="went on with")
+        resume(campaign_id=campaign_id, tenant_id=tenant.id, by=actor.name, breaks_glass=True)
+        _record(actor, row, BROKEN_GLASS, f"Went on without an approval: {comment}")
 
 
 def launch_by_key(*, tenant: Tenant, campaign_id: UUID, actor: Actor, now: datetime) -> None:

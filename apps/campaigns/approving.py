@@ -2,7 +2,8 @@
 
 Above the policy's number of people or cost somebody else has to look at it: nobody who changed it since the last approval. What was agreed
 to is kept as it was (`snapshot`); it is void when anything of it changed, or when the people or the cost grew by more than the policy
-allows. Breaking the glass is a decision too: it is kept, audited and told to operators.
+allows. A run that has outgrown it when its time comes is held: nobody gets it until somebody agreed to what it is now. Breaking the glass
+is a decision too: it is kept, audited and told to operators.
 """
 
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from apps.campaigns import money
 from apps.campaigns.budgeting import policy_of
 from apps.campaigns.costing import Estimate, estimate
 from apps.campaigns.definitions import digest, snapshot
+from apps.campaigns.holding import check_unasked, grown, held_run
 from apps.campaigns.lifecycle import CampaignStatus, Command, after
 from apps.campaigns.models import Approval, Campaign, Policy, Variant
 from apps.campaigns.models.agreements import Decision
@@ -43,11 +45,18 @@ class Considered:
 
 
 def considered(tenant: Tenant, campaign_id: UUID, now: datetime) -> Considered:
-    """Counts its audience: seconds for a million. Raises Problem: not_found, and what is wrong with the audience's rules."""
+    """Counts its audience: seconds for a million. Of one whose run is held: what that run is. Raises Problem: not_found, and what is wrong
+    with the audience's rules."""
     row = Campaign.objects.of(tenant).filter(id=campaign_id).first()
     if row is None:
         raise Problem(Code.NOT_FOUND, "There is no such campaign.")
     policy = policy_of(tenant.id)
+    if (run := held_run(row)) is not None:
+        cost = run.estimate or {}
+        known = Estimate(
+            run.audience_size or 0, cost.get("low", 0), cost.get("high", 0), cost.get("currency", policy.currency), ()
+        )
+        return Considered(row, row.launched, known, policy)
     definition = definition_of(row)
     if not (row.audience or {}).get("include"):
         nothing = Estimate(0, 0, 0, policy.currency, ())
@@ -87,12 +96,18 @@ def last_approved(tenant_id: UUID, campaign_id: UUID, *, before: UUID | None = N
 
 
 def ask(*, tenant: Tenant, campaign_id: UUID, by: str, note: str, now: datetime) -> UUID:
-    """The campaign waits in review; nobody changes it meanwhile. Raises Problem: not_found, campaign_state, stale_version."""
+    """The campaign waits in review; nobody changes it meanwhile. One whose run is held stays paused. Raises Problem: not_found,
+    campaign_state, stale_version."""
     seen = considered(tenant, campaign_id, now)
     with transaction.atomic():
         row = _locked(tenant, campaign_id, seen)
-        _move(row, Command.SUBMIT)
-        row.save(update_fields=["status", "updated_at"])
+        run = held_run(row)
+        if run is None:
+            _move(row, Command.SUBMIT)
+            row.save(update_fields=["status", "updated_at"])
+        else:
+            note = note or run.pause_detail
+            check_unasked(run)
         made = Approval.objects.create(**_looked_at(seen, asked_by=by[:150], note=note[:500]))
     return UUID(str(made.id))
 
@@ -112,12 +127,14 @@ def decide(*, tenant: Tenant, approval_id: UUID, by: str, approves: bool, commen
             raise Problem(Code.CONFLICT, f"That was decided before. {Decision(approval.decision).sentence}")
         if by in authors_of(row, approval):
             raise Problem(Code.OWN_WORK, "You wrote this, or asked for its approval: somebody else has to decide.")
-        is_same = digest(definition_of(row)) == approval.digest
+        is_held = held_run(row) is not None
+        is_same = digest(row.launched if is_held else definition_of(row)) == approval.digest
         if approves and not is_same:
             _void(approval, "It was changed after the approval was asked for.")
             _move(row, Command.RETURN)
         else:
-            _move(row, Command.APPROVE if approves else Command.RETURN)
+            if not is_held:
+                _move(row, Command.APPROVE if approves else Command.RETURN)
             approval.decision = Decision.APPROVED if approves else Decision.RETURNED
             approval.decided_by, approval.decided_at, approval.comment = by[:150], now, comment.strip()[:500]
             approval.save()
@@ -141,45 +158,33 @@ def check_at_launch(tenant: Tenant, seen: Considered) -> str:
         if reason:
             raise Problem(Code.APPROVAL_NEEDED, reason)
         return ""
-    grown = outgrown(approval, seen)
-    if not grown:
+    why = outgrown(approval, seen)
+    if not why:
         return reason
     with transaction.atomic():
         row = Campaign.objects.of(tenant).select_for_update(no_key=True).get(id=seen.row.id)
+        # what was launched already is held to its approval when its time comes
         if row.status == CampaignStatus.APPROVED:
             row.status = CampaignStatus.DRAFT
             row.save(update_fields=["status", "updated_at"])
-        _void(approval, grown)
-    raise Problem(Code.APPROVAL_VOID, grown)
+            _void(approval, why)
+    raise Problem(Code.APPROVAL_VOID, why)
 
 
 def outgrown(approval: Approval, seen: Considered) -> str:
     """Why it does not hold any more; empty: it does."""
     if approval.digest != seen.digest:
         return "The campaign, or a version of its templates, is not the one that was approved."
-    return _grown(approval, seen.policy, seen.estimate.people, seen.estimate.high)
+    return grown(approval, seen.policy, seen.estimate.people, seen.estimate.high)
 
 
-def outgrown_at_fire(run: Any) -> str:
-    """Why a run whose people are counted is not what was approved; empty: it is, or nobody had to approve it."""
-    approval = standing(run.tenant_id, run.campaign_id)
-    if approval is None or approval.decision != Decision.APPROVED:
-        return ""
-    return _grown(approval, policy_of(run.tenant_id), run.audience_size or 0, run.estimate.get("high", 0))
+def break_glass(
+    *, tenant: Tenant, seen: Considered, by: str, comment: str, now: datetime, did: str = "launched"
+) -> UUID:
+    """In the transaction of what is `did`. What was asked for is void: nobody waits for it any more. Who may is the door's question.
 
-
-def _grown(approval: Approval, policy: Policy, people: int, cost_high: int) -> str:
-    most = policy.growth_percent
-    if people * 100 > approval.people * (100 + most):
-        return f"{people:,} people are meant now; {approval.people:,} were approved, and {most} % more are allowed."
-    if cost_high * 100 > approval.cost_high * (100 + most):
-        now, then = (money.words(micros, policy.currency) for micros in (cost_high, approval.cost_high))
-        return f"It may cost {now} now; {then} were approved, and {most} % more are allowed."
-    return ""
-
-
-def break_glass(*, tenant: Tenant, seen: Considered, by: str, comment: str, now: datetime) -> UUID:
-    """In the transaction of the launch. Who may is the door's question. Raises Problem: missing_field."""
+    Raises Problem: missing_field.
+    """
     if not comment.strip():
         raise Problem(Code.MISSING_FIELD, "Say why it cannot wait for an approval.", pointer="/comment")
     made = Approval.objects.create(
@@ -192,7 +197,9 @@ def break_glass(*, tenant: Tenant, seen: Considered, by: str, comment: str, now:
             comment=comment.strip()[:500],
         )
     )
-    text = f"{by} launched {seen.row.name} without the approval that it needs: {comment.strip()}"
+    asked = Approval.objects.of(tenant).filter(campaign_id=seen.row.id, decision=Decision.ASKED)
+    asked.update(decision=Decision.VOID, comment="It was not waited for.")
+    text = f"{by} {did} {seen.row.name} without the approval that it needs: {comment.strip()}"
     raise_alert(kind=BROKEN_GLASS, subject=ids.show(ids.CAMPAIGN, seen.row.id), text=text)
     return UUID(str(made.id))
 

@@ -8,8 +8,10 @@ from uuid import UUID
 from django.db import transaction
 
 from apps.campaigns.definitions import snapshot
+from apps.campaigns.holding import check_held
 from apps.campaigns.lifecycle import OPEN_RUNS, CampaignStatus, Command, RunStatus, after
-from apps.campaigns.models import Campaign, Run, Variant
+from apps.campaigns.models import Approval, Campaign, Run, Variant
+from apps.campaigns.models.agreements import Decision
 from apps.campaigns.scheduling import next_occurrence, plan_of
 from apps.core import clock
 from apps.core.enums import Category, Reason
@@ -86,14 +88,19 @@ def pause(
     return _afoot(run)
 
 
-def resume(*, campaign_id: UUID, tenant_id: UUID, by: str) -> None:
-    """Raises Problem: not_found, campaign_state."""
+def resume(*, campaign_id: UUID, tenant_id: UUID, by: str, breaks_glass: bool = False) -> None:
+    """`breaks_glass`: though the run outgrew what was approved, and somebody answers for that (agreeing.py).
+
+    Raises Problem: not_found, campaign_state, approval_void.
+    """
     with transaction.atomic():
         campaign = _locked(campaign_id, tenant_id)
         _move(campaign, Command.RESUME)
         run = _open_run(campaign)
         if run is None:
             campaign.status = CampaignStatus.SCHEDULED
+        elif not breaks_glass:
+            check_held(run)
         campaign.save(update_fields=["status", "updated_at"])
         queues = {QUEUE}
         if run is not None:
@@ -114,6 +121,8 @@ def cancel(*, campaign_id: UUID, tenant_id: UUID, by: str, now: datetime | None 
         _move(campaign, Command.CANCEL)
         campaign.next_fire_at = None
         campaign.save(update_fields=["status", "next_fire_at", "updated_at"])
+        waiting = Approval.objects.of(tenant_id).filter(campaign_id=campaign_id, decision=Decision.ASKED)
+        waiting.update(decision=Decision.VOID, comment="It was cancelled.")
         run = _open_run(campaign)
         if run is not None:
             run.status, run.paused_by, run.finished_at = RunStatus.CANCELLED, by[:150], now or clock.now()

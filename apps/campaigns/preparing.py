@@ -12,8 +12,8 @@ from django.db import transaction
 from apps.audience.segments.asking import ask
 from apps.audience.segments.compiling import Condition, both, condition_of, without
 from apps.audience.segments.freezing import freeze, frozen
-from apps.campaigns.approving import outgrown_at_fire
 from apps.campaigns.costing import estimate_of_run
+from apps.campaigns.holding import HELD, outgrown_at_fire
 from apps.campaigns.lifecycle import CampaignStatus, RunStatus, WaveKind
 from apps.campaigns.models import Campaign, Run, Wave
 from apps.campaigns.naming import put_on_list
@@ -122,7 +122,7 @@ def _hold(run: Any, why: str, now: datetime) -> list[str]:
     campaign.status = CampaignStatus.PAUSED
     campaign.save(update_fields=["status", "updated_at"])
     run.status, run.paused_from, run.paused_by, run.paused_at = RunStatus.PAUSED, RunStatus.RUNNING, "approval", now
-    run.pause_reason, run.pause_detail = "approval_void", why[:500]
+    run.pause_reason, run.pause_detail = HELD, why[:500]
     return ["paused_from", "paused_by", "paused_at", "pause_reason", "pause_detail"]
 
 

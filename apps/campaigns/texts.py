@@ -50,12 +50,19 @@ class StandIn:
     default: str | None
 
 
-def texts_of(tenant: Tenant, variants: Iterable[Any]) -> dict[int, Texts]:
-    """By position; without those that have no template or no content. A few queries for each variant."""
+def texts_of(
+    tenant: Tenant, variants: Iterable[Any], pinned: Mapping[tuple[int, str], int] | None = None
+) -> dict[int, Texts]:
+    """By position; without those that have no template or no content. `pinned`: versions by position and template key, instead of what is
+    current. A few queries for each variant."""
     found = {}
     for variant in variants:
         row = templates.template_by_key(tenant, variant.template_key) if variant.template_key else None
-        version = version_of(tenant, row) if row is not None else None
+        number = (pinned or {}).get((variant.position, variant.template_key))
+        if row is not None and number is not None:
+            version = templates.version_by_number(tenant, row.id, number)
+        else:
+            version = version_of(tenant, row) if row is not None else None
         if row is None or version is None:
             continue
         draft = templates.draft(tenant, row.id) if version.published_at else None

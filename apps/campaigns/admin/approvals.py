@@ -166,7 +166,9 @@ def _previews(tenant: Tenant, approval: Any) -> list[dict[str, Any]]:
     """Of every variant, channel and language, with the sample and the campaign's own values."""
     variants = Variant.objects.of(tenant).filter(campaign_id=approval.campaign_id).order_by("position")
     found: list[dict[str, Any]] = []
-    for one in texts.texts_of(tenant, variants).values():
+    said = approval.snapshot.get("variants") or ()
+    pinned = {(one["position"], one["template_key"]): one["version"] for one in said if one.get("version")}
+    for one in texts.texts_of(tenant, variants, pinned).values():
         for channel in approval.snapshot.get("channels") or ():
             found += [_preview(tenant, approval, one, channel, locale) for locale in one.locales(channel)]
     return found[:MOST_PREVIEWS]

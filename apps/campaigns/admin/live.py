@@ -1,6 +1,5 @@
 """A run while it goes: how far it is, and the buttons that stop it, let it go on and slow it down."""
 
-from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -10,26 +9,26 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 
-from apps.campaigns import launching, pacing, progress
+from apps.campaigns import pacing, progress
 from apps.campaigns.admin.choosing import Choosing
 from apps.campaigns.admin.results import PEOPLE, Results
+from apps.campaigns.admin.run_deeds import DEEDS, NAME, QUESTIONS, held_of, page_of
 from apps.campaigns.braking import BY
 from apps.campaigns.lifecycle import OPEN_RUNS, RunStatus
 from apps.campaigns.models import Run
 from apps.core import clock
-from apps.core.admin_asking import Question, ask
-from apps.core.admin_bases import ModelAdmin, ReadOnly, display, door, moment, operator
+from apps.core.admin_asking import ask
+from apps.core.admin_bases import ModelAdmin, ReadOnly, display, door, moment
 from apps.core.admin_filters import one_of
-from apps.core.problem_codes import Code
+from apps.core.admin_trail import DONE
 from apps.core.problems import Problem
+from apps.tenants import auditing
 from apps.tenants.tenant_filter import TenantColumn, TenantFilter
 
-VIEW, OPERATE = "campaigns.view_campaign", "campaigns.operate_campaign"
-NAME = "campaigns_run"
+VIEW, OPERATE, GLASS = "campaigns.view_campaign", "campaigns.operate_campaign", "campaigns.break_glass"
 MOST_WAVES = 60
-MOST_THROTTLE = 10_000_000
 TONES = {
     **dict.fromkeys(("running", "sending", "preparing", "testing"), "info"),
     "finished": "success",
@@ -112,7 +111,7 @@ class RunAdmin(TenantColumn, Results, Choosing, ReadOnly, ModelAdmin):
 
     def operate_view(self, request: HttpRequest, object_id: UUID, what: str) -> HttpResponse:
         run = self.seen(request, object_id)
-        if not request.user.has_perm(OPERATE):
+        if not request.user.has_perm(GLASS if what == "break" else OPERATE):
             raise PermissionDenied
         deed = DEEDS.get(what)
         if deed is None or run.status not in OPEN_RUNS:
@@ -121,15 +120,19 @@ class RunAdmin(TenantColumn, Results, Choosing, ReadOnly, ModelAdmin):
             )
             return HttpResponseRedirect(page_of(run.id))
         if request.method != "POST":
-            question = QUESTIONS[what](run)
-            return ask(request, question, model=Run)
+            question = QUESTIONS.get(what)
+            return ask(request, question(run), model=Run) if question else HttpResponseRedirect(page_of(run.id))
         try:
-            done = deed(run, operator(request), request.POST)
+            done = deed(run, auditing.staff(request.user), request.POST)
         except Problem as problem:
             messages.warning(request, problem.detail)
+            return HttpResponseRedirect(page_of(run.id))
+        if what == "break":
+            # it stands in the log as what it is
+            request.META[DONE] = True
         else:
             self.log_change(request, run, done)
-            messages.success(request, done)
+        messages.success(request, done)
         return HttpResponseRedirect(page_of(run.id))
 
     def seen(self, request: HttpRequest, object_id: Any) -> Any:
@@ -155,7 +158,9 @@ class RunAdmin(TenantColumn, Results, Choosing, ReadOnly, ModelAdmin):
             "tab": tab,
             "is_open": run.status in OPEN_RUNS,
             "is_braked": run.status == RunStatus.PAUSED and run.paused_by == BY,
+            "held": held_of(run),
             "may_operate": request.user.has_perm(OPERATE),
+            "may_break": request.user.has_perm(GLASS),
             "may_see_people": request.user.has_perm(PEOPLE),
             "may_see_stories": request.user.has_perm("ledger.view_notification"),
         }
@@ -182,10 +187,6 @@ class RunAdmin(TenantColumn, Results, Choosing, ReadOnly, ModelAdmin):
         return f"{run.audience_size:,}" if run.audience_size is not None else "counting"
 
 
-def page_of(run_id: Any) -> str:
-    return reverse(f"admin:{NAME}_change", args=[run_id])
-
-
 def sentence(run: Any, found: progress.Progress) -> str:
     """Where it stands, in words."""
     done = f"{found.done:,} of {found.audience:,} people done"
@@ -200,71 +201,3 @@ def sentence(run: Any, found: progress.Progress) -> str:
         return f"{RunStatus(run.status).sentence} {done}."
     speed = f", {found.rate * 60:,.0f} a minute" if found.rate else ""
     return f"{done}{speed}."
-
-
-Said = Any
-
-
-def _pause(run: Any, by: str, said: Said) -> str:
-    halted = launching.pause(
-        campaign_id=run.campaign_id, tenant_id=run.tenant_id, by=by, detail=str(said.get("detail", ""))[:500]
-    )
-    flying = halted.in_flight + halted.taken
-    return f"Paused: {flying:,} in flight, which nobody can call back; {halted.waiting:,} waiting."
-
-
-def _resume(run: Any, by: str, said: Said) -> str:
-    launching.resume(campaign_id=run.campaign_id, tenant_id=run.tenant_id, by=by)
-    return "It goes on."
-
-
-def _cancel(run: Any, by: str, said: Said) -> str:
-    halted = launching.cancel(campaign_id=run.campaign_id, tenant_id=run.tenant_id, by=by)
-    return f"Cancelled: {halted.in_flight + halted.taken:,} were in flight; the rest is never sent."
-
-
-def _throttle(run: Any, by: str, said: Said) -> str:
-    text = str(said.get("per_minute", "")).strip() or "0"
-    if not (text.isascii() and text.isdigit() and int(text) <= MOST_THROTTLE):
-        detail = f"People a minute: a whole number up to {MOST_THROTTLE:,}; 0 is as fast as it goes."
-        raise Problem(Code.OUT_OF_RANGE, detail)
-    launching.set_throttle(campaign_id=run.campaign_id, tenant_id=run.tenant_id, per_minute=int(text))
-    return f"From the next page on: {int(text):,} people a minute." if int(text) else "It goes as fast as it can."
-
-
-DEEDS: dict[str, Callable[[Any, str, Said], str]] = {
-    "pause": _pause,
-    "resume": _resume,
-    "cancel": _cancel,
-    "throttle": _throttle,
-}
-QUESTIONS: dict[str, Callable[[Any], Question]] = {
-    "pause": lambda run: Question(
-        f"Pause {run.campaign.name}",
-        "Nothing more is sent until somebody resumes it. What providers have already cannot be called back.",
-        "Pause it",
-        page_of(run.id),
-    ),
-    "resume": lambda run: Question(
-        f"Resume {run.campaign.name}",
-        f"{run.pause_detail} It goes on with everybody who has not got it yet. It stops by itself again only for what comes after this."
-        if run.paused_by == BY
-        else "It goes on with everybody who has not got it yet.",
-        "Resume it",
-        page_of(run.id),
-        is_dangerous=run.paused_by == BY,
-    ),
-    "cancel": lambda run: Question(
-        f"Cancel the rest of {run.campaign.name}",
-        "Whoever has not got it yet never will. What was sent stays sent. This cannot be undone.",
-        "Cancel the rest",
-        page_of(run.id),
-        is_dangerous=True,
-    ),
-    "throttle": lambda run: Question(
-        f"As fast as it goes: {run.campaign.name}",
-        "Nothing holds it back any more but the providers' own limits.",
-        "Take the throttle off",
-        page_of(run.id),
-    ),
-}

@@ -68,6 +68,8 @@ class CampaignResume(APIView):
     @extend_schema(
         operation_id="resume_campaign",
         summary="Resume a campaign",
+        description="A run that had outgrown what was approved when its time came answers `approval_void` until somebody approves what"
+        " it is now: ask with `submit`.",
         tags=TAGS,
         parameters=[ID],
         request=None,
@@ -154,7 +156,8 @@ class CampaignSubmit(APIView):
     @extend_schema(
         operation_id="submit_campaign",
         summary="Ask for an approval",
-        description="It waits in review for somebody to approve it in the admin; nobody changes it meanwhile. Counts the audience.",
+        description="It waits in review for somebody to approve it in the admin; nobody changes it meanwhile. Counts the audience."
+        " Of a campaign that was paused because it had outgrown what was approved: for the run as it is; it stays paused.",
         tags=TAGS,
         parameters=[ID],
         request=SubmitBody,
