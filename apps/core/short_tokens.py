@@ -17,7 +17,7 @@ MAC_BYTES = 16
 
 def sign(purpose: str, payload: bytes) -> str:
     """Letters, digits, `-` and `_` only."""
-    return _written(payload + _mac(purpose, payload, settings.SECRET_KEY))
+    return _signed(purpose, payload, settings.SECRET_KEY)
 
 
 def read(purpose: str, token: str) -> bytes | None:
@@ -31,6 +31,12 @@ def read(purpose: str, token: str) -> bytes | None:
         return None
     keys = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
     return payload if any(hmac.compare_digest(mac, _mac(purpose, payload, key)) for key in keys) else None
+
+
+# a mail names the same link in its text and in its header
+@lru_cache(1024)
+def _signed(purpose: str, payload: bytes, key: str) -> str:
+    return _written(payload + _mac(purpose, payload, key))
 
 
 def _written(raw: bytes) -> str:

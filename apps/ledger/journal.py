@@ -128,7 +128,7 @@ def _messages(rows: list[tuple[Any, ...]]) -> list[Message]:
                 DeliveryStatus(status),
                 Reason(reason) if reason else None,
                 Reason(bypassed) if bypassed else None,
-                msgspec.json.decode(because) if because else {},
+                because or {},
                 into,
                 at,
             )

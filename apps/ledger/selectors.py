@@ -19,7 +19,7 @@ from apps.core.enums import (
     Priority,
     WorkPhase,
 )
-from apps.core.rows import fetch
+from apps.core.rows import fetch, uuids
 from apps.core.types import NotificationFacts
 from apps.ledger.broadcasts import Broadcast, broadcasts
 from apps.ledger.fallbacks import waiting_turns
@@ -37,7 +37,7 @@ _BROADCAST = 15
 
 def notifications(ids: Sequence[UUID]) -> dict[UUID, NotificationFacts]:
     """One query, and one more where there are some of campaigns. `data` and `content` are empty where they were erased."""
-    rows = fetch(f"SELECT {_FACTS} FROM ledger_notification WHERE id = ANY(%(ids)s)", {"ids": list(ids)})
+    rows = fetch(f"SELECT {_FACTS} FROM ledger_notification WHERE id = ANY(%(ids)s)", {"ids": uuids(ids)})
     shared = broadcasts({row[_BROADCAST] for row in rows if row[_BROADCAST]})
     return {row[0]: _facts(row, shared.get(row[_BROADCAST])) for row in rows}
 
@@ -122,7 +122,7 @@ def gated(ids: Sequence[UUID]) -> dict[UUID, Gated]:
     rows = fetch(
         """SELECT id, endpoint_id, CASE WHEN status = 'held' THEN reason ELSE '' END, bypassed, status = ANY(%(settled)s)
         FROM ledger_delivery WHERE id = ANY(%(ids)s)""",
-        {"ids": list(ids), "settled": [status.value for status in SETTLED]},
+        {"ids": uuids(ids), "settled": [status.value for status in SETTLED]},
     )
     return {id_: Gated(*row) for id_, *row in rows}
 

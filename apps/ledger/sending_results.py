@@ -16,7 +16,7 @@ import msgspec
 from psycopg.types.json import Jsonb
 
 from apps.core.enums import DeliveryStatus, Reason, WorkKind
-from apps.core.rows import atomic, execute, fetch, recordset
+from apps.core.rows import atomic, execute, fetch, recordset, uuids
 from apps.core.types import Outcome, Rendered, Work
 from apps.ledger.doubts import lock_unknown, note_resent
 from apps.ledger.lifecycle import BEFORE
@@ -106,7 +106,7 @@ def _intend(intents: Sequence[Intent], lease: timedelta) -> set[UUID]:
     parameters = {
         "rows": recordset(rows),
         "lane": intents[0].work.lane.value,
-        "ids": [i.work.id for i in intents],
+        "ids": uuids([i.work.id for i in intents]),
         "tokens": Jsonb({str(i.work.id): i.work.lease_token for i in intents}),
         "attempts": Jsonb({str(i.work.id): str(i.attempt_id) for i in intents}),
         "lease": lease,
@@ -171,13 +171,13 @@ def settle(settlements: Sequence[Settlement]) -> set[UUID]:
     parameters = {
         "rows": recordset(map(_row, settlements)),
         "lane": settlements[0].work.lane.value,
-        "ids": [s.work.id for s in settlements],
+        "ids": uuids([s.work.id for s in settlements]),
         "tokens": Jsonb({str(s.work.id): s.work.lease_token for s in settlements}),
-        "gone": [s.work.id for s in settlements if s.again_in is None],
-        "back": [s.work.id for s in settlements if s.again_in is not None],
+        "gone": uuids([s.work.id for s in settlements if s.again_in is None]),
+        "back": uuids([s.work.id for s in settlements if s.again_in is not None]),
         "again": Jsonb({str(s.work.id): s.again_in.total_seconds() for s in settlements if s.again_in is not None}),
-        "burned": [s.work.id for s in settlements if s.is_burned],
-        "attempts": [s.attempt_id for s in settlements if s.attempt_id],
+        "burned": uuids([s.work.id for s in settlements if s.is_burned]),
+        "attempts": uuids([s.attempt_id for s in settlements if s.attempt_id]),
     }
     return {id_ for (id_,) in fetch(_SETTLE, parameters)}
 
