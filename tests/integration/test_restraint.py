@@ -1,5 +1,6 @@
 """Random choices, events, faults of providers and passing time, through the real pipeline: nobody gets by a channel what they do not want
-there at that moment, nothing comes in quiet hours, and whatever was accepted ends with a send or with a reason.
+there at that moment, nothing comes in quiet hours, nothing is sent of which a receipt has told the end, and whatever was accepted ends with
+a send or with a reason.
 
 RESTRAINT_RUNS=200 looks longer, and elsewhere each time. Otherwise what is drawn depends on the modules that are loaded: what the whole
 suite sees, `pytest tests -k whatever_happens` sees too, and this file alone does not.
@@ -18,12 +19,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from apps.core import clock, ids
-from apps.core.enums import Category, Channel, DigestFrequency, OutcomeKind
-from apps.core.types import Author, Change, Mute, OutboundMessage, Outcome, OwnQuietHours, QuietHours, Switch
+from apps.core.enums import Category, Channel, DigestFrequency, EventKind, OutcomeKind
+from apps.core.types import Author, Change, Mute, OutboundMessage, Outcome, OwnQuietHours, QuietHours, Receipt, Switch
 from apps.dispatch import draining
+from apps.dispatch.fallback import after_receipts
 from apps.events.models import EventType
 from apps.events.selectors import forget_cached as forget_event_types
-from apps.ledger.models import Bundle, Delivery, Notification, WorkItem
+from apps.ledger.models import Attempt, Bundle, Delivery, Notification, WorkItem
+from apps.ledger.receipts import record
 from apps.ledger.services import NothingToDoError, cancel_notification
 from apps.preferences.changing import change_choices
 from tests.integration.dispatch_cast import ACCEPTED, Carrier, endpoint, notify, person, tenant
@@ -34,9 +37,10 @@ from tests.integration.doubts_cast import ADDRESS, later
 RUNS = int(os.environ.get("RESTRAINT_RUNS", "0"))
 pytestmark = [pytest.mark.django_db, pytest.mark.timeout(20 * RUNS or 120)]
 PUSH, EMAIL, SMS, IN_APP = Channel
+BUSY = Outcome(OutcomeKind.TRANSIENT, "503")
 SAYS = [
     ACCEPTED,
-    Outcome(OutcomeKind.TRANSIENT, "503"),
+    BUSY,
     Outcome(OutcomeKind.AMBIGUOUS, "read_timeout"),
     Outcome(OutcomeKind.REJECTED, "bad_request"),
 ]
@@ -46,6 +50,8 @@ KINDS: dict[str, dict[str, Any]] = {
     "post.shared": {"category": "social", "overflows": True},
     "offer": {"category": "marketing"},
 }
+NEWS = [EventKind.DELIVERED, EventKind.OPENED, EventKind.BOUNCED, EventKind.FAILED]
+TO_BE_SENT = {"queued", "held", "unknown"}
 ENDS = {"sent", "delivered", "skipped", "failed", "bounced", "expired", "cancelled", "unknown", "merged"}
 topics = st.sampled_from(["*", "post.*", "order.*", *KINDS, *(f"category:{c}" for c in Category)])
 channels = st.sampled_from([*(c.value for c in Channel), "*"])
@@ -153,6 +159,25 @@ class Restraint(RuleBasedStateMachine):
     def trouble(self, says: Outcome) -> None:
         self.carrier.says = [says]
 
+    @rule(which=st.integers(0, 30), kind=st.sampled_from(NEWS))
+    def hear(self, which: int, kind: EventKind) -> None:
+        """What a provider says later, whatever it answered."""
+        made = list(Attempt.objects.of(tenant()).exclude(account="inbox").order_by("id").values_list("account", "id"))
+        if made:
+            account, attempt = made[which % len(made)]
+            news = Receipt(f"{ids.new()}", kind, clock.now(), reference=ids.show(ids.ATTEMPT, attempt))
+            after_receipts(record([(account, news)]).applied)
+
+    @rule(kind=st.sampled_from(list(KINDS)), wish=st.sampled_from([PUSH, EMAIL, SMS]), news=st.sampled_from(NEWS))
+    def hear_of_what_is_tried_again(self, kind: str, wish: Channel, news: EventKind) -> None:
+        """The provider was busy, and has taken it all the same."""
+        self.ask(kind, {wish}, "p4", "dan")
+        self.trouble(BUSY)
+        draining.drain(f"route.{KINDS[kind]['category']}")
+        self.work(1)
+        self.hear(-1, news)
+        self.trouble(ACCEPTED)
+
     @rule(which=st.integers(0, 30))
     def cancel(self, which: int) -> None:
         if self.asked:
@@ -212,12 +237,13 @@ class Restraint(RuleBasedStateMachine):
     def objections(self, message: OutboundMessage) -> list[str]:
         delivery = Delivery.objects.all_tenants().get(id=ids.read(ids.DELIVERY, message.delivery))
         sent = Notification.objects.all_tenants().get(id=delivery.notification_id)
+        over = [] if delivery.status in TO_BE_SENT else [f"{delivery.status} already: by {delivery.channel}"]
         if sent.category == Category.CRITICAL:
-            return []
+            return over
         summed = Delivery.objects.all_tenants().filter(merged_into=sent.id).values_list("notification_id", flat=True)
         behind = list(Notification.objects.all_tenants().filter(id__in=list(summed))) or [sent]
         what = f"{sent.source} {sent.event_type} by {delivery.channel}"
-        said = []
+        said = over
         if not any(self.wants(one.event_type, one.category, delivery.channel) for one in behind):
             said.append(f"unwanted: {what}")
         if self.is_night:
