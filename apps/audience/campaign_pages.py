@@ -33,7 +33,7 @@ _FILL = """
 WITH page AS MATERIALIZED (
     SELECT r.id, r.timezone, r.blocked_at IS NOT NULL AS is_blocked, r.preferences_version > 0 AS has_chosen, {share} AS share
     FROM audience_recipient r WHERE r.tenant_id = %(tenant)s AND {condition} {bounds} ORDER BY r.id LIMIT %(size)s
-), invited AS (
+), invited AS MATERIALIZED (
     SELECT p.*, {variant} AS variant, sha256(uuid_send(%(begin)s::uuid) || convert_to(
         %(broadcast)s || chr(31) || encode(uuid_send(p.id), 'hex'), 'UTF8')) AS h
     FROM page p WHERE p.share >= %(held_out)s

@@ -174,7 +174,7 @@ WITH decided AS MATERIALIZED (
         (%(templates)s::text[])[1 + variant], %(channels)s::text[], %(priority)s, %(expires_at)s, 'campaign', %(request_id)s,
         %(broadcast)s, variant
     FROM campaign_page WHERE is_first AND NOT is_special ON CONFLICT (id) DO NOTHING RETURNING id
-), hashed AS (
+), hashed AS MATERIALIZED (
     SELECT p.notification_id, p.recipient_id, p.endpoint_ids[d.place] AS endpoint_id, p.places[d.place] AS sent_to, d.*,
         sha256(uuid_send(p.notification_id) || convert_to(
             p.channel || chr(31) || coalesce(p.endpoint_ids[d.place]::text, ''), 'UTF8')) AS h
@@ -183,7 +183,8 @@ WITH decided AS MATERIALIZED (
     WHERE NOT p.is_special
 ), fate AS MATERIALIZED (
     SELECT encode(set_byte(set_byte(substring(uuid_send(notification_id) FROM 1 FOR 6) || substring(h FROM 1 FOR 10),
-            6, get_byte(h, 0) & 15 | 128), 8, get_byte(h, 2) & 63 | 128), 'hex')::uuid AS id, *
+            6, get_byte(h, 0) & 15 | 128), 8, get_byte(h, 2) & 63 | 128), 'hex')::uuid AS id, notification_id, recipient_id, endpoint_id,
+        sent_to, channel, variant, status, reason, bypassed, because, is_open, due_at
     FROM hashed
 ), delivery AS (
     INSERT INTO ledger_delivery (
