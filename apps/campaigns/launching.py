@@ -13,6 +13,7 @@ from apps.campaigns.lifecycle import OPEN_RUNS, CampaignStatus, Command, RunStat
 from apps.campaigns.models import Approval, Campaign, Run, Variant
 from apps.campaigns.models.agreements import Decision
 from apps.campaigns.scheduling import next_occurrence, plan_of
+from apps.campaigns.settling import put_off_rest
 from apps.core import clock
 from apps.core.enums import Category, Reason
 from apps.core.problem_codes import Code
@@ -88,7 +89,9 @@ def pause(
     return _afoot(run)
 
 
-def resume(*, campaign_id: UUID, tenant_id: UUID, by: str, breaks_glass: bool = False) -> None:
+def resume(
+    *, campaign_id: UUID, tenant_id: UUID, by: str, breaks_glass: bool = False, now: datetime | None = None
+) -> None:
     """`breaks_glass`: though the run outgrew what was approved, and somebody answers for that (agreeing.py).
 
     Raises Problem: not_found, campaign_state, approval_void.
@@ -107,6 +110,7 @@ def resume(*, campaign_id: UUID, tenant_id: UUID, by: str, breaks_glass: bool = 
             run.status = run.paused_from or RunStatus.RUNNING
             run.paused_from = run.pause_reason = run.pause_detail = ""
             run.save(update_fields=["status", "paused_from", "pause_reason", "pause_detail", "updated_at"])
+            put_off_rest(run, now or clock.now())
             broadcasts.halt(id=run.id, reason=None)
             queues |= broadcasts.wake(stamp=run.stamp, lane=_lane(run), tenant_id=tenant_id)
     transaction.on_commit(lambda: bells.ring(*sorted(queues)), robust=True)

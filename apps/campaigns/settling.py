@@ -1,9 +1,11 @@
 """What follows when all pages of a run are written: the winner's turn, the last messages, the end."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Max
 
 from apps.campaigns.lifecycle import CampaignStatus, Command, RunStatus, WaveKind, after
 from apps.campaigns.models import Campaign, Run, Wave
@@ -12,6 +14,8 @@ from apps.core.enums import Category
 from apps.ledger import tallies
 from apps.schedules.timing import wall_of
 
+ON_TIME = timedelta(hours=1)
+"""A pause that is over so soon puts nothing off."""
 _MOVING = [RunStatus.RUNNING.value, RunStatus.TESTING.value, RunStatus.SENDING.value]
 
 
@@ -53,15 +57,31 @@ def choose(run_id: Any, tenant_id: Any, winner: int, now: datetime, said: str = 
         return True
 
 
+def put_off_rest(run: Any, now: datetime) -> None:
+    """After a pause, in the transaction that holds the run: the rest of a zone whose time came meanwhile has it on another day, unless it
+    was begun."""
+    rest = Wave.objects.of(run.tenant_id).filter(run_id=run.id, kind=WaveKind.REST).exclude(zone="")
+    begun = rest.exclude(cursor=None).values("zone")
+    missed = rest.filter(done_at=None, due_at__lt=now - ON_TIME).exclude(zone__in=begun)
+    _give_time(run, list(missed), now)
+
+
 def _begin_rest(run: Any, now: datetime) -> None:
-    """At once; on everybody's own clock: at the run's time of a day to come. Whoever moved meanwhile is swept up afterwards."""
-    waiting = Wave.objects.of(run.tenant_id).filter(run_id=run.id, due_at=None)
-    rest = list(waiting.filter(kind=WaveKind.REST))
+    """At once; on everybody's own clock: at the run's time of a day to come."""
+    _give_time(run, list(Wave.objects.of(run.tenant_id).filter(run_id=run.id, kind=WaveKind.REST, due_at=None)), now)
+
+
+def _give_time(run: Any, rest: Sequence[Any], now: datetime) -> None:
+    """Whoever moved meanwhile is swept up after the last of them."""
+    if not rest:
+        return
     times = {zone: rest_at(wall_of(run.occurrence), zone, now) if zone else now for zone in {one.zone for one in rest}}
     for one in rest:
         one.due_at = times[one.zone]
-    Wave.objects.bulk_update(rest, ["due_at"], batch_size=500)
-    waiting.filter(kind=WaveKind.SWEEP).update(due_at=max(times.values(), default=now) + SWEEP_AFTER)
+    waves = Wave.objects.of(run.tenant_id).filter(run_id=run.id)
+    waves.bulk_update(rest, ["due_at"], batch_size=500)
+    last = waves.filter(kind=WaveKind.REST).aggregate(at=Max("due_at"))["at"]
+    waves.filter(kind=WaveKind.SWEEP).update(due_at=last + SWEEP_AFTER)
 
 
 def tested_at(run: Any) -> datetime | None:
