@@ -88,7 +88,7 @@ class TestForm(PartForm):
         widget=UnfoldAdminRadioSelectWidget,
     )
     undecided = forms.ChoiceField(
-        label="If none is by then",
+        label="If none is clearly the best by then",
         choices=[WAITS, ("first", "The rest gets the first variant.")],
         required=False,
         widget=UnfoldAdminRadioSelectWidget,
