@@ -67,13 +67,12 @@ def reaching(
     )
 
 
-# the sub-selects are grouped before they are joined, so that each is read once whatever the number of people; those of addresses each in
-# the order of an index, without the rows: few addresses are suppressed, so they are counted apart
+# the sub-selects are grouped before they are joined, so that each is read once whatever the number of people; addresses in the
+# order of an index, without their rows: few are suppressed, so those are counted apart
 _ADDRESSES = """
 LEFT JOIN (
-    SELECT e.recipient_id, count(*) AS number FROM audience_endpoint e
-    WHERE e.tenant_id = %(reach_tenant)s AND e.channel = '{channel}' AND {usable}
-    GROUP BY e.recipient_id) reach_{channel} ON reach_{channel}.recipient_id = r.id"""
+    SELECT e.recipient_id, {columns} FROM audience_endpoint e
+    WHERE e.tenant_id = %(reach_tenant)s AND {usable} GROUP BY e.recipient_id) reach_at ON reach_at.recipient_id = r.id"""
 _VETOED = """
 LEFT JOIN (
     SELECT e.recipient_id, {columns}
@@ -96,18 +95,17 @@ def _addresses(channels: Sequence[Channel]) -> str:
     if not (each := [channel.value for channel in channels if channel != Channel.IN_APP]):
         return ""
     counts = ", ".join(f"count(*) FILTER (WHERE e.channel = '{c}') AS {c}" for c in each)
-    joins = "".join(_ADDRESSES.format(channel=c, usable=_USABLE) for c in each)
-    return joins + _VETOED.format(columns=counts, usable=_USABLE)
+    return (_ADDRESSES + _VETOED).format(columns=counts, usable=_USABLE)
 
 
 def _has_address(channel: Channel) -> str:
-    return "TRUE" if channel == Channel.IN_APP else f"reach_{channel.value}.number IS NOT NULL"
+    return "TRUE" if channel == Channel.IN_APP else f"coalesce(reach_at.{channel.value} > 0, FALSE)"
 
 
 def _is_clear(channel: Channel) -> str:
     if channel == Channel.IN_APP:
         return "TRUE"
-    return f"coalesce(reach_{channel.value}.number > coalesce(reach_veto.{channel.value}, 0), FALSE)"
+    return f"coalesce(reach_at.{channel.value} > coalesce(reach_veto.{channel.value}, 0), FALSE)"
 
 
 def _choices(ranks: Mapping[Channel, str]) -> str:

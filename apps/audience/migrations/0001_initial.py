@@ -177,7 +177,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='endpoint',
-            index=models.Index(condition=models.Q(('retired_at', None)), fields=['tenant', 'channel', 'recipient'], include=('verified_at',), name='endpoint_in_use'),
+            index=models.Index(condition=models.Q(('retired_at', None)), fields=['tenant', 'recipient', 'channel'], include=('verified_at',), name='endpoint_in_use'),
         ),
         migrations.AddConstraint(
             model_name='endpoint',

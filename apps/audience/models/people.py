@@ -55,9 +55,9 @@ class Endpoint(TenantTable):
         constraints = [models.UniqueConstraint(fields=["recipient", "channel", "address_hash"], name="endpoint_once")]
         indexes = [
             models.Index(fields=["tenant", "address_hash"], name="endpoint_by_hash"),
-            # who has an address of a channel, in the order of people: counted without a look at the rows
+            # who has an address of a channel, counted without a look at the rows; new people are the last in it, whatever the channel
             models.Index(
-                fields=["tenant", "channel", "recipient"],
+                fields=["tenant", "recipient", "channel"],
                 include=["verified_at"],
                 condition=models.Q(retired_at=None),
                 name="endpoint_in_use",
