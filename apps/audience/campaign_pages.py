@@ -12,7 +12,7 @@ from uuid import UUID
 from apps.audience.segments.asking import ask
 from apps.audience.segments.compiling import Condition
 from apps.core.enums import Channel
-from apps.core.rows import execute, fetch
+from apps.core.rows import execute, fetch, uuids
 
 # made once for each connection, emptied at each commit: a table made anew for every page would bloat the catalogue
 _TABLE = """
@@ -34,9 +34,12 @@ WITH page AS MATERIALIZED (
     SELECT r.id, r.timezone, r.blocked_at IS NOT NULL AS is_blocked, r.preferences_version > 0 AS has_chosen, {share} AS share
     FROM audience_recipient r WHERE r.tenant_id = %(tenant)s AND {condition} {bounds} ORDER BY r.id LIMIT %(size)s
 ), invited AS MATERIALIZED (
-    SELECT p.*, {variant} AS variant, sha256(uuid_send(%(begin)s::uuid) || convert_to(
+    SELECT p.*, {variant} AS variant, b.begin, sha256(b.begin || '\\x0000000000000000'::bytea || convert_to(
         %(broadcast)s || chr(31) || encode(uuid_send(p.id), 'hex'), 'UTF8')) AS h
-    FROM page p WHERE p.share >= %(held_out)s
+    FROM page p CROSS JOIN LATERAL (
+        SELECT substring(uuid_send(%(begin)s::uuid) FROM 1 FOR 6)
+            || int2send(width_bucket(p.id, %(cuts)s::uuid[])::smallint) AS begin) b
+    WHERE p.share >= %(held_out)s
 ), placed AS (
     SELECT i.*, c.channel, c.place = 1 AS is_first, coalesce(a.states, '') AS states, a.endpoint_ids, a.places,
         coalesce(a.is_odd, false) AS is_odd
@@ -47,8 +50,8 @@ WITH page AS MATERIALIZED (
         FROM audience_endpoint e WHERE e.recipient_id = i.id AND e.channel = c.channel) a ON true
 ), filled AS (
     INSERT INTO campaign_page
-    SELECT encode(set_byte(set_byte(substring(uuid_send(%(begin)s::uuid) FROM 1 FOR 6) || substring(h FROM 1 FOR 10),
-            6, get_byte(h, 0) & 15 | 128), 8, get_byte(h, 2) & 63 | 128), 'hex')::uuid,
+    SELECT encode(set_byte(set_byte(begin || substring(h FROM 1 FOR 8), 6, get_byte(begin, 6) & 15 | 128),
+            8, get_byte(h, 0) & 63 | 128), 'hex')::uuid,
         id, variant, channel, is_first, has_chosen OR {any_odd}, timezone, is_blocked, states, endpoint_ids, places
     FROM placed
 )
@@ -69,7 +72,8 @@ class Likeness(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Asked:
     """`share`, `variant`: SQL over `r.id`, and over `p.id`; `held_out`: who has a smaller share gets nothing. `vetoed`: SQL over `e`, an
-    audience_endpoint, true where its address must not be used. `begin`, `broadcast`: what ids are made of (ledger/broadcasts.py)."""
+    audience_endpoint, true where its address must not be used. `begin`, `broadcast`, `cuts`: what ids are made of
+    (ledger/broadcasts.py)."""
 
     tenant_id: UUID
     condition: Condition
@@ -79,6 +83,7 @@ class Asked:
     vetoed: str
     begin: UUID
     broadcast: str
+    cuts: Sequence[UUID]
     parameters: Mapping[str, Any]
     held_out: int = 0
 
@@ -111,6 +116,7 @@ def fill(asked: Asked, *, after: UUID | None, upto: UUID | None, size: int) -> F
         "channels": [channel.value for channel in asked.channels],
         "begin": asked.begin,
         "broadcast": asked.broadcast,
+        "cuts": uuids(asked.cuts),
         "held_out": asked.held_out,
         "after": after,
         "upto": upto,

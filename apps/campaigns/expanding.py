@@ -147,7 +147,7 @@ def _invited(run: Any, wave: Any, people: Sequence[UUID]) -> tuple[list[Invited]
     definition = run.definition
     repeated = 0
     if wave.kind == WaveKind.SWEEP and people:
-        had = broadcasts.known(stamp=run.stamp, broadcast_id=run.id, recipient_ids=people)
+        had = broadcasts.known(stamp=run.stamp, broadcast_id=run.id, recipient_ids=people, cuts=run.cuts)
         people = [person for person in people if person not in had]
         repeated = len(had)
     kept = list(people)
@@ -183,4 +183,5 @@ def frame_of(run: Any, wave: Any) -> Frame:
         priority=Priority(definition["priority"]),
         expires_at=expires_at,
         request_id=ids.show(ids.CAMPAIGN_RUN, run.id),
+        cuts=tuple(run.cuts),
     )

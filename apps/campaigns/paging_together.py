@@ -64,6 +64,7 @@ def _asked(run: Any, wave: Any, frame: Frame, condition: Condition) -> pages.Ask
         vetoed=VETOED_SQL,
         begin=begin_of(frame.stamp),
         broadcast=frame.broadcast_id.hex,
+        cuts=frame.cuts,
         parameters=parameters,
         held_out=held_out,
     )

@@ -24,9 +24,9 @@ from apps.core.locales import zone as zone_named
 from apps.ledger.broadcasts import Content, open_broadcast
 from apps.tenants.selectors import tenant_by_id
 
-SLICES = 8
+CUTS, SLICES = 256, 8
 SLICED_FROM = 50_000
-"""A wave of so many people is cut into SLICES, so that several workers have a part each."""
+"""An audience of so many people gets CUTS for its ids; a wave of so many is cut into SLICES, so that several workers have a part each."""
 _BOUNDS = """
 SELECT x.id FROM (SELECT r.id, row_number() OVER (ORDER BY r.id) AS place FROM audience_recipient r
     WHERE r.tenant_id = %(tenant)s AND {condition}) x
@@ -99,15 +99,14 @@ def _prepare(run: Any, now: datetime) -> None:
         },
         data=definition.get("data") or {},
     )
-    waves = list(_waves(run, zones))
-    cuts = _bounds(run.tenant_id, condition, run.audience_size) if any(_is_cut(wave) for wave in waves) else []
+    run.cuts = _cuts(run.tenant_id, condition, run.audience_size) if run.audience_size >= SLICED_FROM else []
     Wave.objects.bulk_create(
         Wave(tenant_id=run.tenant_id, run=run, position=place, **wave)
-        for place, wave in enumerate(one for wave in waves for one in _sliced(wave, cuts))
+        for place, wave in enumerate(one for wave in _waves(run, zones) for one in _sliced(wave, run.cuts))
     )
     run.estimate = estimate_of_run(run, now)
     run.status = RunStatus.RUNNING
-    fields = ["status", "audience_size", "estimate", "updated_at"]
+    fields = ["status", "audience_size", "cuts", "estimate", "updated_at"]
     if why := outgrown_at_fire(run):
         fields += _hold(run, why, now)
     run.save(update_fields=fields)
@@ -166,23 +165,18 @@ def _wave(kind: WaveKind, span: tuple[int, int], due_at: datetime | None, people
     return {"kind": kind, "low": low, "high": high, "due_at": due_at, "size": round(people * (high - low) / WHOLE)}
 
 
-def _is_cut(wave: Mapping[str, Any]) -> bool:
-    size: int = wave.get("size", 0)
-    return size >= SLICED_FROM
-
-
 def _sliced(wave: dict[str, Any], cuts: Sequence[UUID]) -> Iterator[dict[str, Any]]:
-    if not cuts or not _is_cut(wave):
+    if wave.get("size", 0) < SLICED_FROM:
         yield wave
         return
-    size = wave["size"] // (len(cuts) + 1)
-    edges = [None, *cuts, None]
+    size = wave["size"] // SLICES
+    edges = [None, *(cuts[len(cuts) * slice // SLICES] for slice in range(1, SLICES)), None]
     for first, upto in pairwise(edges):
         yield {**wave, "first": first, "upto": upto, "size": size}
 
 
-def _bounds(tenant_id: UUID, condition: Condition, people: int) -> list[UUID]:
-    step = -(-people // SLICES)
+def _cuts(tenant_id: UUID, condition: Condition, people: int) -> list[UUID]:
+    step = -(-people // CUTS)
     asked = {"tenant": tenant_id, "step": step, "people": people, **condition.parameters}
     return [id_ for (id_,) in ask(_BOUNDS.format(condition=condition.sql), asked)]
 

@@ -41,10 +41,10 @@ def new() -> UUID:
 
 
 def derived(source: UUID, *parts: object) -> UUID:
-    """A UUIDv8 with the time of `source` and a hash of it and the parts: the same input gives the same id, in the same partition."""
+    """A UUIDv8 that begins like `source`, version aside, and ends with 62 bits of a hash of it and the parts: the same input gives the
+    same id, in the same partition, and beside those that were made together with it."""
     digest = sha256(source.bytes + "\x1f".join(map(str, parts)).encode()).digest()
-    tail = int.from_bytes(digest[:10], "big")
-    value = (source.int >> 80) << 80 | tail
+    value = source.int >> 64 << 64 | int.from_bytes(digest[:8], "big")
     value = value & ~(0xF << 76) | 8 << 76
     return UUID(int=value & ~(0x3 << 62) | 2 << 62)
 

@@ -235,7 +235,7 @@ def _usable(outline: Outline, channel: Channel) -> list[Endpoint]:
 
 
 def _id(frame: Frame, person: UUID) -> UUID:
-    return notification_id(frame.stamp, frame.broadcast_id, person)
+    return notification_id(frame.stamp, frame.broadcast_id, person, frame.cuts)
 
 
 def _message(frame: Frame, broadcast: Broadcast, one: Invited, fates: Sequence[Fate] | None) -> NewMessage:

@@ -16,7 +16,7 @@ from apps.ledger.lifecycle import WAITING
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What the notifications of a page have in common."""
+    """What the notifications of a page have in common. `cuts`: of their ids (broadcasts.notification_id)."""
 
     broadcast_id: UUID
     stamp: int
@@ -29,6 +29,7 @@ class Frame:
     priority: Priority
     expires_at: datetime | None
     request_id: str
+    cuts: tuple[UUID, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,8 +183,8 @@ WITH decided AS MATERIALIZED (
         AND d.is_blocked = p.is_blocked AND d.states = p.states
     WHERE NOT p.is_special
 ), fate AS MATERIALIZED (
-    SELECT encode(set_byte(set_byte(substring(uuid_send(notification_id) FROM 1 FOR 6) || substring(h FROM 1 FOR 10),
-            6, get_byte(h, 0) & 15 | 128), 8, get_byte(h, 2) & 63 | 128), 'hex')::uuid AS id, notification_id, recipient_id, endpoint_id,
+    SELECT encode(set_byte(substring(uuid_send(notification_id) FROM 1 FOR 8) || substring(h FROM 1 FOR 8),
+            8, get_byte(h, 0) & 63 | 128), 'hex')::uuid AS id, notification_id, recipient_id, endpoint_id,
         sent_to, channel, variant, status, reason, bypassed, because, is_open, due_at
     FROM hashed
 ), delivery AS (

@@ -8,7 +8,8 @@ from apps.audience.models import Recipient
 from apps.campaigns import settling
 from apps.campaigns.models import Wave
 from apps.core import clock, ids
-from apps.ledger.models import Notification
+from apps.ledger import broadcasts
+from apps.ledger.models import Delivery, Notification
 from tests.integration import campaign_runs_cast as cast
 from tests.integration import dispatch_cast, templates_cast
 from tests.integration.dispatch_cast import carrier as carrier  # a fixture
@@ -199,12 +200,29 @@ def test_a_large_wave_is_cut_into_slices_that_together_are_the_whole(acme, monke
     cast.begin()
     run = cast.run_of(spring)
     slices = cast.waves(run)
-    assert len(slices) == 7 and slices[0].first is None and slices[-1].upto is None
+    assert len(slices) == 8 and slices[0].first is None and slices[-1].upto is None
     assert [w.upto for w in slices[:-1]] == [w.first for w in slices[1:]]
 
     cast.expand(2)
 
     assert cast.asked(run) == people
-    assert [w.seen for w in cast.waves(run)] == [3] * 7
+    assert [w.seen for w in cast.waves(run)] == [3, 3, 2, 3, 2, 3, 2, 3]
     assert Wave.objects.of(acme).filter(done_at=None).count() == 0
+
+
+@pytest.mark.parametrize("key", ["", "spring-2027"], ids=["together", "one by one"])
+def test_those_who_are_written_together_have_ids_that_stand_together(acme, monkeypatch, key):
+    monkeypatch.setattr("apps.campaigns.preparing.SLICED_FROM", 10)
+    monkeypatch.setattr("apps.campaigns.preparing.CUTS", 6)
+    people = sorted(cast.people(acme, 20))
+    run = cast.started(cast.campaign(acme, send_once_key=key))
+
+    assert run.cuts == people[3:19:4]
+    found = dict(Notification.objects.of(acme).values_list("recipient_id", "id"))
+    assert found == {one: broadcasts.notification_id(run.stamp, run.id, one, run.cuts) for one in people}
+    # six bytes of time, then the part that somebody is in
+    assert [found[one].bytes[7] for one in people] == [0] * 3 + [1] * 4 + [2] * 4 + [3] * 4 + [4] * 5
+    deliveries = dict(Delivery.objects.of(acme).values_list("notification_id", "id"))
+    assert {id_: deliveries[id_].bytes[:8] for id_ in deliveries} == {id_: id_.bytes[:8] for id_ in found.values()}
+    assert len(set(deliveries.values())) == 20
     assert ids.time_of(run.id) is not None

@@ -77,6 +77,7 @@ class Migration(migrations.Migration):
                 ('stamp', models.BigIntegerField()),
                 ('status', models.CharField(choices=[('preparing', 'Its audience is being counted.'), ('running', 'Its pages are being written and sent.'), ('testing', 'The variants were sent to a part; the winner is to be found.'), ('paused', 'Nothing more is sent until somebody resumes it.'), ('sending', 'Everybody was decided on; the last messages are on their way.'), ('finished', 'Every message has ended.'), ('cancelled', 'The rest is not sent.')], default=apps.campaigns.lifecycle.RunStatus['PREPARING'], max_length=10)),
                 ('definition', models.JSONField()),
+                ('cuts', django.contrib.postgres.fields.ArrayField(base_field=models.UUIDField(), default=list, size=None)),
                 ('audience_size', models.PositiveIntegerField(null=True)),
                 ('throttle', models.PositiveIntegerField(default=0)),
                 ('next_page_at', models.DateTimeField(null=True)),

@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
@@ -11,11 +12,11 @@ from apps.core.tables import TenantManager, TenantTable
 
 
 class Run(TenantTable):
-    """`stamp`: milliseconds since 1970 that begin the ids of all its notifications and deliveries: they are a range of the primary keys;
-    no other run of the tenant has the same. `definition`: what it was launched with (definitions.py). `occurrence`: the time on the
-    wall that it stands for. `throttle`: live. `next_page_at`: the throttle lets nobody begin a page before. `people_before`: who was made
-    known later is not in it. `winner`: the variant's position, `winner_said`: who chose it and why. `id` is the
-    ledger's broadcast."""
+    """`stamp`: milliseconds since 1970 that begin the ids of all its notifications and deliveries: they are a range of the primary keys; no
+    other run of the tenant has the same. `definition`: what it was launched with (definitions.py). `occurrence`: the time on the wall
+    that it stands for. `cuts`: people's ids that cut a large audience into equal parts, for what is written together to stand together
+    (ledger/broadcasts.py). `throttle`: live. `next_page_at`: the throttle lets nobody begin a page before. `people_before`: who was made
+    known later is not in it. `winner`: the variant's position, `winner_said`: who chose it and why. `id` is the ledger's broadcast."""
 
     tenant = models.ForeignKey("tenants.Tenant", on_delete=models.CASCADE, related_name="+", db_index=False)
     campaign = models.ForeignKey("campaigns.Campaign", on_delete=models.CASCADE, related_name="+", db_index=False)
@@ -26,6 +27,7 @@ class Run(TenantTable):
         max_length=10, choices=[(s.value, s.sentence) for s in RunStatus], default=RunStatus.PREPARING
     )
     definition = models.JSONField()
+    cuts: "ArrayField[Any, list[Any]]" = ArrayField(models.UUIDField(), default=list)
     audience_size = models.PositiveIntegerField(null=True)
     throttle = models.PositiveIntegerField(default=0)
     next_page_at = models.DateTimeField(null=True)
