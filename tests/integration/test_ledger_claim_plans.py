@@ -17,8 +17,8 @@ LANE = Category.TRANSACTIONAL
 
 
 def plan(*, is_known: bool = True) -> tuple[set[str], int]:
-    """The indexes of every table access that ran ("Seq Scan" where there was none), and the pages it took. Planned twice: the first one tidies
-    its index. `is_known`: there are statistics."""
+    """The indexes of every table access that ran ("Seq Scan" where there was none), and the pages it took. Planned twice: the first one
+    tidies its index. `is_known`: there are statistics."""
     sql = work.of_lane(work._CLAIM, LANE)
     parameters = {**work._place(QUEUE), "limit": 20, "lease": LEASE, "tenants": [], "weights": []}
     with connection.cursor() as cursor:
