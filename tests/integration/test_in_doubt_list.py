@@ -219,7 +219,7 @@ def test_the_page_costs_as_many_statements_whatever_is_on_it(acme: Tenant, mira:
     with CaptureQueriesContext(connection) as seen:
         mira.get(PAGE)
     kinds = [query["sql"].split()[0] for query in seen]
-    assert kinds == ["SELECT"] * 5, [query["sql"] for query in seen]
+    assert kinds == ["SELECT"] * 4, [query["sql"] for query in seen]
 
 
 def test_what_is_not_an_id_leads_back(mira: Client, acme: Tenant) -> None:
