@@ -1,6 +1,7 @@
 """Drain a queue: claim, work, repeat until nothing is due or the time slice is used; then ring again if work may be left."""
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
 from time import monotonic
@@ -27,21 +28,26 @@ SLICE_SECONDS = 20.0
 AFTER_A_FAULT = timedelta(seconds=2)
 BATCH = {"critical": 20}
 BATCH_DEFAULT = 500
+# a message waits for the batch before it, which may be somebody else's: where several tenants have work, batches are small
+BATCH_SHARED, SHARED_TURNS = 100, 20
+LOUD = 0.75
+"""The share of a batch from which on it is one tenant's."""
 
 
 def drain(queue: str) -> int:
     """Handles what is due in the queue; the number of items. Returns at once when the queue's share of this process is used."""
     if not shares.enter(queue, settings.QUEUE_SHARES[queue]):
         return 0
-    handled = 0
+    handled, small = 0, SHARED_TURNS
     try:
         ends = monotonic() + SLICE_SECONDS
         while True:
             close_old_connections()
-            count = _turn(queue, ends)
+            count, is_shared = _turn(queue, ends, BATCH_SHARED if small else BATCH_DEFAULT)
             handled += count
             if not count:
                 return handled
+            small = SHARED_TURNS if is_shared else max(0, small - 1)
             if monotonic() > ends:
                 bells.ring(queue)
                 return handled
@@ -53,18 +59,30 @@ def drain(queue: str) -> int:
             bells.ring(queue)
 
 
-def _turn(queue: str, ends: float) -> int:
-    """One lone item if there is one, then one batch."""
+def _turn(queue: str, ends: float, most: int) -> tuple[int, bool]:
+    """One lone item if there is one, then one batch. How many they were, and whether several tenants have work."""
     lease = timedelta(seconds=settings.LEASE_SECONDS)
     handled = 0
     if lone := work.claim_lone(queue=queue, lease=lease):
         handled += _work_on(queue, lone, ends)
-    limit = BATCH.get(queue.split(".")[1], BATCH_DEFAULT)
+    limit = BATCH.get(queue.split(".")[1], most)
     weights = {tenant.id: tenant.weight for tenant in tenants.tenants().values() if tenant.weight != 1}
     batch = work.claim(queue=queue, limit=limit, lease=lease, weights=weights)
     if len(batch) == limit:
         bells.ring(queue)
-    return handled + (_work_on(queue, batch, ends) if batch else 0)
+    few, many = _parted(batch)
+    for part in (few, many):
+        handled += _work_on(queue, part, ends) if part else 0
+    return handled, len({w.tenant_id for w in batch}) > 1
+
+
+def _parted(batch: Sequence[Work]) -> tuple[list[Work], list[Work]]:
+    """Where most is one tenant's, the others first: they do not wait while a hundred of its messages are rendered."""
+    of_tenants = Counter(w.tenant_id for w in batch)
+    loudest, count = of_tenants.most_common(1)[0] if batch else (None, 0)
+    if count < LOUD * len(batch):
+        return [], list(batch)
+    return [w for w in batch if w.tenant_id != loudest], [w for w in batch if w.tenant_id == loudest]
 
 
 def _work_on(queue: str, works: Sequence[Work], ends: float) -> int:

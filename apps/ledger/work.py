@@ -144,7 +144,7 @@ def lapse(limit: int = 500) -> list[Lapsed]:
     rows = fetch(
         f"""WITH lapsed AS MATERIALIZED (
             SELECT lane, id FROM ledger_work_item
-            WHERE phase > {READY} AND lease_until < now() ORDER BY lane, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
+            WHERE phase > {READY} AND lease_until < now() ORDER BY lease_until LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
         UPDATE ledger_work_item w
         SET phase = CASE WHEN w.phase = {CLAIMED} THEN {READY} ELSE w.phase END, lease_until = NULL,
             lease_token = w.lease_token + 1, expiries = w.expiries + 1

@@ -121,7 +121,8 @@ def test_every_lane_is_settled() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_rescuers_at_once_settle_each_lease_once(carrier: Carrier) -> None:
+def test_two_rescuers_at_once_settle_each_lease_once(carrier: Carrier, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(draining, "BATCH_SHARED", 200)
     routed(200)
     carrier.during = killed
     with pytest.raises(SystemExit):
@@ -208,7 +209,7 @@ def test_a_queue_takes_no_more_of_a_process_than_its_share(rung: list[str]) -> N
 def test_a_full_batch_and_a_used_up_slice_ring_again(monkeypatch: pytest.MonkeyPatch, rung: list[str]) -> None:
     routed(4)
     rung.clear()
-    monkeypatch.setattr(draining, "BATCH_DEFAULT", 2)
+    monkeypatch.setattr(draining, "BATCH_SHARED", 2)
     monkeypatch.setattr(draining, "SLICE_SECONDS", 0.0)
     started = monotonic()
     draining.drain(EMAIL)

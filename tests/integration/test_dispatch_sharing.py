@@ -1,0 +1,67 @@
+"""A queue that several tenants have work in: small batches, and those who have little of one go first."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from apps.core.types import Work
+from apps.dispatch import draining
+from apps.ledger import work as items
+from tests.integration.dispatch_cast import rung as rung  # a fixture
+from tests.integration.dispatch_cast import tenant
+from tests.integration.test_ledger_claiming import waiting
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rung")]
+QUEUE = "send.marketing.email"
+
+
+@pytest.fixture
+def batches(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, int]]:
+    """What `send_batch` was given, in order: how many of each tenant; all of it is done then."""
+    seen: list[dict[str, int]] = []
+    names = {tenant(slug): slug for slug in ("acme", "noisy", "third")}
+
+    def sent(works: Sequence[Work], ends: float) -> None:
+        counts: dict[str, int] = {}
+        for work in works:
+            counts[names[work.tenant_id]] = counts.get(names[work.tenant_id], 0) + 1
+        seen.append(counts)
+        items.remove(works)
+
+    monkeypatch.setattr(draining, "send_batch", sent)
+    monkeypatch.setattr(draining, "close_old_connections", lambda: None)
+    return seen
+
+
+def test_who_has_little_of_a_batch_goes_first(batches: list[dict[str, int]]) -> None:
+    waiting(200, slug="noisy", queue=QUEUE, due_in=-600)
+    waiting(2, slug="acme", queue=QUEUE)
+    assert draining.drain(QUEUE) == 202
+    assert batches == [{"acme": 2}, {"noisy": 98}, {"noisy": 100}, {"noisy": 2}]
+
+
+def test_tenants_with_as_much_work_as_each_other_are_sent_together(batches: list[dict[str, int]]) -> None:
+    waiting(30, slug="acme", queue=QUEUE)
+    waiting(30, slug="third", queue=QUEUE)
+    assert draining.drain(QUEUE) == 60
+    assert batches == [{"acme": 30, "third": 30}]
+
+
+def test_batches_are_large_where_one_tenant_has_been_alone_for_a_while(
+    batches: list[dict[str, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(draining, "SHARED_TURNS", 2)
+    waiting(800, slug="noisy", queue=QUEUE, due_in=-600)
+    assert draining.drain(QUEUE) == 800
+    assert batches == [{"noisy": 100}, {"noisy": 100}, {"noisy": 500}, {"noisy": 100}]
+
+
+def test_batches_are_small_again_when_somebody_comes(
+    batches: list[dict[str, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(draining, "SHARED_TURNS", 1)
+    monkeypatch.setattr(draining, "BATCH_DEFAULT", 300)
+    waiting(900, slug="noisy", queue=QUEUE, due_in=-600)
+    waiting(1, slug="acme", queue=QUEUE, due_in=-1)
+    assert draining.drain(QUEUE) == 901
+    assert batches == [{"acme": 1}, {"noisy": 99}, {"noisy": 100}, {"noisy": 300}, {"noisy": 300}, {"noisy": 101}]
