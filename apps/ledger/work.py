@@ -20,10 +20,11 @@ LONE_EXPIRIES = 3
 _COLUMNS = """w.id, w.kind, w.queue, w.lane, w.channel, w.tenant_id, w.notification_id, w.lease_token, w.tries, w.calls,
     w.expiries, w.priority, w.expires_at, w.ordering_key, w.order_at"""
 
-# a comparison with the first one, not NOT EXISTS, for which the planner would read the whole table where a key has many
+# a comparison with the first one, not NOT EXISTS, for which the planner would read the whole table where a key has many; nothing of the
+# tenant: a key has the recipient's id in it, and a choice by tenant leads the planner to another index
 _FIRST_OF_ITS_KEY = """(w.ordering_key = '' OR (w.order_at, w.notification_id) <= (
     SELECT e.order_at, e.notification_id FROM {items} e
-    WHERE e.queue = %(queue)s AND e.ordering_key = w.ordering_key AND e.ordering_key <> '' AND e.tenant_id = w.tenant_id
+    WHERE e.queue = %(queue)s AND e.ordering_key = w.ordering_key AND e.ordering_key <> ''
     ORDER BY e.order_at, e.notification_id LIMIT 1))"""
 
 _LEASE = f"""

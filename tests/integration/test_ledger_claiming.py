@@ -166,7 +166,7 @@ def test_what_waits_for_a_retry_holds_its_followers_back() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_many_claimers_keep_the_order_of_a_thousand() -> None:
+def test_many_claimers_keep_the_order_of_hundreds() -> None:
     people = [SOMEBODY, ids.new()]
     with connection.cursor() as cursor:
         for number, owner in enumerate(people):
@@ -176,7 +176,7 @@ def test_many_claimers_keep_the_order_of_a_thousand() -> None:
                 SELECT id, 'transactional', %(queue)s, 'route', %(tenant)s, id, %(key)s, now() + n * interval '1 ms',
                     now() - interval '1 min'
                 FROM (SELECT n, uuidv7() AS id FROM generate_series(1, %(count)s) n)""",
-                {"queue": QUEUE, "tenant": tenant(), "key": f"{owner}", "count": (1_000, 20)[number]},
+                {"queue": QUEUE, "tenant": tenant(), "key": f"{owner}", "count": (400, 20)[number]},
             )
         cursor.execute("ANALYZE ledger_work_item")
     planned = list(WorkItem.objects.all_tenants().order_by("order_at", "id").values_list("ordering_key", "id"))
