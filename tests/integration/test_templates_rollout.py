@@ -156,7 +156,7 @@ def test_each_person_gets_the_version_of_their_share(acme: Tenant, carrier: Carr
 def test_a_faulty_version_is_taken_back_and_who_failed_is_told_so(
     acme: Tenant, carrier: Carrier, rung: list[str]
 ) -> None:
-    crowd = people(60)
+    crowd = people(120)
     version = stage(acme, sms("Two"), email("<p>{{ data.total }}</p>"), share=50, sample={"total": "9"})
     mine = {id_ for id_ in crowd if bucket(version, id_) < 5_000}
     send_to(crowd)
@@ -192,7 +192,7 @@ def test_a_faulty_version_is_taken_back_and_who_failed_is_told_so(
 
 
 def test_the_alert_ends_when_somebody_decides_or_after_a_day(acme: Tenant, carrier: Carrier, rung: list[str]) -> None:
-    crowd = people(60)
+    crowd = people(120)
     stage(acme, sms("Two"), email("<p>{{ data.total }}</p>"), share=50, sample={"total": "9"})
     send_to(crowd)
     rollouts.watch(clock.now())
@@ -208,7 +208,7 @@ def test_the_alert_ends_when_somebody_decides_or_after_a_day(acme: Tenant, carri
 def test_what_a_provider_refuses_of_the_new_version_alone_takes_it_back(
     acme: Tenant, carrier: Carrier, rung: list[str]
 ) -> None:
-    crowd = people(60)
+    crowd = people(120)
     version = stage(acme, sms("Two"), email("<p>BAD</p>"), share=50)
     refused = Outcome(OutcomeKind.REJECTED, "content_refused", "no")
     carrier.max_batch = 1
@@ -227,7 +227,7 @@ def test_what_a_provider_refuses_of_the_new_version_alone_takes_it_back(
 def test_a_provider_that_refuses_everything_takes_no_version_back(
     acme: Tenant, carrier: Carrier, rung: list[str]
 ) -> None:
-    crowd = people(60)
+    crowd = people(120)
     stage(acme, sms("Two"), email("<p>Two</p>"), share=50)
     carrier.says = [Outcome(OutcomeKind.REJECTED, "account_full", "no")]
     send_to(crowd)
