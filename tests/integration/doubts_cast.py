@@ -5,6 +5,7 @@ from time import monotonic
 from typing import Any
 from uuid import UUID
 
+import pytest
 from django.db import connection
 
 from apps.core import clock, ids
@@ -12,11 +13,19 @@ from apps.core.enums import Category, Channel, EventKind, OutcomeKind
 from apps.core.types import Outcome, Receipt
 from apps.dispatch import draining
 from apps.events.models import EventType
+from apps.events.selectors import forget_cached as forget_event_types
 from apps.ledger.models import Attempt, Delivery, DeliveryEvent, WorkItem
-from tests.integration.dispatch_cast import endpoint, notify, person, route, tenant
+from tests.integration.dispatch_cast import Carrier, endpoint, notify, person, route, tenant
 
 SILENT = Outcome(OutcomeKind.AMBIGUOUS, "read_timeout")
 ADDRESS = {Channel.EMAIL: "rosa@acme.test", Channel.SMS: "+4915112345678", Channel.PUSH: "token-1"}
+
+
+@pytest.fixture(autouse=True)
+def quiet(rung: list[str], carrier: Carrier, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For whoever imports it: no bell is published, the carrier takes all, and the connection stays the test's own."""
+    forget_event_types()
+    monkeypatch.setattr(draining, "close_old_connections", lambda: None)
 
 
 def event_type(key: str = "login.code", **fields: Any) -> None:
@@ -51,6 +60,14 @@ def later(seconds: float) -> None:
             "UPDATE ledger_work_item SET due_at = due_at - %s, order_at = order_at - %s",
             [timedelta(seconds=seconds), timedelta(seconds=seconds)],
         )
+
+
+def every_hour(category: Category, channel: Channel) -> None:
+    """A quarter of an hour by minutes, a day by hours, and whatever falls due in them."""
+    for seconds in (*[61] * 16, *[3600] * 24):
+        later(seconds)
+        drained(category, channel)
+        drained(category)
 
 
 def planned() -> list[tuple[str, str, int]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from unittest import mock
 
 from django.db import connection
@@ -10,17 +11,33 @@ from django.test.utils import CaptureQueriesContext
 from apps.core import rows
 
 
-@contextmanager
-def counted() -> Iterator[list[str]]:
+@dataclass
+class Statements:
     """Their texts, once it is over; savepoints do not count."""
-    texts: list[str] = []
+
+    ours: list[str] = field(default_factory=list)
+    djangos: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def counted_apart() -> Iterator[Statements]:
+    found = Statements()
     real = rows.Cursor
 
     class Counting(real):  # type: ignore[misc,valid-type]
         def execute(self, query: str, *args: object, **fields: object) -> object:
-            texts.append(query)
+            found.ours.append(query)
             return super().execute(query, *args, **fields)
 
     with mock.patch.object(rows, "Cursor", Counting), CaptureQueriesContext(connection) as seen:
+        yield found
+    found.djangos.extend(q["sql"] for q in seen if "SAVEPOINT" not in q["sql"])
+
+
+@contextmanager
+def counted() -> Iterator[list[str]]:
+    """The texts of both, once it is over."""
+    texts: list[str] = []
+    with counted_apart() as found:
         yield texts
-    texts.extend(q["sql"] for q in seen if "SAVEPOINT" not in q["sql"])
+    texts.extend([*found.ours, *found.djangos])

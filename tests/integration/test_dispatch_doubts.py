@@ -1,41 +1,27 @@
-"""In doubt: how often each category is called for, what ends a doubt, what a look-up says, and what dies on the way."""
+"""In doubt: how often each category is called for, and what comes of the second send."""
 
-from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
 
 import pytest
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 
 from apps.channels.models import ProviderAccount
 from apps.channels.services import create_account
-from apps.core import clock, ids
-from apps.core.enums import Category, Channel, EventKind, KeyMode, OutcomeKind
+from apps.core import clock
+from apps.core.enums import Category, Channel, KeyMode, OutcomeKind
 from apps.core.types import Outcome
-from apps.dispatch import draining, resolving
-from apps.dispatch.rescue import rescue
-from apps.events.selectors import forget_cached as forget_event_types
-from apps.ledger import doubts, services, work
-from apps.ledger.models import Attempt, Delivery, DeliveryEvent, WorkItem
-from apps.ledger.receipts import record
+from apps.ledger.models import WorkItem
 from apps.ledger.selectors import notifications
 from apps.ledger.timeline import timeline
 from tests.integration.dispatch_cast import (
     ACCEPTED,
-    LEASE,
     Carrier,
     attempts,
-    claimed,
     dead,
     delivery,
     item,
-    lapse_leases,
     left,
     notify,
-    people,
     route,
-    send,
     soon,
     state,
     states,
@@ -43,28 +29,13 @@ from tests.integration.dispatch_cast import (
 )
 from tests.integration.dispatch_cast import carrier as carrier  # fixtures
 from tests.integration.dispatch_cast import rung as rung
-from tests.integration.doubts_cast import SILENT, drained, event_type, later, planned, reached, receipt, routed, told
+from tests.integration.doubts_cast import SILENT, drained, event_type, every_hour, later, planned, reached, routed, told
+from tests.integration.doubts_cast import quiet as quiet
 
 pytestmark = pytest.mark.django_db
 CRITICAL, TRANSACTIONAL, SOCIAL, MARKETING = Category
 PUSH, EMAIL, SMS, _ = Channel
 ACCOUNT = {PUSH: "sandbox-push", EMAIL: "sandbox-email", SMS: "sandbox-sms"}
-
-
-@pytest.fixture(autouse=True)
-def quiet(rung: list[str], carrier: Carrier, monkeypatch: pytest.MonkeyPatch) -> None:
-    forget_event_types()
-    monkeypatch.setattr(draining, "close_old_connections", lambda: None)
-
-
-def every_hour(category: Category, channel: Channel) -> None:
-    """A quarter of an hour by minutes, a day by hours, and whatever falls due in them."""
-    for seconds in (*[61] * 16, *[3600] * 24):
-        later(seconds)
-        drained(category, channel)
-        drained(category)
-
-
 CALLS = {
     (CRITICAL, PUSH): 2,
     (CRITICAL, EMAIL): 2,
@@ -134,6 +105,13 @@ def test_the_timeline_says_what_is_planned() -> None:
     assert last.delivery_id == delivery().id
 
 
+def test_times_are_the_databases(carrier: Carrier) -> None:
+    routed(CRITICAL, EMAIL)
+    carrier.says = [SILENT]
+    drained(CRITICAL, EMAIL)
+    assert timedelta(seconds=9) < item().due_at - clock.now() <= timedelta(seconds=10)
+
+
 def test_another_account_takes_the_second_one(carrier: Carrier) -> None:
     for order, key in enumerate(("first", "second")):
         create_account(key=key, provider="sandbox", channel=SMS)
@@ -144,176 +122,6 @@ def test_another_account_takes_the_second_one(carrier: Carrier) -> None:
     later(3)
     drained(CRITICAL, SMS)
     assert carrier.accounts == ["first", "second"]
-
-
-@pytest.mark.parametrize("kind", [EventKind.DELIVERED, EventKind.SENT, EventKind.DEFERRED, EventKind.OPENED])
-def test_a_receipt_ends_the_doubt_and_what_was_planned(carrier: Carrier, kind: EventKind) -> None:
-    id_ = routed(CRITICAL, SMS)
-    carrier.says = [SILENT]
-    drained(CRITICAL, SMS)
-    assert [applied.ended_work for applied in record([("sandbox-sms", receipt(kind))]).applied] == [True]
-    assert left() == []
-    every_hour(CRITICAL, SMS)
-    assert (len(carrier.calls), state(id_)[0]) == (
-        1,
-        "sent" if kind in {EventKind.SENT, EventKind.DEFERRED} else "delivered",
-    )
-    assert (delivery().duplicate_possible, told()) == (False, [kind.value])
-
-
-def test_news_that_does_not_settle_it_leaves_the_plan(carrier: Carrier) -> None:
-    routed(CRITICAL, SMS)
-    carrier.says = [SILENT]
-    drained(CRITICAL, SMS)
-    record([("sandbox-sms", receipt(EventKind.SOFT_BOUNCED))])
-    assert planned() == [("doubt", "resend", 3)]
-
-
-def test_a_receipt_between_the_claim_and_the_call_stops_the_call(carrier: Carrier) -> None:
-    """The work is taken away, so the intent cannot be written."""
-    id_ = routed(CRITICAL, SMS)
-    carrier.says = [SILENT]
-    drained(CRITICAL, SMS)
-    later(3)
-    works = claimed("send.critical.sms")
-    assert [w.kind for w in works] == ["doubt"]
-    record([("sandbox-sms", receipt())])
-    resolving.resolve_doubts(works, float("inf"))
-    assert (len(carrier.calls), state(id_), left()) == (1, ("delivered", ""), [])
-    assert (len(attempts()), delivery().duplicate_possible, told()) == (1, False, ["delivered"])
-
-
-def test_a_receipt_at_the_last_moment_stops_the_call_too(carrier: Carrier, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After the state was looked at, before the intent."""
-    id_ = routed(CRITICAL, SMS)
-    carrier.says = [SILENT]
-    drained(CRITICAL, SMS)
-    later(3)
-    real = resolving.send_batch
-
-    def overtaken(works: Sequence[Any], ends: float) -> None:
-        record([("sandbox-sms", receipt())])
-        real(works, ends)
-
-    monkeypatch.setattr(resolving, "send_batch", overtaken)
-    drained(CRITICAL, SMS)
-    assert (len(carrier.calls), state(id_), left(), told()) == (1, ("delivered", ""), [], ["delivered"])
-
-
-def test_a_late_answer_of_a_worker_taken_for_dead_stops_the_second_send(carrier: Carrier) -> None:
-    """Its settlement finds the work gone, but the delivery is known now; the intent looks at it under its lock."""
-    id_ = routed(CRITICAL, SMS)
-
-    seen: list[Any] = []
-
-    def late(_: Any) -> None:
-        lapse_leases()
-        rescue()
-        seen.append(planned())
-
-    carrier.during = late
-    send("send.critical.sms")
-    carrier.during = lambda _: None
-    assert seen == [[("doubt", "resend", 3)]]
-    assert (state(id_), attempts()) == (("sent", ""), [(1, "sandbox-sms", "accepted", "")])
-    every_hour(CRITICAL, SMS)
-    assert (len(carrier.calls), left(), told()) == (1, [], [])
-
-
-def test_an_answer_between_the_look_and_the_intent_stops_it_and_the_work_goes(
-    carrier: Carrier, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It leaves the work alone, so the delivery itself must be looked at."""
-    id_ = routed(CRITICAL, SMS)
-    carrier.says = [SILENT]
-    drained(CRITICAL, SMS)
-    later(3)
-    real = resolving.send_batch
-
-    def answered(works: Sequence[Any], ends: float) -> None:
-        Delivery.objects.of(tenant()).update(status="sent", reason="")
-        real(works, ends)
-
-    monkeypatch.setattr(resolving, "send_batch", answered)
-    drained(CRITICAL, SMS)
-    assert (len(carrier.calls), len(attempts()), told()) == (1, 1, [])
-    lapse_leases()
-    rescue()
-    drained(CRITICAL, SMS)
-    assert (left(), state(id_), len(carrier.calls), dead()) == ([], ("sent", ""), 1, [])
-
-
-def test_a_receipt_before_the_worker_gives_up_waiting_leaves_no_plan(carrier: Carrier) -> None:
-    id_ = routed(CRITICAL, SMS)
-    carrier.says = [SILENT]
-    carrier.during = lambda _: record([("sandbox-sms", receipt())])
-    drained(CRITICAL, SMS)
-    assert (state(id_), left(), told()) == (("delivered", ""), [], ["delivered"])
-
-
-def test_a_receipt_during_the_second_call_leaves_the_work_to_it(carrier: Carrier) -> None:
-    id_ = routed(CRITICAL, SMS)
-    carrier.says = [SILENT, ACCEPTED]
-    drained(CRITICAL, SMS)
-    later(3)
-
-    seen: list[Any] = []
-
-    def arrives(_: Any) -> None:
-        record([("sandbox-sms", receipt())])
-        seen.append(left())
-
-    carrier.during = arrives
-    drained(CRITICAL, SMS)
-    assert seen == [[("send.critical.sms", work.CALLING)]]
-    assert (state(id_), left(), len(carrier.calls)) == (("delivered", ""), [], 2)
-
-
-def test_a_worker_killed_in_the_call_leaves_a_plan_and_one_killed_again_leaves_none(carrier: Carrier) -> None:
-    def killed(*_: object) -> None:
-        raise SystemExit
-
-    id_ = routed(CRITICAL, EMAIL)
-    carrier.during = killed
-    for number in (1, 2):
-        with pytest.raises(SystemExit):
-            drained(CRITICAL, EMAIL)
-        assert left() == [("send.critical.email", work.CALLING)]
-        drained(CRITICAL, EMAIL)
-        assert len(carrier.calls) == number
-        lapse_leases()
-        assert rescue() == 1
-        assert (state(id_), delivery().account) == (("unknown", "in_doubt"), "sandbox-email")
-        assert planned() == ([("doubt", "resend", 10)] if number == 1 else [])
-        later(10)
-    every_hour(CRITICAL, EMAIL)
-    assert attempts() == [(n, "sandbox-email", "ambiguous", "worker_lost") for n in (1, 2)]
-    assert (len(carrier.calls), delivery().duplicate_possible, left(), dead()) == (2, True, [], [])
-
-
-def test_a_worker_killed_before_the_second_call_leaves_the_plan_to_another(carrier: Carrier) -> None:
-    routed(CRITICAL, EMAIL)
-    carrier.says = [SILENT, ACCEPTED]
-    drained(CRITICAL, EMAIL)
-    later(10)
-    assert len(claimed("send.critical.email")) == 1
-    lapse_leases()
-    rescue()
-    assert (len(carrier.calls), item().kind, item().expiries) == (1, "doubt", 1)
-    drained(CRITICAL, EMAIL)
-    assert (len(carrier.calls), states()) == (2, [("email", "sent", "")])
-
-
-def test_a_doubt_that_kills_its_workers_is_set_aside_and_stays_a_doubt(carrier: Carrier) -> None:
-    id_ = routed(CRITICAL, EMAIL)
-    carrier.says = [SILENT]
-    drained(CRITICAL, EMAIL)
-    later(10)
-    WorkItem.objects.all_tenants().update(expiries=3)
-    assert len(work.claim_lone(queue="send.critical.email", lease=LEASE)) == 1
-    lapse_leases()
-    rescue()
-    assert (state(id_), left(), dead()) == (("unknown", "in_doubt"), [], [("poisoned", {"expiries": 4})])
 
 
 REFUSED = [
@@ -435,21 +243,6 @@ def test_codes_are_kept_for_the_second_send_and_erased_after_it(carrier: Carrier
     assert (len(carrier.calls), notifications([n])[n].data) == (2, {"code": "[erased]"})
 
 
-def test_a_receipt_lets_the_codes_go_at_once(carrier: Carrier) -> None:
-    from apps.dispatch.fallback import after_receipts
-
-    event_type("login.code", sensitive_keys=["code"])
-    rosa = reached(SMS)
-    (n,) = notify(
-        [rosa], category=CRITICAL, channels=[SMS], event_type="login.code", content={"body": "b"}, data={"code": "4711"}
-    )
-    route("critical")
-    carrier.says = [SILENT]
-    drained(CRITICAL, SMS)
-    after_receipts(record([("sandbox-sms", receipt())]).applied)
-    assert notifications([n])[n].data == {"code": "[erased]"}
-
-
 def test_what_follows_in_order_does_not_wait_for_a_doubt(carrier: Carrier) -> None:
     rosa = reached(PUSH)
     notify([rosa, rosa], category=SOCIAL, channels=[PUSH], ordering_key="chat")
@@ -457,131 +250,3 @@ def test_what_follows_in_order_does_not_wait_for_a_doubt(carrier: Carrier) -> No
     carrier.says = [SILENT, ACCEPTED]
     drained(SOCIAL, PUSH)
     assert (len(carrier.calls), planned()) == (2, [("doubt", "resend", 30)])
-
-
-# operators
-
-
-def test_an_operators_try_takes_the_place_of_the_plan_and_the_numbers_go_on(carrier: Carrier) -> None:
-    id_ = routed(CRITICAL, SMS)
-    carrier.says = [SILENT, ACCEPTED]
-    drained(CRITICAL, SMS)
-    n = delivery().notification_id
-    with pytest.raises(services.NothingToDoError):
-        services.retry_notification(tenant_id=tenant(), notification_id=n, by="mira")
-    assert planned() == [("doubt", "resend", 3)]
-    services.retry_notification(tenant_id=tenant(), notification_id=n, by="mira", may_duplicate=True)
-    assert (planned(), delivery().duplicate_possible) == ([("send", "", 0)], True)
-    drained(CRITICAL, SMS)
-    every_hour(CRITICAL, SMS)
-    assert ([number for number, *_ in attempts()], len(carrier.calls), state(id_)) == ([1, 2], 2, ("sent", ""))
-    event = DeliveryEvent.objects.all_tenants().get()
-    assert (event.kind, event.code, event.source) == ("retried", "may_duplicate", "mira")
-
-
-def test_what_is_being_sent_once_more_cannot_be_retried_meanwhile(carrier: Carrier) -> None:
-    routed(CRITICAL, SMS)
-    carrier.says = [SILENT, ACCEPTED]
-    drained(CRITICAL, SMS)
-    later(3)
-    n = delivery().notification_id
-
-    def retry(_: Any) -> None:
-        with pytest.raises(services.NothingToDoError):
-            services.retry_notification(tenant_id=tenant(), notification_id=n, by="mira", may_duplicate=True)
-
-    carrier.during = retry
-    drained(CRITICAL, SMS)
-    assert (len(carrier.calls), states(), left()) == (2, [("sms", "sent", "")], [])
-
-
-def test_numbers_go_on_after_a_failure_too(carrier: Carrier) -> None:
-    id_ = routed(TRANSACTIONAL, EMAIL)
-    carrier.says = [Outcome(OutcomeKind.REJECTED, "no"), ACCEPTED]
-    drained(TRANSACTIONAL, EMAIL)
-    services.retry_notification(tenant_id=tenant(), notification_id=delivery().notification_id, by="mira")
-    later(1)
-    drained(TRANSACTIONAL, EMAIL)
-    assert ([number for number, *_ in attempts()], state(id_)) == ([1, 2], ("sent", ""))
-    assert not delivery().duplicate_possible
-
-
-def test_cancelling_takes_the_plan_back_and_the_doubt_stays(carrier: Carrier) -> None:
-    id_ = routed(CRITICAL, SMS)
-    carrier.says = [SILENT]
-    drained(CRITICAL, SMS)
-    services.cancel_notification(tenant_id=tenant(), notification_id=delivery().notification_id, by="mira")
-    assert (left(), state(id_), told()) == ([], ("unknown", "in_doubt"), ["cancelled"])
-    with pytest.raises(services.NothingToDoError):
-        services.cancel_notification(tenant_id=tenant(), notification_id=delivery().notification_id, by="mira")
-
-
-# the cost
-
-
-@pytest.mark.parametrize("count", [1, 10, 100])
-def test_doubts_take_a_fixed_number_of_statements(
-    carrier: Carrier, count: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from apps.core import rows as sql
-
-    notify(people(count), category=CRITICAL)
-    route("critical")
-    carrier.says = [SILENT]
-    works = work.claim(queue="send.critical.email", limit=count, lease=LEASE, weights={})
-    ours: list[str] = []
-    real = sql.Cursor
-
-    class Counting(real):  # type: ignore[misc, valid-type]
-        def execute(self, query: Any, *args: Any, **kwargs: Any) -> Any:
-            ours.append(str(query).split()[0])
-            return super().execute(query, *args, **kwargs)
-
-    monkeypatch.setattr(sql, "Cursor", Counting)
-    from apps.dispatch.send_batch import send_batch
-
-    send_batch(works, float("inf"))
-    first = len(ours)
-    assert Delivery.objects.of(tenant()).filter(status="unknown").count() == count
-    later(10)
-    works = work.claim(queue="send.critical.email", limit=count, lease=LEASE, weights={})
-    ours.clear()
-    with CaptureQueriesContext(connection) as seen:
-        resolving.resolve_doubts(works, float("inf"))
-    django = [q["sql"] for q in seen if "SAVEPOINT" not in q["sql"]]
-    assert len(carrier.messages) == 2 * count
-    assert (first, len(ours), len(django)) == (10, 12, 1), (first, ours, django)
-
-
-@pytest.mark.parametrize("count", [1, 100])
-def test_receipts_pay_for_doubts_only_where_there_were_any(
-    carrier: Carrier, count: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from apps.core.types import Receipt
-    from apps.ledger import receipts
-
-    notify(people(count), category=CRITICAL)
-    route("critical")
-    carrier.says = [SILENT]
-    for _ in range(count // 20 + 1):
-        send("send.critical.email")
-    found = Attempt.objects.all_tenants().values_list("id", flat=True)
-    items = [
-        ("sandbox-email", Receipt(f"e{n}", EventKind.DELIVERED, clock.now(), reference=ids.show(ids.ATTEMPT, id_)))
-        for n, id_ in enumerate(found)
-    ]
-    cancelled: list[int] = []
-    real = doubts.cancel_doubts
-    monkeypatch.setattr(receipts, "cancel_doubts", lambda **k: cancelled.append(real(**k)))
-    assert len(record(items).applied) == count
-    assert (cancelled, left()) == ([count], [])
-    again = [(key, Receipt("x" + r.event_id, EventKind.OPENED, r.at, reference=r.reference)) for key, r in items]
-    record(again)
-    assert cancelled == [count]
-
-
-def test_times_are_the_databases(carrier: Carrier) -> None:
-    routed(CRITICAL, EMAIL)
-    carrier.says = [SILENT]
-    drained(CRITICAL, EMAIL)
-    assert timedelta(seconds=9) < item().due_at - clock.now() <= timedelta(seconds=10)

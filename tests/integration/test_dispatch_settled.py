@@ -10,10 +10,9 @@ from apps.core import clock, ids
 from apps.core.enums import Category, Channel, EventKind, OutcomeKind
 from apps.core.rows import atomic, execute
 from apps.core.types import Outcome, Receipt
-from apps.dispatch import capping, draining
+from apps.dispatch import capping
 from apps.dispatch import send_batch as sending
 from apps.dispatch.fallback import after_receipts
-from apps.events.selectors import forget_cached as forget_event_types
 from apps.ledger import receipts, work
 from apps.ledger.models import Attempt
 from apps.ledger.receipts import record
@@ -39,6 +38,7 @@ from tests.integration.dispatch_cast import (
 from tests.integration.dispatch_cast import carrier as carrier  # fixtures
 from tests.integration.dispatch_cast import rung as rung
 from tests.integration.doubts_cast import drained, event_type, receipt, routed, told, until
+from tests.integration.doubts_cast import quiet as quiet
 
 pytestmark = pytest.mark.django_db
 T, EMAIL = Category.TRANSACTIONAL, Channel.EMAIL
@@ -55,9 +55,7 @@ ENDS = {
 
 
 @pytest.fixture(autouse=True)
-def quiet(rung: list[str], carrier: Carrier, monkeypatch: pytest.MonkeyPatch) -> None:
-    forget_event_types()
-    monkeypatch.setattr(draining, "close_old_connections", lambda: None)
+def busy_at_first(quiet: None, carrier: Carrier) -> None:
     carrier.says = [BUSY, ACCEPTED]
 
 

@@ -10,8 +10,6 @@ from django.db.models import F
 from apps.core import clock
 from apps.core.enums import Category, Channel, DigestFrequency, OutcomeKind
 from apps.core.types import Author, Change, Mute, Outcome, OwnQuietHours, QuietHours, Switch
-from apps.dispatch import draining
-from apps.events.selectors import forget_cached as forget_event_types
 from apps.ledger.models import Bundle
 from apps.preferences import services
 from apps.preferences.changing import change_choices
@@ -19,18 +17,13 @@ from tests.integration.dispatch_cast import ACCEPTED, Carrier, endpoint, notify,
 from tests.integration.dispatch_cast import carrier as carrier  # fixtures
 from tests.integration.dispatch_cast import rung as rung
 from tests.integration.doubts_cast import SILENT, drained, event_type, later, reached
+from tests.integration.doubts_cast import quiet as quiet
 
 pytestmark = pytest.mark.django_db
 SOCIAL = Category.SOCIAL
 PUSH, EMAIL, SMS, IN_APP = Channel
 BUSY = Outcome(OutcomeKind.TRANSIENT, "503")
 GONE = Outcome(OutcomeKind.INVALID_ADDRESS, "unregistered")
-
-
-@pytest.fixture(autouse=True)
-def quiet(rung: list[str], carrier: Carrier, monkeypatch: pytest.MonkeyPatch) -> None:
-    forget_event_types()
-    monkeypatch.setattr(draining, "close_old_connections", lambda: None)
 
 
 def change(who: UUID, wanted: Change) -> None:
