@@ -50,13 +50,14 @@ def launch_by_person(
             raise Problem(Code.STALE_VERSION, f"{row.changed_by} changed it meanwhile.")
         if is_broken:
             break_glass(tenant=tenant, seen=seen, by=actor.name, comment=comment, now=now)
-        launch(campaign_id=campaign_id, tenant_id=tenant.id, by=actor.name, now=now)
+        is_person = actor.kind != "key"
+        launch(campaign_id=campaign_id, tenant_id=tenant.id, by=actor.name, by_person=is_person, now=now)
         said = f"Launched without an approval: {comment}" if is_broken else "Launched."
         _record(actor, seen.row, BROKEN_GLASS if is_broken else "launch", said)
 
 
 def resume_unapproved(*, tenant: Tenant, campaign_id: UUID, actor: Actor, comment: str, now: datetime) -> None:
-    """Breaks the glass for a run that outgrew what was approved; the campaign's next run is looked at anew. Who may is the door's question.
+    """Breaks the glass for a run that is held; the campaign's next run is looked at anew. Who may is the door's question.
 
     Raises Problem: not_found, campaign_state (no approval is lacking), missing_field (why it cannot wait for one).
     """
@@ -69,7 +70,7 @@ def resume_unapproved(*, tenant: Tenant, campaign_id: UUID, actor: Actor, commen
             raise Problem(Code.CAMPAIGN_STATE, "It lacks no approval.")
         seen = considered(tenant, campaign_id, now)
         break_glass(tenant=tenant, seen=seen, by=actor.name, comment=comment, now=now, did="went on with")
-        resume(campaign_id=campaign_id, tenant_id=tenant.id, by=actor.name, breaks_glass=True)
+        resume(campaign_id=campaign_id, tenant_id=tenant.id, by=actor.name, now=now)
         _record(actor, row, BROKEN_GLASS, f"Went on without an approval: {comment}")
 
 

@@ -2,7 +2,7 @@
 
 Above the policy's number of people or cost somebody else has to look at it: nobody who changed it since the last approval. What was agreed
 to is kept as it was (`snapshot`); it is void when anything of it changed, or when the people or the cost grew by more than the policy
-allows. A run that has outgrown it when its time comes is held: nobody gets it until somebody agreed to what it is now. Breaking the glass
+allows. A run that has outgrown it when its time comes, or the limits below which it was launched, is held (holding.py). Breaking the glass
 is a decision too: it is kept, audited and told to operators.
 """
 
@@ -13,11 +13,12 @@ from uuid import UUID
 
 from django.db import transaction
 
-from apps.campaigns import money
+from apps.campaigns import covering
 from apps.campaigns.budgeting import policy_of
 from apps.campaigns.costing import Estimate, estimate
+from apps.campaigns.covering import lack_of, needs
 from apps.campaigns.definitions import digest, snapshot
-from apps.campaigns.holding import check_unasked, grown, held_run
+from apps.campaigns.holding import check_unasked, held_run
 from apps.campaigns.lifecycle import CampaignStatus, Command, after
 from apps.campaigns.models import Approval, Campaign, Policy, Variant
 from apps.campaigns.models.agreements import Decision
@@ -43,6 +44,10 @@ class Considered:
     def digest(self) -> str:
         return digest(self.definition)
 
+    @property
+    def size(self) -> dict[str, int]:
+        return {"people": self.estimate.people, "cost_high": self.estimate.high}
+
 
 def considered(tenant: Tenant, campaign_id: UUID, now: datetime) -> Considered:
     """Counts its audience: seconds for a million. Of one whose run is held: what that run is. Raises Problem: not_found, and what is wrong
@@ -67,17 +72,6 @@ def considered(tenant: Tenant, campaign_id: UUID, now: datetime) -> Considered:
 
 def definition_of(row: Any) -> dict[str, Any]:
     return snapshot(row, Variant.objects.of(row.tenant_id).filter(campaign_id=row.id))
-
-
-def needs(policy: Policy, *, people: int, cost_high: int) -> str:
-    """Why an approval is needed; empty: none is."""
-    if people > policy.approval_above_people:
-        return f"It is for {people:,} people; above {policy.approval_above_people:,} somebody else has to approve it."
-    if cost_high > policy.approval_above_micros:
-        limit = money.words(policy.approval_above_micros, policy.currency)
-        cost = money.words(cost_high, policy.currency)
-        return f"It may cost {cost}; above {limit} somebody else has to approve it."
-    return ""
 
 
 def standing(tenant_id: UUID, campaign_id: UUID) -> Approval | None:
@@ -151,31 +145,25 @@ def authors_of(row: Any, approval: Approval) -> frozenset[str]:
 
 def check_at_launch(tenant: Tenant, seen: Considered) -> str:
     """Why an approval was needed, and is there; empty: none was. Raises Problem: approval_needed; approval_void, which is kept."""
-    people, cost = seen.estimate.people, seen.estimate.high
-    reason = needs(seen.policy, people=people, cost_high=cost)
-    approval = standing(tenant.id, seen.row.id)
-    if approval is None or approval.decision != Decision.APPROVED:
-        if reason:
-            raise Problem(Code.APPROVAL_NEEDED, reason)
-        return ""
-    why = outgrown(approval, seen)
-    if not why:
-        return reason
-    with transaction.atomic():
-        row = Campaign.objects.of(tenant).select_for_update(no_key=True).get(id=seen.row.id)
-        # what was launched already is held to its approval when its time comes
-        if row.status == CampaignStatus.APPROVED:
-            row.status = CampaignStatus.DRAFT
-            row.save(update_fields=["status", "updated_at"])
-            _void(approval, why)
-    raise Problem(Code.APPROVAL_VOID, why)
+    asked = standing(tenant.id, seen.row.id)
+    approval = asked if asked is not None and asked.decision == Decision.APPROVED else None
+    lack = lack_of(seen.policy, approval, digest=seen.digest, **seen.size)
+    if lack is None:
+        return needs(seen.policy, **seen.size)
+    if approval is not None:
+        with transaction.atomic():
+            row = Campaign.objects.of(tenant).select_for_update(no_key=True).get(id=seen.row.id)
+            # what was launched already is held to its approval when its time comes
+            if row.status == CampaignStatus.APPROVED:
+                row.status = CampaignStatus.DRAFT
+                row.save(update_fields=["status", "updated_at"])
+                _void(approval, lack.why)
+    raise Problem(lack.code, lack.why)
 
 
 def outgrown(approval: Approval, seen: Considered) -> str:
     """Why it does not hold any more; empty: it does."""
-    if approval.digest != seen.digest:
-        return "The campaign, or a version of its templates, is not the one that was approved."
-    return grown(approval, seen.policy, seen.estimate.people, seen.estimate.high)
+    return covering.outgrown(seen.policy, approval, digest=seen.digest, **seen.size)
 
 
 def break_glass(

@@ -184,14 +184,13 @@ def _sign(row: Any, by: str) -> None:
 
 
 def _reopen(row: Any) -> None:
-    if row.status in (CampaignStatus.APPROVED, CampaignStatus.SCHEDULED):
-        row.editors = []
     row.status = CampaignStatus.DRAFT
     row.next_fire_at = None
-    standing = Approval.objects.of(row.tenant_id).filter(
-        campaign_id=row.id, decision__in=(Decision.ASKED, Decision.APPROVED)
-    )
-    standing.update(decision=Decision.VOID)
+    approvals = Approval.objects.of(row.tenant_id).filter(campaign_id=row.id)
+    if approvals.filter(decision=Decision.APPROVED).update(decision=Decision.VOID):
+        # launched below the limits it was approved by nobody: whoever wrote it is not to approve it later
+        row.editors = []
+    approvals.filter(decision=Decision.ASKED).update(decision=Decision.VOID)
 
 
 def _set(row: Any, said: dict[str, Any]) -> tuple[str, ...]:

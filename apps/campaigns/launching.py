@@ -35,9 +35,11 @@ class Halted:
     waiting: int = 0
 
 
-def launch(*, campaign_id: UUID, tenant_id: UUID, by: str, now: datetime) -> None:
-    """For its time, or at once. What is sent is what is published now. Raises Problem: not_found, campaign_state, schedule_in_past,
-    no_content."""
+def launch(*, campaign_id: UUID, tenant_id: UUID, by: str, now: datetime, by_person: bool = False) -> None:
+    """For its time, or at once. What is sent is what is published now. `by_person`: above the limits its runs need an approval.
+
+    Raises Problem: not_found, campaign_state, schedule_in_past, no_content.
+    """
     with transaction.atomic():
         campaign = _locked(campaign_id, tenant_id)
         _move(campaign, Command.LAUNCH)
@@ -49,10 +51,11 @@ def launch(*, campaign_id: UUID, tenant_id: UUID, by: str, now: datetime) -> Non
         if upcoming is None:
             raise Problem(Code.SCHEDULE_IN_PAST, pointer="/schedule/start")
         campaign.launched, campaign.launched_by, campaign.launched_at = definition, by[:150], now
+        campaign.launched_by_person = by_person
         campaign.next_fire_at, campaign.next_wall, campaign.frozen_list = upcoming.at, upcoming.name, None
         campaign.save(
             update_fields=[
-                *("status", "launched", "launched_by", "launched_at"),
+                *("status", "launched", "launched_by", "launched_by_person", "launched_at"),
                 *("next_fire_at", "next_wall", "frozen_list", "updated_at"),
             ]
         )
@@ -89,20 +92,15 @@ def pause(
     return _afoot(run)
 
 
-def resume(
-    *, campaign_id: UUID, tenant_id: UUID, by: str, breaks_glass: bool = False, now: datetime | None = None
-) -> None:
-    """`breaks_glass`: though the run outgrew what was approved, and somebody answers for that (agreeing.py).
-
-    Raises Problem: not_found, campaign_state, approval_void.
-    """
+def resume(*, campaign_id: UUID, tenant_id: UUID, by: str, now: datetime | None = None) -> None:
+    """Raises Problem: not_found, campaign_state; approval_needed, approval_void (its run is held)."""
     with transaction.atomic():
         campaign = _locked(campaign_id, tenant_id)
         _move(campaign, Command.RESUME)
         run = _open_run(campaign)
         if run is None:
             campaign.status = CampaignStatus.SCHEDULED
-        elif not breaks_glass:
+        else:
             check_held(run)
         campaign.save(update_fields=["status", "updated_at"])
         queues = {QUEUE}

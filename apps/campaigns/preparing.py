@@ -13,7 +13,8 @@ from apps.audience.segments.asking import ask
 from apps.audience.segments.compiling import Condition, both, condition_of, without
 from apps.audience.segments.freezing import freeze, frozen
 from apps.campaigns.costing import estimate_of_run
-from apps.campaigns.holding import HELD, outgrown_at_fire
+from apps.campaigns.covering import Lack
+from apps.campaigns.holding import lack_at_fire
 from apps.campaigns.lifecycle import CampaignStatus, RunStatus, WaveKind
 from apps.campaigns.models import Campaign, Run, Wave
 from apps.campaigns.naming import put_on_list
@@ -107,12 +108,12 @@ def _prepare(run: Any, now: datetime) -> None:
     run.estimate = estimate_of_run(run, now)
     run.status = RunStatus.RUNNING
     fields = ["status", "audience_size", "cuts", "estimate", "updated_at"]
-    if why := outgrown_at_fire(run):
-        fields += _hold(run, why, now)
+    if lack := lack_at_fire(run):
+        fields += _hold(run, lack, now)
     run.save(update_fields=fields)
 
 
-def _hold(run: Any, why: str, now: datetime) -> list[str]:
+def _hold(run: Any, lack: Lack, now: datetime) -> list[str]:
     """Paused before anybody gets it. A campaign is locked before its run, so nobody waits for it here. Raises BusyError."""
     rows = Campaign.objects.of(run.tenant_id).filter(id=run.campaign_id, status=CampaignStatus.RUNNING)
     campaign = rows.select_for_update(skip_locked=True, no_key=True).first()
@@ -121,7 +122,7 @@ def _hold(run: Any, why: str, now: datetime) -> list[str]:
     campaign.status = CampaignStatus.PAUSED
     campaign.save(update_fields=["status", "updated_at"])
     run.status, run.paused_from, run.paused_by, run.paused_at = RunStatus.PAUSED, RunStatus.RUNNING, "approval", now
-    run.pause_reason, run.pause_detail = HELD, why[:500]
+    run.pause_reason, run.pause_detail = lack.code.value, lack.why[:500]
     return ["paused_from", "paused_by", "paused_at", "pause_reason", "pause_detail"]
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from apps.campaigns import approving
+from apps.campaigns import approving, covering
 from apps.campaigns.agreeing import launch_by_key, launch_by_person
 from apps.campaigns.models import Approval, Campaign, Policy
 from apps.channels.models import Alert
@@ -85,9 +85,9 @@ def test_below_the_limit_nobody_has_to(tenant: Tenant, spring: Campaign) -> None
 
 
 def test_a_cost_above_the_limit_needs_one_too() -> None:
-    seen = approving.needs(Policy(approval_above_micros=5_000_000), people=1, cost_high=5_000_001)
+    seen = covering.needs(Policy(approval_above_micros=5_000_000), people=1, cost_high=5_000_001)
     assert seen == "It may cost 5.00 EUR; above 5.00 EUR somebody else has to approve it."
-    assert approving.needs(Policy(approval_above_micros=5_000_000), people=1, cost_high=5_000_000) == ""
+    assert covering.needs(Policy(approval_above_micros=5_000_000), people=1, cost_high=5_000_000) == ""
 
 
 @pytest.mark.parametrize("by", ["mira", "otto"])

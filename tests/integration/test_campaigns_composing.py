@@ -54,6 +54,19 @@ def rows(id_: UUID) -> list[tuple[int, str, str, bool, int]]:
     return list(found.values_list("position", "name", "template_key", "is_own", "weight"))
 
 
+def approval(acme: Tenant, id_: UUID, decision: str) -> None:
+    Approval.objects.create(
+        tenant_id=acme.id,
+        campaign_id=id_,
+        version=1,
+        digest="",
+        snapshot={},
+        people=1,
+        asked_by="mira",
+        decision=decision,
+    )
+
+
 def test_a_campaign_begins_as_a_draft_with_one_variant(acme: Tenant) -> None:
     id_ = made(acme)
     row = Campaign.objects.get(id=id_)
@@ -92,16 +105,7 @@ def test_what_is_in_review_is_not_changed_unless_it_is_taken_back_and_then_its_a
     id_ = made(acme)
     Campaign.objects.filter(id=id_).update(status="in_review")
     for decision in ("asked", "returned"):
-        Approval.objects.create(
-            tenant_id=acme.id,
-            campaign_id=id_,
-            version=1,
-            digest="",
-            snapshot={},
-            people=1,
-            asked_by="mira",
-            decision=decision,
-        )
+        approval(acme, id_, decision)
     assert refused(acme, id_, throttle=10) == []
     assert saved(acme, id_, throttle=10, reopens=True).version == 2
     assert Campaign.objects.get(id=id_).status == "draft"
@@ -120,9 +124,19 @@ def test_what_runs_cannot_be_changed(acme: Tenant) -> None:
 def test_reopening_what_was_approved_begins_a_new_list_of_editors(acme: Tenant) -> None:
     id_ = made(acme)
     Campaign.objects.filter(id=id_).update(status="approved", next_fire_at=clock.now())
+    approval(acme, id_, "approved")
     assert composing.reopen_campaign(tenant=acme, campaign_id=id_, by="otto") == 2
     row = Campaign.objects.get(id=id_)
     assert (row.status, row.editors, row.next_fire_at) == ("draft", ["otto"], None)
+    assert Approval.objects.get().decision == "void"
+
+
+def test_who_wrote_what_was_launched_without_an_approval_stays_its_editor(acme: Tenant) -> None:
+    """Otherwise Mira might approve, when it has grown, what she wrote."""
+    id_ = made(acme)
+    Campaign.objects.filter(id=id_).update(status="scheduled", next_fire_at=clock.now())
+    composing.reopen_campaign(tenant=acme, campaign_id=id_, by="otto")
+    assert Campaign.objects.get(id=id_).editors == ["mira", "otto"]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from django.urls import URLPattern, reverse
 
 from apps.audience.segments import stored
 from apps.audience.segments.counting import count
-from apps.campaigns import approving, checking, forecasting, people, texts
+from apps.campaigns import approving, checking, covering, forecasting, people, texts
 from apps.campaigns.agreeing import launch_by_person
 from apps.campaigns.audience_words import named_in
 from apps.campaigns.budgeting import policy_of
@@ -165,7 +165,7 @@ def _verdict(tenant: Tenant, campaign_id: UUID, now: Any) -> dict[str, Any]:
     seen = approving.considered(tenant, campaign_id, now)
     finish = forecasting.finish(tenant, seen.row, seen.estimate, now)
     approval = approving.standing(tenant.id, campaign_id)
-    needs = approving.needs(seen.policy, people=seen.estimate.people, cost_high=seen.estimate.high)
+    needs = covering.needs(seen.policy, **seen.size)
     is_approved = approval is not None and approval.decision == Decision.APPROVED
     outgrown = approving.outgrown(approval, seen) if approval is not None and is_approved else ""
     last = approving.last_approved(tenant.id, campaign_id)

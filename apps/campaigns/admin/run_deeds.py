@@ -28,9 +28,10 @@ def page_of(run_id: Any) -> str:
 
 def held_of(run: Any) -> Mapping[str, Any] | None:
     """Of a run that is held: why it may not go on ("": it may), and the approval that was asked for. None: it is not held."""
-    if run.status != RunStatus.PAUSED or run.pause_reason != holding.HELD:
+    if run.status != RunStatus.PAUSED or run.pause_reason not in holding.HELD:
         return None
-    return {"why": holding.lacking(run), "asked": holding.newest(run, Decision.ASKED)}
+    lack = holding.lacking(run)
+    return {"why": lack.why if lack else "", "asked": holding.newest(run, Decision.ASKED)}
 
 
 Said = Any

@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from apps.campaigns import approving, checking, costing, forecasting, reading, winning
+from apps.campaigns import approving, checking, costing, covering, forecasting, reading, winning
 from apps.campaigns.api.finding import ID, TAGS, found, id_of
 from apps.campaigns.budgeting import policy_of
 from apps.campaigns.models import Run, Variant
@@ -92,7 +92,7 @@ class CampaignCheckView(APIView):
             *checking.findings(tenant, seen.row, variants, now),
             *checking.counted_findings(seen.row, seen.estimate, seen.policy, now, finish),
         ]
-        needs = approving.needs(seen.policy, people=seen.estimate.people, cost_high=seen.estimate.high)
+        needs = covering.needs(seen.policy, **seen.size)
         return Response(CampaignCheck.of(seen, needs, finish.sentence if finish else "", findings))
 
 

@@ -52,6 +52,7 @@ class Migration(migrations.Migration):
                 ('created_by', models.CharField(editable=False, max_length=150)),
                 ('changed_by', models.CharField(editable=False, max_length=150)),
                 ('launched_by', models.CharField(blank=True, editable=False, max_length=150)),
+                ('launched_by_person', models.BooleanField(default=False, editable=False)),
                 ('launched_at', models.DateTimeField(editable=False, null=True)),
                 ('launched', models.JSONField(default=dict, editable=False)),
                 ('api_key_id', models.UUIDField(editable=False, null=True)),

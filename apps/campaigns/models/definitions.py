@@ -19,8 +19,8 @@ class Campaign(TenantTable):
     people a minute, 0: as fast as it goes. `ramp`: shares in percent, e.g. [0.1, 1, 10, 100], `ramp_minutes` apart. `test`: {share,
     metric, wait_minutes, rule: automatic|by_hand, undecided: wait|first} where variants are tried first. `holdout`: percent that get
     nothing. `budget`, `brake`: what differs from the tenant's policy. `send_once_key`: nobody gets two campaigns with the same one.
-    `version` counts changes. `launched`: the snapshot (definitions.py) of the launch, which every run goes by. `editors`: who changed it
-    since it was last approved."""
+    `version` counts changes. `launched`: the snapshot (definitions.py) of the launch, which every run goes by; `launched_by_person`: not
+    by a key. `editors`: who changed it since it was last approved."""
 
     tenant = models.ForeignKey("tenants.Tenant", on_delete=models.CASCADE, related_name="+", db_index=False)
     name = models.CharField(max_length=200)
@@ -56,6 +56,7 @@ class Campaign(TenantTable):
     created_by = models.CharField(max_length=150, editable=False)
     changed_by = models.CharField(max_length=150, editable=False)
     launched_by = models.CharField(max_length=150, blank=True, editable=False)
+    launched_by_person = models.BooleanField(default=False, editable=False)
     launched_at = models.DateTimeField(null=True, editable=False)
     launched = models.JSONField(default=dict, editable=False)
     api_key_id = models.UUIDField(null=True, editable=False)

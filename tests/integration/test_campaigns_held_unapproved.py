@@ -1,0 +1,300 @@
+"""Launched below the limits, above them when its time comes: nobody gets it until somebody else agreed to that, or answers for it."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from apps.campaigns import approving, launching, settling
+from apps.campaigns.agreeing import launch_by_key, resume_unapproved
+from apps.campaigns.models import Approval, Campaign, Policy, Run
+from apps.channels.models import Alert, ProviderAccount
+from apps.channels.selectors import forget_cached
+from apps.core import clock, ids
+from apps.core.problem_codes import Code
+from apps.core.types import Tenant
+from apps.ledger.models import Notification
+from apps.tenants.auditing import Actor
+from apps.tenants.models import AuditEntry
+from tests.integration import campaign_agreements_cast as cast
+from tests.integration import campaign_runs_cast as runs
+from tests.integration import roles_cast
+from tests.integration.ingest_cast import Caller
+from tests.integration.test_campaigns_approvals import asked, decide, launch, refused, state
+from tests.integration.test_campaigns_bulk import BULK, HELLO
+from tests.integration.test_campaigns_cost_ledger import LAST_YEAR
+from tests.integration.test_campaigns_held import OTTO, is_held, resume
+
+pytestmark = pytest.mark.django_db
+KEY = Actor("key", "k", "key shop")
+TODAY = clock.now().date()
+NINE = {"kind": "at", "start": f"{TODAY + timedelta(days=1)}T09:00:00", "zone": "UTC"}
+DAILY = NINE | {"kind": "recurring", "rule": "FREQ=DAILY"}
+MANY = "It is for 5 people; above 4 somebody else has to approve it."
+
+
+@pytest.fixture
+def tenant() -> Tenant:
+    """Somebody else has to agree to more than 4 people; there are 3."""
+    tenant = runs.acme()
+    cast.policy(tenant, approval_above_people=4, growth_percent=50)
+    runs.people(tenant, 3)
+    return tenant
+
+
+@pytest.fixture
+def time(monkeypatch: pytest.MonkeyPatch) -> runs.Clock:
+    return runs.Clock(monkeypatch)
+
+
+def scheduled(tenant: Tenant, **fields: Any) -> Campaign:
+    """By Mira, who needed nobody's approval."""
+    spring = runs.campaign(tenant, editors=["mira"], **{"schedule": NINE, **fields})
+    launch(tenant, spring)
+    assert state(spring) == ("scheduled", [])
+    return spring
+
+
+def fired(spring: Campaign, time: runs.Clock, day: int = 1) -> Run:
+    """Its run of the nth day from now."""
+    time.now = datetime.combine(TODAY + timedelta(days=day), datetime.min.time(), UTC) + timedelta(hours=9)
+    runs.begin()
+    return runs.run_of(spring)
+
+
+def ended(run: Run) -> list[int]:
+    """The people of its pages, after which it is over."""
+    pages = runs.expand()
+    run.refresh_from_db()
+    settling.finish(run, clock.now())
+    return pages
+
+
+@pytest.fixture
+def held(tenant: Tenant, time: runs.Clock) -> Run:
+    """At its time there are 5."""
+    spring = scheduled(tenant)
+    runs.people(tenant, 2, prefix="new")
+    return fired(spring, time)
+
+
+def test_it_is_held_and_goes_on_when_somebody_else_agreed(tenant: Tenant, held: Run) -> None:
+    spring = Campaign.objects.of(tenant).get()
+    assert is_held(held) and state(spring) == ("paused", [])
+    assert (held.pause_reason, held.pause_detail, held.paused_by) == ("approval_needed", MANY, "approval")
+    assert not Notification.objects.exists()
+    assert refused(Code.APPROVAL_NEEDED, resume, held) == f"{MANY} Ask for an approval."
+    waits = approving.ask(tenant=tenant, campaign_id=spring.id, by="otto", note="", now=clock.now())
+    kept = Approval.objects.of(tenant).get(id=waits)
+    assert (kept.people, kept.note, kept.snapshot) == (5, MANY, spring.launched)
+    for by in ("mira", "otto"):
+        refused(Code.OWN_WORK, decide, tenant, waits, by=by)
+    assert refused(Code.APPROVAL_NEEDED, resume, held) == f"{MANY} It waits for somebody's decision."
+    assert is_held(held)
+    decide(tenant, waits, by="anna")
+    assert is_held(held) and state(spring) == ("paused", ["approved"])
+    resume(held)
+    assert runs.expand() == [5]
+
+
+def test_up_to_the_limit_it_goes_out(tenant: Tenant, time: runs.Clock) -> None:
+    spring = scheduled(tenant)
+    runs.people(tenant, 1, prefix="new")
+    assert fired(spring, time).status == "running"
+    assert runs.expand() == [4] and state(spring) == ("running", [])
+
+
+def test_a_limit_that_was_lowered_after_the_launch_holds_it(tenant: Tenant, time: runs.Clock) -> None:
+    spring = scheduled(tenant)
+    Policy.objects.of(tenant).update(approval_above_people=2)
+    run = fired(spring, time)
+    assert is_held(run)
+    assert run.pause_detail == "It is for 3 people; above 2 somebody else has to approve it."
+
+
+def test_a_limit_that_was_raised_meanwhile_frees_it(tenant: Tenant, held: Run) -> None:
+    Policy.objects.of(tenant).update(approval_above_people=5)
+    marketer = roles_cast.staff("nina", marketer=(tenant,))
+    assert is_held(held)
+    refused(Code.CAMPAIGN_STATE, asked, tenant, Campaign.objects.of(tenant).get())
+    page = marketer.get(f"/admin/campaigns/run/{held.id}/progress/").content.decode()
+    assert "needs no approval any more: it may be resumed." in page and ">Resume" in page
+    resume(held)
+    assert runs.expand() == [5]
+
+
+@pytest.mark.parametrize(
+    ("grows", "said"),
+    [
+        ("price", "It may cost 0.06 EUR; above 0.03 EUR somebody else has to approve it."),
+        ("people", "It may cost 0.04 EUR; above 0.03 EUR somebody else has to approve it."),
+        ("limit", "It may cost 0.03 EUR; above 0.02 EUR somebody else has to approve it."),
+    ],
+)
+def test_so_does_what_it_costs_when_its_time_comes(tenant: Tenant, time: runs.Clock, grows: str, said: str) -> None:
+    forget_cached()
+    ProviderAccount.objects.create(
+        tenant_id=tenant.id, key="acme-mail", provider="sandbox", channel="email", sender="a@b.test"
+    )
+    cast.price("email", cast.CENT, valid_from=LAST_YEAR)
+    Policy.objects.of(tenant).update(approval_above_micros=3 * cast.CENT)
+    spring = scheduled(tenant, mode="live", category="social")
+    match grows:
+        case "price":
+            cast.price("email", 2 * cast.CENT, valid_from=clock.now())
+        case "people":
+            runs.people(tenant, 1, prefix="new")
+        case "limit":
+            Policy.objects.of(tenant).update(approval_above_micros=2 * cast.CENT)
+    run = fired(spring, time)
+    assert is_held(run) and run.pause_detail == said
+    decide(tenant, asked(tenant, spring))
+    resume(run)
+    assert sum(runs.expand()) == run.audience_size
+
+
+def test_each_time_of_a_recurring_one_is_judged(tenant: Tenant, time: runs.Clock) -> None:
+    spring = scheduled(tenant, schedule=DAILY)
+    assert ended(fired(spring, time)) == [3]
+    runs.people(tenant, 2, prefix="new")
+    second = fired(spring, time, day=2)
+    assert is_held(second)
+    decide(tenant, asked(tenant, spring))
+    resume(second)
+    assert ended(second) == [5]
+    assert ended(fired(spring, time, day=3)) == [5], "that was approved"
+    runs.people(tenant, 3, prefix="newer")
+    fourth = fired(spring, time, day=4)
+    assert is_held(fourth) and fourth.pause_reason == "approval_void"
+    assert fourth.pause_detail == "8 people are meant now; 5 were approved, and 50 % more are allowed."
+
+
+def test_the_glass_is_broken_for_that_run_alone(tenant: Tenant, time: runs.Clock) -> None:
+    spring = scheduled(tenant, schedule=DAILY)
+    runs.people(tenant, 2, prefix="new")
+    first = fired(spring, time)
+    said = {"tenant": tenant, "campaign_id": spring.id, "actor": OTTO, "now": clock.now()}
+    refused(Code.MISSING_FIELD, resume_unapproved, **said, comment=" ")
+    assert is_held(first) and state(spring) == ("paused", [])
+    resume_unapproved(**said, comment="The sale ends at noon.")
+    assert ended(first) == [5] and state(spring) == ("scheduled", ["broken"])
+    alert = Alert.objects.all_tenants().get(kind="broken_glass")
+    assert alert.text == "otto went on with Spring without the approval that it needs: The sale ends at noon."
+    entry = AuditEntry.objects.of(tenant).get(action="broken_glass")
+    assert (entry.actor, entry.said) == ("otto", "Went on without an approval: The sale ends at noon.")
+    second = fired(spring, time, day=2)
+    assert is_held(second) and second.pause_detail == MANY
+
+
+def test_the_glass_of_a_launch_is_broken_for_its_first_run_alone(tenant: Tenant, time: runs.Clock) -> None:
+    runs.people(tenant, 2, prefix="new")
+    spring = runs.campaign(tenant, editors=["mira"], schedule=DAILY)
+    launch(tenant, spring, breaks_glass=True, comment="The sale ends at noon.")
+    assert ended(fired(spring, time)) == [5]
+    second = fired(spring, time, day=2)
+    assert is_held(second) and second.pause_detail == MANY
+    assert state(spring) == ("paused", ["broken"])
+
+
+def test_it_is_broken_for_as_many_as_there_were(tenant: Tenant, time: runs.Clock) -> None:
+    runs.people(tenant, 2, prefix="new")
+    spring = runs.campaign(tenant, editors=["mira"], schedule=NINE)
+    launch(tenant, spring, breaks_glass=True, comment="The sale ends at noon.")
+    runs.people(tenant, 3, prefix="newer")
+    run = fired(spring, time)
+    assert is_held(run)
+    assert run.pause_detail == "8 people are meant now; the glass was broken for 5, and 50 % more are allowed."
+
+
+def test_what_was_approved_before_needs_nothing_where_no_approval_is_needed(tenant: Tenant, time: runs.Clock) -> None:
+    """At the launch and at its time alike."""
+    spring = runs.campaign(tenant, editors=["mira"], schedule=NINE)
+    decide(tenant, asked(tenant, spring))
+    runs.people(tenant, 4, prefix="new")
+    refused(Code.APPROVAL_VOID, launch, tenant, spring)
+    Campaign.objects.of(tenant).update(status="approved")
+    Approval.objects.of(tenant).update(decision="approved")
+    Policy.objects.of(tenant).update(approval_above_people=7)
+    launch(tenant, spring)
+    assert fired(spring, time).status == "running"
+    assert runs.expand() == [7]
+
+
+def test_the_people_of_the_launch_are_those_that_were_approved(tenant: Tenant, time: runs.Clock) -> None:
+    Policy.objects.of(tenant).update(approval_above_people=2)
+    spring = runs.campaign(tenant, editors=["mira"], schedule=NINE, is_frozen=True)
+    decide(tenant, asked(tenant, spring))
+    launch(tenant, spring)
+    runs.begin()
+    runs.people(tenant, 4, prefix="new")
+    assert fired(spring, time).status == "running"
+    assert runs.expand() == [3]
+
+
+def test_a_pause_before_its_time_changes_nothing(tenant: Tenant, time: runs.Clock) -> None:
+    spring = scheduled(tenant)
+    launching.pause(campaign_id=spring.id, tenant_id=tenant.id, by="mira")
+    runs.people(tenant, 2, prefix="new")
+    launching.resume(campaign_id=spring.id, tenant_id=tenant.id, by="mira")
+    assert is_held(fired(spring, time))
+
+
+def test_what_a_key_launches_is_never_held(tenant: Tenant, time: runs.Clock) -> None:
+    spring = runs.campaign(tenant, editors=["mira"], schedule=NINE)
+    launch_by_key(tenant=tenant, campaign_id=spring.id, actor=KEY, now=clock.now())
+    runs.people(tenant, 2, prefix="new")
+    assert fired(spring, time).status == "running"
+    assert runs.expand() == [5] and state(spring) == ("running", [])
+
+
+def test_nor_is_a_bulk(tenant: Tenant, time: runs.Clock) -> None:
+    runs.people(tenant, 2, prefix="new")
+    at = f"{TODAY + timedelta(days=1)}T09:00:00Z"
+    said = {"recipient_ids": ["u0", "u1", "u2", "new0", "new1"], "schedule_at": at}
+    assert Caller(tenant).post(BULK, HELLO | said).status_code == 202
+    assert fired(Campaign.objects.of(tenant).get(), time).status == "running"
+    assert runs.expand() == [5]
+
+
+def test_where_the_policy_asks_keys_too_what_they_launched_is_held(tenant: Tenant, time: runs.Clock) -> None:
+    Policy.objects.of(tenant).update(approval_for_keys=True)
+    spring = runs.campaign(tenant, editors=["mira"], schedule=NINE)
+    launch_by_key(tenant=tenant, campaign_id=spring.id, actor=KEY, now=clock.now())
+    runs.people(tenant, 2, prefix="new")
+    run = fired(spring, time)
+    assert is_held(run) and run.pause_detail == MANY
+    Policy.objects.of(tenant).update(approval_for_keys=False)
+    resume(run)
+    assert runs.expand() == [5]
+
+
+def test_a_key_reads_why_asks_and_goes_on(tenant: Tenant, held: Run) -> None:
+    caller, where = Caller(tenant), f"/v1/campaigns/{ids.show(ids.CAMPAIGN, held.campaign_id)}"
+    run = caller.client.get(f"{where}/runs", headers=caller.headers).json()["data"][0]
+    assert (run["status"], run["pause_reason"], run["pause_text"]) == ("paused", "approval_needed", MANY)
+    answer = caller.post(f"{where}/resume", {})
+    assert (answer.status_code, answer.json()["code"]) == (409, "approval_needed")
+    assert is_held(held)
+    assert caller.post(f"{where}/submit", {"note": "Please."}).json()["status"] == "paused"
+    assert caller.post(f"{where}/resume", {}).json()["detail"] == f"{MANY} It waits for somebody's decision."
+    decide(tenant, Approval.objects.of(tenant).get().id)
+    assert caller.post(f"{where}/resume", {}).json()["status"] == "running"
+    assert runs.expand() == [5]
+
+
+def test_the_page_of_the_run_says_why_and_asks(tenant: Tenant, held: Run) -> None:
+    where = f"/admin/campaigns/run/{held.id}"
+    marketer, operator = roles_cast.staff("nina", marketer=(tenant,)), roles_cast.staff("olaf", operator=(tenant,))
+    page = marketer.get(f"{where}/progress/").content.decode()
+    assert MANY in page and ">Ask for an approval<" in page
+    assert ">Resume" not in page and "Break the glass" not in page
+    marketer.post(f"{where}/operate/resume/")
+    marketer.post(f"{where}/operate/ask/")
+    assert is_held(held)
+    assert "Break the glass" in operator.get(f"{where}/progress/").content.decode()
+    anna = roles_cast.staff("anna", approver=(tenant,))
+    waits = Approval.objects.of(tenant).get()
+    assert "Approve it for 5 people" in anna.get(f"/admin/campaigns/approval/{waits.id}/change/").content.decode()
+    anna.post(f"/admin/campaigns/approval/{waits.id}/decide/", {"what": "approve"})
+    marketer.post(f"{where}/operate/resume/")
+    assert runs.expand() == [5]
