@@ -1,16 +1,22 @@
 """Acme and its people, as the tests of the feed and of the vetoes need them."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
+
+import pytest
 
 from apps.audience.models import Recipient
 from apps.core import ids
 from apps.core.enums import Category, KeyMode, Scope
 from apps.core.types import NewInboxItem
+from apps.inbox import selectors
 from apps.tenants.models import Tenant
 from apps.tenants.selectors import tenant_by_id
 from apps.tenants.services import create_api_key
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 def tenant(slug: str = "acme") -> UUID:
@@ -19,6 +25,16 @@ def tenant(slug: str = "acme") -> UUID:
 
 def recipient(tenant_id: UUID, user_id: str = "rosa") -> UUID:
     return Recipient.objects.create(tenant_id=tenant_id, user_id=user_id).id
+
+
+@pytest.fixture
+def acme() -> UUID:
+    return tenant()
+
+
+@pytest.fixture
+def rosa(acme: UUID) -> UUID:
+    return recipient(acme, "rosa")
 
 
 def api_key(tenant_id: UUID, *scopes: Scope) -> dict[str, str]:
@@ -56,3 +72,13 @@ def new_item(
 
 def titles(answer: dict[str, Iterable[dict[str, str]]]) -> list[str]:
     return [item["title"] for item in answer["data"]]
+
+
+def page(tenant_id: UUID, recipient_id: UUID, **wanted: Any) -> selectors.FeedPage:
+    """Of the feed at NOW."""
+    usual = {"limit": 20, "before": None, "is_unread_only": False, "is_archived": False, "now": NOW}
+    return selectors.feed_page(tenant_id=tenant_id, recipient_id=recipient_id, **(usual | wanted))
+
+
+def shown(tenant_id: UUID, recipient_id: UUID, **wanted: Any) -> list[str]:
+    return [item.content["title"] for item in page(tenant_id, recipient_id, **wanted).items]

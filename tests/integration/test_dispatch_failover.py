@@ -1,26 +1,19 @@
 """A channel with two accounts, one of which is in trouble: who is called, who is not, and that nothing is burned or sent twice."""
 
-from collections.abc import Sequence
 from datetime import timedelta
-from itertools import count
-from typing import Any
-from uuid import UUID
 
 import pytest
 
-from apps.channels import health, registry
+from apps.channels import health
 from apps.channels.alerts import compare_with_health
 from apps.channels.models import Alert, ProviderAccount
 from apps.channels.selectors import forget_cached
-from apps.channels.services import create_account, switch_on, update_account
-from apps.core import clock, redis
+from apps.channels.services import create_account, switch_on
+from apps.core import clock
 from apps.core.enums import Category, Channel, KeyMode, OutcomeKind
-from apps.core.types import Account, OutboundMessage, Outcome
-from apps.dispatch import send_batch as module
-from apps.dispatch.accounts import in_order
+from apps.core.types import Outcome
 from apps.ledger.models import WorkItem
 from tests.integration.dispatch_cast import (
-    Carrier,
     attempts,
     counts,
     dead,
@@ -35,83 +28,10 @@ from tests.integration.dispatch_cast import (
 )
 from tests.integration.dispatch_cast import carrier as carrier  # fixtures
 from tests.integration.dispatch_cast import rung as rung
+from tests.integration.failover_cast import DOWN, OK, Two, ask_for, break_down, make_due, rest_is_over, set_account
+from tests.integration.failover_cast import two as two
 
 pytestmark = pytest.mark.django_db
-DOWN = Outcome(OutcomeKind.PROVIDER_DOWN, "503", exchange={"status": 503, "ms": 5})
-DOUBT = Outcome(OutcomeKind.AMBIGUOUS, "read_timeout")
-OK = Outcome(OutcomeKind.ACCEPTED, provider_message_id="m", exchange={"status": 200, "ms": 5})
-
-
-class Two(Carrier):
-    """Each account says what it is told to, one message a request."""
-
-    max_batch = 1
-    fan_out = 10
-    soft_config = frozenset({"21408"})
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.words: dict[str, Outcome] = {}
-        self.seen: list[tuple[str, int]] = []
-
-    def send(
-        self, account: Account, messages: Sequence[OutboundMessage], *, deadline: float, on_wait: object = None
-    ) -> list[Outcome]:
-        self.during(messages)
-        self.calls.append(list(messages))
-        self.seen.append((account.key, len(messages)))
-        return [self.words.get(account.key, OK)] * len(messages)
-
-    def taken(self) -> dict[str, int]:
-        """Messages by account since the last look."""
-        found: dict[str, int] = {}
-        for key, number in self.seen:
-            found[key] = found.get(key, 0) + number
-        self.seen = []
-        return found
-
-
-@pytest.fixture
-def two(carrier: Carrier, rung: list[str], monkeypatch: pytest.MonkeyPatch) -> Two:
-    taken = Two()
-    monkeypatch.setitem(registry._made, "sandbox", taken)
-    redis.quick().flushdb()
-    for order, key in enumerate(("first", "second"), start=1):
-        create_account(key=key, provider="sandbox", channel=Channel.EMAIL, order=order)
-    return taken
-
-
-_numbers = count(1)
-
-
-def ask_for(number: int = 1, *, lane: Category = Category.TRANSACTIONAL, **wish: Any) -> None:
-    """Live mails to people who got none before, decided and waiting to be sent."""
-    found = [person(f"p{next(_numbers)}") for _ in range(number)]
-    for one in found:
-        endpoint(one)
-    notify(found, mode=KeyMode.LIVE, category=lane, **wish)
-    route(lane)
-
-
-def make_due() -> None:
-    """Well before the test's transaction began, whose time is the database's `now()`."""
-    WorkItem.objects.all_tenants().update(due_at=clock.now() - timedelta(hours=1))
-
-
-def set_account(key: str, **fields: Any) -> None:
-    update_account(ProviderAccount.objects.get(key=key).id, **fields)
-
-
-def rest_is_over(key: str) -> None:
-    """As if its breaker had rested."""
-    health._set(key, till=0.0, turn=0.0)
-
-
-def break_down(key: str) -> None:
-    account = Account(UUID(int=1), key, "sandbox", Channel.EMAIL, "", "", {})
-    for _ in range(20):
-        health.note(account, module.tally([DOWN], firsts=1, batch=1, slow_seconds=5))
-    assert health.record(account).phase(health.now()) == "open"
 
 
 def test_the_first_account_takes_all_while_it_is_well(two: Two) -> None:
@@ -184,6 +104,9 @@ def test_a_probe_that_fails_costs_its_message_nothing(two: Two) -> None:
     assert two.taken() == {"second": 1}
     assert states() == [("email", "sent", "")]
     assert health.records(["first"])["first"].phase(health.now()) == "open"
+
+
+DOUBT = Outcome(OutcomeKind.AMBIGUOUS, "read_timeout")
 
 
 def test_what_is_in_doubt_is_not_given_to_another_account(two: Two) -> None:
@@ -289,113 +212,6 @@ def test_an_alert_that_was_not_written_is_made_up_for_and_one_of_an_emptied_redi
     health.reset("first")
     compare_with_health()
     assert Alert.objects.all_tenants().get().ended_at is not None
-
-
-def test_nothing_is_sent_before_the_time_that_a_429_asks_for(two: Two) -> None:
-    ProviderAccount.objects.filter(key="second").delete()
-    two.words["first"] = Outcome(OutcomeKind.THROTTLED, "429", retry_after=30.0, exchange={"status": 429})
-    ask_for(50)
-    send()
-    assert two.taken() == {"first": 10}
-    for _ in range(3):
-        make_due()
-        send()
-    assert two.taken() == {}
-    due = [row - clock.now() for row in WorkItem.objects.all_tenants().values_list("due_at", flat=True)]
-    assert min(due) > timedelta(seconds=28)
-    assert set(WorkItem.objects.all_tenants().values_list("tries", flat=True)) == {0}
-    assert sorted(WorkItem.objects.all_tenants().values_list("calls", flat=True)) == [0] * 40 + [1] * 10
-    assert counts()["Attempt"] == 10
-
-
-def test_a_long_pause_of_the_first_is_not_waited_for_where_there_is_a_second(two: Two) -> None:
-    two.words["first"] = Outcome(OutcomeKind.THROTTLED, "429", retry_after=30.0, exchange={"status": 429})
-    ask_for(30)
-    send()
-    assert two.taken() == {"first": 10}
-    send()
-    assert two.taken() == {"second": 30}
-
-
-def test_a_short_pause_is_waited_for_except_by_critical_work(two: Two) -> None:
-    two.words["first"] = Outcome(OutcomeKind.THROTTLED, "429", retry_after=2.0, exchange={"status": 429})
-    ask_for()
-    send()
-    make_due()
-    send()
-    assert two.taken() == {"first": 1}
-    ask_for(lane=Category.CRITICAL)
-    send("send.critical.email")
-    assert two.taken() == {"second": 1}
-
-
-def test_retries_keep_to_their_budget_and_critical_ones_need_none(two: Two) -> None:
-    ProviderAccount.objects.filter(key="second").delete()
-    set_account(
-        "first", settings={"breaker_share": 1.0, "breaker_calls": 100000, "retry_rate": 0.1, "retry_share": 0.1}
-    )
-    two.words["first"] = Outcome(OutcomeKind.TRANSIENT, "500", exchange={"status": 500})
-    ask_for(100)
-    send()
-    assert two.taken() == {"first": 100}
-    for _ in range(4):
-        make_due()
-        send()
-    assert two.taken() == {"first": 13}
-    assert sorted(WorkItem.objects.all_tenants().values_list("tries", flat=True))[-14:] == [1] + [2] * 13
-    ask_for(lane=Category.CRITICAL)
-    for _ in range(3):
-        send("send.critical.email")
-        make_due()
-    assert two.taken() == {"first": 3}
-
-
-def test_a_rate_lets_a_part_go_and_gives_the_rest_its_turn(two: Two) -> None:
-    set_account("first", settings={"rate": 20})
-    ask_for(50)
-    send()
-    assert two.taken() == {"first": 16}
-    assert counts()["Attempt"] == 16
-    due = sorted(WorkItem.objects.all_tenants().values_list("due_at", flat=True))
-    assert len(due) == 34 and (due[-1] - due[0]).total_seconds() == pytest.approx(33 / 16, abs=0.01)
-    ask_for(lane=Category.CRITICAL)
-    send("send.critical.email")
-    assert two.taken() == {"first": 1}
-
-
-def test_mail_to_a_domain_keeps_to_its_rate(two: Two) -> None:
-    set_account("first", settings={"domain_rates": {"acme.test": 5}})
-    ask_for(20)
-    send()
-    assert two.taken() == {"first": 5}
-    rosa = person("otto")
-    endpoint(rosa, address="otto@elsewhere.test")
-    notify([rosa], mode=KeyMode.LIVE)
-    route()
-    send()
-    assert two.taken() == {"first": 1}
-
-
-def test_accounts_of_the_same_order_share_by_weight_always_the_same_way(two: Two) -> None:
-    set_account("second", order=1, settings={"weight": 3})
-    ask_for(200)
-    send()
-    taken = two.taken()
-    assert sum(taken.values()) == 200 and 30 <= taken["first"] <= 70
-    rows = [Account(UUID(int=n), f"a{n}", "smtp", Channel.EMAIL, "", "", {}, order=n // 3) for n in range(5)]
-    one = UUID(int=7)
-    assert in_order(rows, one) == in_order(list(rows), one)
-    assert {a.key for a in in_order(rows, one)[:3]} == {"a0", "a1", "a2"}
-    without = [a for a in rows if a.key != "a1"]
-    assert [a for a in in_order(rows, one) if a.key != "a1"] == in_order(without, one)
-
-
-def test_a_distrusted_account_keeps_a_tenth(two: Two) -> None:
-    health.distrust("first", 0.4, clock.now() + timedelta(minutes=10))
-    ask_for(200)
-    send()
-    taken = two.taken()
-    assert sum(taken.values()) == 200 and 5 <= taken["first"] <= 40
 
 
 def test_a_device_that_no_account_reaches_is_said_so_and_one_whose_account_is_off_waits(two: Two) -> None:

@@ -10,19 +10,11 @@ from apps.inbox import services
 from apps.inbox.models import InboxItem
 from apps.inbox.tokens import mint
 from tests.integration import inbox_cast as cast
+from tests.integration.inbox_cast import acme as acme  # fixtures
+from tests.integration.inbox_cast import rosa as rosa
 
 pytestmark = pytest.mark.django_db
 SHOP = "https://shop.acme.example"
-
-
-@pytest.fixture
-def acme():
-    return cast.tenant()
-
-
-@pytest.fixture
-def rosa(acme):
-    return cast.recipient(acme, "rosa")
 
 
 @pytest.fixture

@@ -1,13 +1,11 @@
-"""The embedded servers under everything that befalls them: kill -9, stale files, taken ports, locked directories."""
+"""The embedded servers under everything that befalls them: kill -9, stale files, taken ports, directories in use."""
 
 import os
 import signal
 import socket
-import stat
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -15,70 +13,16 @@ import psutil
 import psycopg
 import pytest
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from notifier.local import places, postgres
 from notifier.local.holding import ServerError
 from notifier.local.processes import is_alive, wait_until
 from notifier.local.servers import Servers
+from tests.integration.servers_cast import NEVER, ask, postmasters, redis_of, start_elsewhere
+from tests.integration.servers_cast import held_elsewhere as held_elsewhere
+from tests.integration.servers_cast import nothing_stays_outside as nothing_stays_outside
 
-NEVER = Retry(NoBackoff(), 0)
-AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root has to give the server another account")
 ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="the kernel ties children to their parent only on Linux")
-PROJECT = Path(__file__).resolve().parents[2]
-
-
-def ask(servers: Servers, question: str) -> tuple[object, ...]:
-    with psycopg.connect(servers.database_url) as connection:
-        return connection.execute(question).fetchone() or ()
-
-
-def redis_of(servers: Servers) -> "redis.Redis":
-    return redis.Redis.from_url(servers.redis_url, decode_responses=True, retry=NEVER)
-
-
-def postmasters(directory: Path) -> list[psutil.Process]:
-    """Servers whose data directory is below `directory`, or stands in for it."""
-    homes = (str(directory), str(places.home_outside(directory)))
-    found = []
-    for process in psutil.process_iter():
-        try:
-            command = process.cmdline()
-        except psutil.Error:
-            continue
-        if command[1:2] == ["-D"] and command[2].startswith(homes) and is_alive(process):
-            found.append(process)
-    return found
-
-
-@pytest.fixture(autouse=True)
-def nothing_stays_outside(tmp_path: Path) -> Iterator[None]:
-    yield
-    for directory in (tmp_path, tmp_path / ".local", *(tmp_path / name for name in ("killed", "running", "next"))):
-        places.forget_outside(directory)
-
-
-@pytest.fixture
-def held_elsewhere(tmp_path: Path) -> "subprocess.Popen[str]":
-    """Another process that runs durable servers in tmp_path and has printed the postmaster's id."""
-    return start_elsewhere(tmp_path, tied=True)
-
-
-def start_elsewhere(directory: Path, *, tied: bool, durable: bool = True) -> "subprocess.Popen[str]":
-    """`tied` servers end with their process; those started from a thread do not, as on systems without that service."""
-    script = (
-        "import sys, threading, time\n"
-        "from pathlib import Path\n"
-        "from notifier.local.servers import Servers\n"
-        "def start():\n"
-        "    global servers\n"
-        f"    servers = Servers.start(Path({str(directory)!r}), durable={durable})\n"
-        f"    print(servers.postgres.pid, servers.redis.pid, flush=True)\n"
-        f"start() if {tied} else threading.Thread(target=start).start()\n"
-        "time.sleep(60)\n"
-    )
-    return subprocess.Popen([sys.executable, "-c", script], cwd=PROJECT, stdout=subprocess.PIPE, text=True)
 
 
 def test_both_ask_for_a_password(tmp_path: Path) -> None:
@@ -249,84 +193,3 @@ def test_an_orphaned_server_of_a_killed_run_is_stopped(tmp_path: Path) -> None:
             f"A Redis server of an earlier run was left (process {orphans[1].pid}): stopping it",
             f"A PostgreSQL server of an earlier run was left (process {orphans[0].pid}): stopping it",
         ]
-
-
-@AS_ROOT
-def test_below_a_private_directory_no_mode_changes_and_the_data_go_elsewhere(tmp_path: Path) -> None:
-    private = tmp_path / "private"
-    project = private / "checkout"
-    project.mkdir(parents=True)
-    private.chmod(0o700)
-    above = [project, *project.parents]
-    before = {path: path.stat() for path in above}
-    with Servers.start(project / ".local", durable=True) as servers:
-        data = Path(str(ask(servers, "show data_directory")[0]))
-        assert psutil.Process(servers.postgres.pid).uids().effective != 0
-    home = places.home_outside(project / ".local")
-    assert data == home / "data"
-    assert stat.S_IMODE(home.stat().st_mode) == 0o700
-    assert home.stat().st_uid != 0
-    for path in above:
-        assert (path.stat().st_mode, path.stat().st_uid) == (before[path].st_mode, before[path].st_uid), path
-    with Servers.start(project / ".local", durable=True) as servers:
-        assert ask(servers, "show data_directory") == (str(data),)
-    places.forget_outside(project / ".local")
-    assert not home.exists()
-
-
-@AS_ROOT
-def test_data_outside_go_when_the_directory_they_belong_to_was_removed(tmp_path: Path) -> None:
-    tmp_path.chmod(0o700)
-    directory = tmp_path / ".local"
-    with Servers.start(directory, durable=True) as servers, psycopg.connect(servers.database_url) as connection:
-        connection.execute("create table old (n int)")
-    for path in sorted(directory.rglob("*"), reverse=True):
-        path.rmdir() if path.is_dir() else path.unlink()
-    with Servers.start(directory, durable=True) as servers:
-        assert ask(servers, "select to_regclass('old')") == (None,)
-
-
-@AS_ROOT
-def test_throw_away_data_of_a_killed_process_are_swept(tmp_path: Path) -> None:
-    tmp_path.chmod(0o700)
-    first, second, third = (tmp_path / name for name in ("killed", "running", "next"))
-    with (
-        start_elsewhere(first, tied=True, durable=False) as killed,
-        start_elsewhere(second, tied=True, durable=False) as running,
-    ):
-        for holder in (killed, running):
-            assert holder.stdout is not None
-            holder.stdout.readline()
-        killed.kill()
-        killed.wait()
-        assert places.home_outside(first).exists()
-        with Servers.start(third, durable=False):
-            assert not places.home_outside(first).exists()
-            assert places.home_outside(second).exists()
-        running.kill()
-    with Servers.start(third, durable=False):
-        assert not places.home_outside(second).exists()
-
-
-@AS_ROOT
-def test_a_wheel_that_the_account_cannot_reach_is_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(places, "_can_run", lambda install, account: "server-" in str(install))
-    with Servers.start(tmp_path, durable=False) as servers:
-        program = Path(psutil.Process(servers.postgres.pid).exe())
-        assert program.parts[-5].startswith("server-")
-        assert program.stat().st_uid == psutil.Process(servers.postgres.pid).uids().effective
-        assert ask(servers, "select 1") == (1,)
-    assert not program.exists()
-
-
-@AS_ROOT
-def test_a_foreign_file_in_the_way_is_refused(tmp_path: Path) -> None:
-    tmp_path.chmod(0o700)
-    (tmp_path / "postgres-lives-at").write_text("")
-    outside = places.home_outside(tmp_path)
-    outside.symlink_to(tmp_path)
-    try:
-        with pytest.raises(ServerError, match="is in the way"):
-            Servers.start(tmp_path, durable=False)
-    finally:
-        outside.unlink()
