@@ -1,18 +1,20 @@
 """Deliveries that were sent, and calls of the sandbox that speak of them."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from time import monotonic
 from uuid import UUID
 
 from apps.audience.addresses import address_hash, email_address
 from apps.audience.models import Endpoint, Recipient
 from apps.channels.sandbox.wire import SandboxEvent, SandboxEvents, encode
 from apps.channels.selectors import sandbox_account
-from apps.core import crypto, ids
+from apps.core import clock, crypto, ids
 from apps.core.enums import Channel
 from apps.core.types import ProviderCall
-from apps.ledger.models import Attempt, Delivery
-from apps.receipts.services import store_call
+from apps.ledger.models import Attempt, Delivery, DeliveryEvent
+from apps.receipts.models import ReceiptCall
+from apps.receipts.services import apply_due, store_call
 from apps.tenants.models import Tenant
 
 AT = datetime(2027, 3, 1, 12, 0, tzinfo=UTC)
@@ -107,11 +109,28 @@ def attempt(one: Sent, account: str = ACCOUNT) -> None:
     )
 
 
-def event(one: Sent, kind: str = "delivered", *, event_id: str = "", code: str = "") -> SandboxEvent:
-    return SandboxEvent(event_id or f"ev-{one.reference}-{kind}", kind, AT.timestamp(), one.reference, "sbx1", code)
+def event(one: Sent, kind: str = "delivered", *, day: float = 0, event_id: str = "", code: str = "") -> SandboxEvent:
+    """`day`: days after AT."""
+    at = (AT + timedelta(days=day)).timestamp()
+    return SandboxEvent(event_id or f"{one.reference}-{kind}-{day}", kind, at, one.reference, "sbx1", code)
 
 
 def call(*events: SandboxEvent, body: bytes = b"") -> UUID:
     """A verified call, stored."""
     said = ProviderCall("", {}, body or encode(SandboxEvents(list(events))))
     return store_call(account=sandbox_account(Channel.EMAIL), call=said)
+
+
+def apply() -> None:
+    """Every call that is due."""
+    assert apply_due(ends=monotonic() + 20)
+
+
+def again() -> None:
+    ReceiptCall.objects.update(due_at=clock.now() - timedelta(seconds=1))
+    apply()
+
+
+def kinds_of(one: Sent) -> list[str]:
+    rows = DeliveryEvent.objects.of(one.tenant).filter(delivery_id=one.delivery)
+    return sorted(rows.values_list("kind", flat=True))

@@ -19,13 +19,9 @@ from apps.preferences.models import Suppression
 from apps.receipts import keeping, services, tasks
 from apps.receipts.models import ReceiptCall
 from notifier.celery import app
-from tests.integration.receipts_cast import AT, attempt, call, event, sent
+from tests.integration.receipts_cast import AT, apply, attempt, call, event, sent
 
 pytestmark = pytest.mark.django_db
-
-
-def apply() -> None:
-    assert services.apply_due(ends=monotonic() + 10)
 
 
 def due_now() -> None:

@@ -2,9 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
-from time import monotonic
 from typing import Any
-from uuid import UUID
 
 import pytest
 from django.conf import settings
@@ -14,23 +12,24 @@ from apps.audience.addresses import address_hash
 from apps.audience.models import Recipient
 from apps.channels import selectors as channels
 from apps.channels import services as accounts
-from apps.core import clock, ids
+from apps.core import clock
 from apps.core.enums import Category, Channel, SuppressionReason
-from apps.core.types import Account, NewSuppression
 from apps.ledger.models import DeliveryEvent
 from apps.preferences import services as preferences
-from apps.preferences.models import Preference, Suppression
-from apps.receipts import services, views
+from apps.preferences.models import Suppression
+from apps.receipts import views
 from apps.receipts.models import ReceiptCall
-from tests.integration.dispatch_cast import carrier, endpoint, notify, person, route, rung, send, states, tenant
-from tests.simulators.twilio import SID, TOKEN, inbound
+from tests.integration.dispatch_cast import carrier as carrier  # fixtures
+from tests.integration.dispatch_cast import endpoint, notify, person, route, send, states, tenant
+from tests.integration.dispatch_cast import rung as rung
+from tests.integration.inbound_cast import PHONE, heard, posted, switches, text, twilio, veto, vetoes
+from tests.integration.receipts_cast import apply
+from tests.simulators.twilio import inbound
 from tests.simulators.twilio import signed as twilio_signed
 from tests.simulators.vonage import API_KEY, API_SECRET, SECRET
 from tests.simulators.vonage import inbound as vonage_inbound
 
-__all__ = ["carrier", "rung"]
 pytestmark = pytest.mark.django_db
-PHONE = "+12025550001"
 OTHER = "+12025550002"
 
 
@@ -40,54 +39,6 @@ def _quiet(monkeypatch: pytest.MonkeyPatch, rung: list[str]) -> Iterator[None]:
     channels.forget_cached()
     yield
     channels.forget_cached()
-
-
-def twilio(owner: UUID | None = None, key: str = "twilio-one", provider: str = "twilio") -> Account:
-    return accounts.create_account(
-        key=key,
-        provider=provider,
-        channel=Channel.SMS,
-        tenant_id=owner,
-        sender="+15005550006",
-        credentials={"account_sid": SID, "auth_token": TOKEN},
-    )
-
-
-def text(body: str, *, sender: str = PHONE, sid: str = "", key: str = "twilio-one", **more: str) -> Any:
-    """Posted to the door as Twilio does, then applied."""
-    path = f"/v1/receipts/{key}"
-    call = inbound(settings.PUBLIC_URL + path, sender, body, sid=sid or f"SM{ids.new().hex}", **more)
-    response = Client().post(
-        path, data=call.body, content_type=call.headers["content-type"], headers=dict(call.headers)
-    )
-    apply()
-    return response
-
-
-def apply() -> None:
-    assert services.apply_due(ends=monotonic() + 10)
-
-
-def vetoes() -> list[tuple[str, str, str]]:
-    """(tenant, reason, source) of every suppression."""
-    rows = Suppression.objects.all_tenants().order_by("tenant__slug")
-    return list(rows.values_list("tenant__slug", "reason", "source"))
-
-
-def switches() -> list[tuple[str, str, str, bool, str]]:
-    rows = Preference.objects.all_tenants().order_by("recipient__user_id", "topic", "channel")
-    return list(rows.values_list("recipient__user_id", "topic", "channel", "is_on", "source"))
-
-
-def heard() -> list[str]:
-    assert not ReceiptCall.objects.filter(applied_at=None).exists()
-    return list(ReceiptCall.objects.order_by("id").values_list("heard", flat=True))
-
-
-def veto(reason: SuppressionReason, source: str = "api", slug: str = "acme") -> None:
-    owner = tenant(slug)
-    hashed = address_hash(owner, Channel.SMS, PHONE)
-    preferences.suppress([NewSuppression(owner, Channel.SMS, hashed, "+1*****01", reason, source)])
 
 
 @pytest.mark.parametrize(("provider", "sender"), [("twilio", PHONE), ("whatsapp", f"whatsapp:{PHONE}")])
@@ -253,7 +204,7 @@ def test_an_earlier_start_does_not_undo_a_later_stop() -> None:
     path = "/v1/receipts/twilio-one"
     calls = [inbound(settings.PUBLIC_URL + path, PHONE, body, sid=body) for body in ("start", "stop")]
     for call in calls:
-        Client().post(path, data=call.body, content_type=call.headers["content-type"], headers=dict(call.headers))
+        posted(path, call)
     start, _stop = ReceiptCall.objects.order_by("id")
     ReceiptCall.objects.filter(id=start.id).update(due_at=clock.now() + timedelta(hours=1))
     apply()
@@ -270,7 +221,7 @@ def test_a_backlog_is_applied_in_the_order_of_its_texts() -> None:
     path = "/v1/receipts/twilio-one"
     for number, body in enumerate(("stop", "start", "stop", "start")):
         call = inbound(settings.PUBLIC_URL + path, PHONE, body, sid=f"SM{number}")
-        Client().post(path, data=call.body, content_type=call.headers["content-type"], headers=dict(call.headers))
+        posted(path, call)
     apply()
     assert (vetoes(), switches(), len(heard())) == ([], [], 4)
 
@@ -279,9 +230,7 @@ def test_the_door_refuses_texts_that_twilio_did_not_send() -> None:
     twilio(tenant())
     path = "/v1/receipts/twilio-one"
     call = inbound(settings.PUBLIC_URL + path, PHONE, "stop", sid="SM1", token="somebody-elses")
-    response = Client().post(
-        path, data=call.body, content_type=call.headers["content-type"], headers=dict(call.headers)
-    )
+    response = posted(path, call)
     assert response.status_code == 401
     apply()
     assert (vetoes(), ReceiptCall.objects.count()) == ([], 0)
@@ -291,9 +240,7 @@ def test_a_receipt_is_thanked_alike_and_heard_as_nothing() -> None:
     twilio(tenant())
     path = "/v1/receipts/twilio-one?reference=at_1"
     call = twilio_signed(settings.PUBLIC_URL + path, {"MessageSid": "SM1", "MessageStatus": "queued"})
-    response = Client().post(
-        path, data=call.body, content_type=call.headers["content-type"], headers=dict(call.headers)
-    )
+    response = posted(path, call)
     assert (response.status_code, response["Content-Type"]) == (200, "text/xml")
     apply()
     assert heard() == [""]

@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from time import monotonic
 from typing import Any
 
 import pytest
@@ -17,9 +16,9 @@ from apps.core import clock
 from apps.core.enums import Channel
 from apps.core.types import ProviderCall
 from apps.preferences.models import Suppression
-from apps.receipts import services, views
+from apps.receipts import views
 from apps.receipts.models import ReceiptCall
-from tests.integration.receipts_cast import Sent, sent
+from tests.integration.receipts_cast import Sent, apply, sent
 from tests.simulators import running, sns
 from tests.simulators.ses import SesSimulator, event
 from tests.simulators.wire import Taken
@@ -67,10 +66,6 @@ def _opened(client: Client, monkeypatch: pytest.MonkeyPatch, **settings: object)
 def door(client: Client, monkeypatch: pytest.MonkeyPatch) -> Iterator[Door]:
     with _opened(client, monkeypatch) as opened:
         yield opened
-
-
-def apply() -> None:
-    assert services.apply_due(ends=monotonic() + 10)
 
 
 def test_a_subscription_is_confirmed_by_a_worker(door: Door) -> None:
