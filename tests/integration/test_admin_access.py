@@ -20,17 +20,13 @@ from apps.preferences.models import Preference
 from apps.receipts.models import ReceiptCall
 from tests.integration import admin_cast as cast
 from tests.integration import inbox_cast
+from tests.integration.admin_fixtures import acme as acme
 
 pytestmark = pytest.mark.django_db
 
 ROOT = Path(__file__).parent.parent.parent
 LISTS = [f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist" for model in admin.site._registry]
 PAGES = ["admin:index", "sandbox", "sandbox-messages", *LISTS]
-
-
-@pytest.fixture
-def acme() -> Tenant:
-    return cast.acme()
 
 
 def test_every_page_sends_a_stranger_to_the_login() -> None:

@@ -15,19 +15,11 @@ from apps.preferences.choosing import rules_of
 from apps.preferences.models import ConsentRecord, DefaultPreference, Profile
 from apps.preferences.models import Mute as MuteRow
 from tests.integration import admin_cast as cast
+from tests.integration.admin_fixtures import acme as acme  # fixtures
+from tests.integration.admin_fixtures import mira as mira
 
 pytestmark = pytest.mark.django_db
 DEFAULTS = "/admin/preferences/defaultpreference/"
-
-
-@pytest.fixture
-def acme() -> Tenant:
-    return cast.acme()
-
-
-@pytest.fixture
-def mira() -> Client:
-    return cast.mira()
 
 
 @pytest.fixture

@@ -14,21 +14,13 @@ from apps.ledger.admin import settling
 from apps.ledger.models import DeadLetter, Delivery, WorkItem
 from notifier import sidebar
 from tests.integration import admin_cast as cast
+from tests.integration.admin_fixtures import acme as acme  # fixtures
+from tests.integration.admin_fixtures import mira as mira
 from tests.integration.ingest_cast import statements
 
 pytestmark = pytest.mark.django_db
 
 LIST = reverse("admin:ledger_deadletter_changelist")
-
-
-@pytest.fixture
-def mira() -> Client:
-    return cast.mira()
-
-
-@pytest.fixture
-def acme() -> Tenant:
-    return cast.acme()
 
 
 def failed(tenant: Tenant, channel: str = "sms", status: str = "failed", reason: str = "rejected") -> DeadLetter:

@@ -13,6 +13,7 @@ from apps.core.types import Grouping, Tenant
 from apps.events.models import EventType
 from apps.events.selectors import event_type, forget_cached
 from tests.integration import admin_cast as cast
+from tests.integration.admin_fixtures import mira as mira
 
 pytestmark = pytest.mark.django_db
 
@@ -23,11 +24,6 @@ ADD = reverse("admin:events_eventtype_add")
 def acme() -> Tenant:
     forget_cached()
     return cast.acme()
-
-
-@pytest.fixture
-def mira() -> Client:
-    return cast.mira()
 
 
 def typed(tenant: Tenant, **fields: Any) -> dict[str, Any]:

@@ -18,21 +18,13 @@ from apps.ledger.models import Notification
 from apps.receipts.models import ReceiptCall
 from apps.tenants.services import create_api_key
 from tests.integration import admin_cast as cast
+from tests.integration.admin_fixtures import acme as acme  # fixtures
+from tests.integration.admin_fixtures import mira as mira
 from tests.integration.ingest_cast import statements
 
 pytestmark = pytest.mark.django_db
 
 HOME = reverse("admin:index")
-
-
-@pytest.fixture
-def acme() -> Tenant:
-    return cast.acme()
-
-
-@pytest.fixture
-def mira() -> Client:
-    return cast.mira()
 
 
 def words(client: Client) -> str:

@@ -17,20 +17,12 @@ from apps.tenants.models import Tenant as TenantRow
 from apps.tenants.selectors import caller_by_token, forget_cached, tenant_by_id
 from apps.tenants.services import create_api_key
 from tests.integration import admin_cast as cast
+from tests.integration.admin_fixtures import acme as acme  # fixtures
+from tests.integration.admin_fixtures import mira as mira
 
 pytestmark = pytest.mark.django_db
 
 ADD = reverse("admin:tenants_apikey_add")
-
-
-@pytest.fixture
-def acme() -> Tenant:
-    return cast.acme()
-
-
-@pytest.fixture
-def mira() -> Client:
-    return cast.mira()
 
 
 def asked(owner: Any, **fields: Any) -> dict[str, Any]:

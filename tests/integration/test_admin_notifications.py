@@ -17,22 +17,14 @@ from apps.core.types import Tenant
 from apps.ledger.admin import finding
 from apps.ledger.models import Delivery, Notification
 from tests.integration import admin_cast as cast
+from tests.integration.admin_fixtures import acme as acme  # fixtures
+from tests.integration.admin_fixtures import mira as mira
 from tests.integration.ingest_cast import statements
 
 pytestmark = pytest.mark.django_db
 
 LIST = reverse("admin:ledger_notification_changelist")
 DELIVERIES = reverse("admin:ledger_delivery_changelist")
-
-
-@pytest.fixture
-def acme() -> Tenant:
-    return cast.acme()
-
-
-@pytest.fixture
-def mira() -> Client:
-    return cast.mira()
 
 
 def page(note: Notification) -> str:

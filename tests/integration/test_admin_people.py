@@ -16,6 +16,8 @@ from apps.ledger.models import Notification
 from apps.preferences.models import Preference, Suppression
 from apps.preferences.services import set_switch
 from tests.integration import admin_cast as cast
+from tests.integration.admin_fixtures import acme as acme  # fixtures
+from tests.integration.admin_fixtures import mira as mira
 from tests.integration.ingest_cast import statements
 
 pytestmark = pytest.mark.django_db
@@ -23,16 +25,6 @@ pytestmark = pytest.mark.django_db
 PEOPLE = reverse("admin:audience_recipient_changelist")
 SUPPRESSIONS = reverse("admin:preferences_suppression_changelist")
 PREFERENCES = reverse("admin:preferences_preference_changelist")
-
-
-@pytest.fixture
-def acme() -> Tenant:
-    return cast.acme()
-
-
-@pytest.fixture
-def mira() -> Client:
-    return cast.mira()
 
 
 @pytest.fixture

@@ -10,16 +10,12 @@ from django.urls import reverse
 from apps.core import clock, ids
 from apps.receipts.models import ReceiptCall
 from tests.integration import admin_cast as cast
+from tests.integration.admin_fixtures import mira as mira
 from tests.integration.ingest_cast import statements
 
 pytestmark = pytest.mark.django_db
 
 LIST = reverse("admin:receipts_receiptcall_changelist")
-
-
-@pytest.fixture
-def mira() -> Client:
-    return cast.mira()
 
 
 def call(**fields: Any) -> ReceiptCall:

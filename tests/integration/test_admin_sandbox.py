@@ -17,17 +17,13 @@ from apps.core.enums import Category, Channel
 from apps.core.types import NewInboxItem, OutboundMessage
 from apps.inbox.services import add_items
 from tests.integration import admin_cast as cast
+from tests.integration.admin_fixtures import mira as mira
 from tests.integration.sandbox_process import SECRET, sandbox
 
 pytestmark = pytest.mark.django_db
 
 PAGE = reverse("sandbox")
 CARDS = reverse("sandbox-messages")
-
-
-@pytest.fixture
-def mira() -> Client:
-    return cast.mira()
 
 
 @pytest.fixture

@@ -11,21 +11,13 @@ from apps.core import clock, ids
 from apps.core.types import Tenant
 from apps.ledger.models import DeliveryEvent, Notification, WorkItem
 from tests.integration import admin_cast as cast
+from tests.integration.admin_fixtures import acme as acme  # fixtures
+from tests.integration.admin_fixtures import mira as mira
 from tests.integration.ingest_cast import statements
 
 pytestmark = pytest.mark.django_db
 
 LIST = reverse("admin:ledger_notification_changelist")
-
-
-@pytest.fixture
-def acme() -> Tenant:
-    return cast.acme()
-
-
-@pytest.fixture
-def mira() -> Client:
-    return cast.mira()
 
 
 def page(note: Notification) -> str:

@@ -13,13 +13,9 @@ from apps.templates.models import Template, TemplateStep, TemplateVersion
 from apps.templates.payloads import Payload
 from tests.integration import admin_cast as people
 from tests.integration import templates_cast as cast
+from tests.integration.admin_fixtures import acme as acme
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def acme() -> Tenant:
-    return people.acme()
 
 
 @pytest.fixture

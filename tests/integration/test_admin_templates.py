@@ -12,6 +12,7 @@ from apps.templates.models import Template, TemplateStep, TemplateVariant, Templ
 from apps.tenants.selectors import forget_cached
 from tests.integration import admin_cast as people
 from tests.integration import templates_cast as cast
+from tests.integration.admin_fixtures import mira as mira
 from tests.integration.ingest_cast import statements
 
 pytestmark = pytest.mark.django_db
@@ -23,11 +24,6 @@ LIST = reverse("admin:message_templates_template_changelist")
 def acme() -> Tenant:
     forget_cached()
     return cast.tenant()
-
-
-@pytest.fixture
-def mira() -> Client:
-    return people.mira()
 
 
 def page(key: str = "order") -> str:

@@ -17,6 +17,7 @@ from apps.webhooks.models import WebhookAttempt, WebhookEndpoint
 from apps.webhooks.services import update_endpoint
 from tests.contract.scripted import answer
 from tests.integration import admin_cast as cast
+from tests.integration.admin_fixtures import mira as mira
 from tests.integration.receipts_cast import tenant
 from tests.integration.webhooks_cast import become, deliveries, endpoint, open_calls, receiver, row_of, send_due
 
@@ -31,11 +32,6 @@ def rung(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     heard: list[str] = []
     monkeypatch.setattr(ringer, "ask", heard.append)
     return heard
-
-
-@pytest.fixture
-def mira() -> Client:
-    return cast.mira()
 
 
 def page(endpoint_id: UUID, what: str = "change") -> str:

@@ -15,20 +15,12 @@ from apps.tenants.auditing import COMMAND, record
 from apps.tenants.models import AuditEntry, Guest
 from tests.integration import admin_cast as cast
 from tests.integration import roles_cast as roles
+from tests.integration.admin_fixtures import acme as acme  # fixtures
+from tests.integration.admin_fixtures import mira as mira
 
 pytestmark = pytest.mark.django_db
 
 LIST = "admin:tenants_auditentry_changelist"
-
-
-@pytest.fixture
-def acme() -> Tenant:
-    return cast.acme()
-
-
-@pytest.fixture
-def mira(acme: Tenant) -> Client:
-    return cast.mira()
 
 
 def log() -> list[tuple[str, str, str, str]]:

@@ -15,6 +15,7 @@ from apps.tenants.auditing import COMMAND, prune, record
 from apps.tenants.models import AuditEntry
 from apps.tenants.services import create_api_key
 from tests.integration import admin_cast as cast
+from tests.integration.admin_fixtures import acme as acme
 
 pytestmark = pytest.mark.django_db
 Call = Callable[..., Any]
@@ -25,11 +26,6 @@ TEMPLATE = {
     "name": "Shipped",
     "variants": [{"channel": "sms", "locale": "en", "content": {"body": "to rosa@acme.example"}}],
 }
-
-
-@pytest.fixture
-def acme() -> Tenant:
-    return cast.acme()
 
 
 def caller(tenant: Tenant, name: str = "shop") -> Call:

@@ -17,6 +17,8 @@ from apps.tenants.services import create_api_key
 from tests.integration import admin_cast as cast
 from tests.integration import campaigns_live_cast, dispatch_cast
 from tests.integration import templates_cast as templates
+from tests.integration.admin_fixtures import acme as acme  # fixtures
+from tests.integration.admin_fixtures import mira as mira
 from tests.integration.imports_cast import work
 from tests.integration.pages_cast import Browser, catalogue
 from tests.integration.test_admin_template_editor import base, door, drafts, sms, typed
@@ -26,16 +28,6 @@ Call = Callable[..., Any]
 
 BEA = {"channel": "email", "address": "bea.hill@acme.example"}
 FILE = "id,mail,Vorname\nu1,rosa@acme.example,Rosa\nu2,nobody,Otto\n"
-
-
-@pytest.fixture
-def acme() -> Tenant:
-    return cast.acme()
-
-
-@pytest.fixture
-def mira(acme: Tenant) -> Client:
-    return cast.mira()
 
 
 @pytest.fixture

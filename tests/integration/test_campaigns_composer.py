@@ -16,6 +16,7 @@ from apps.core import clock
 from apps.core.types import Tenant
 from tests.integration import admin_cast as people
 from tests.integration import templates_cast as cast
+from tests.integration.admin_fixtures import mira as mira
 from tests.integration.test_campaigns_composing import values
 
 pytestmark = pytest.mark.django_db
@@ -27,11 +28,6 @@ TABS = ("audience", "content", "test", "delivery", "review")
 @pytest.fixture
 def acme() -> Tenant:
     return cast.tenant()
-
-
-@pytest.fixture
-def mira() -> Client:
-    return people.mira()
 
 
 @pytest.fixture

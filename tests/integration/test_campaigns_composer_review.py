@@ -19,6 +19,7 @@ from apps.templates.proving import Source
 from apps.templates.usage import usage_of
 from tests.integration import admin_cast as people
 from tests.integration import templates_cast as cast
+from tests.integration.admin_fixtures import mira as mira
 from tests.integration.statements import counted
 from tests.integration.test_campaigns_composer import LIST, part, quickly, typed
 from tests.integration.test_campaigns_composing import values
@@ -29,11 +30,6 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def acme() -> Tenant:
     return cast.tenant()
-
-
-@pytest.fixture
-def mira() -> Client:
-    return people.mira()
 
 
 @pytest.fixture

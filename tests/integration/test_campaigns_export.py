@@ -10,17 +10,13 @@ from apps.campaigns import exporting
 from apps.campaigns.models import Run
 from tests.integration import admin_cast, dispatch_cast
 from tests.integration import campaigns_live_cast as cast
+from tests.integration.admin_fixtures import mira as mira
 from tests.integration.dispatch_cast import rung as rung
 from tests.integration.statements import counted
 from tests.integration.test_campaigns_live import url
 from tests.integration.test_campaigns_results import seeded
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rung")]
-
-
-@pytest.fixture
-def mira() -> Client:
-    return admin_cast.mira()
 
 
 def lines(client: Client, run: Run, **query: str) -> list[list[str]]:

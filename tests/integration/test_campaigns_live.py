@@ -16,17 +16,13 @@ from apps.ledger.models import Delivery
 from apps.tenants.models import AuditEntry
 from tests.integration import admin_cast, dispatch_cast
 from tests.integration import campaigns_live_cast as cast
+from tests.integration.admin_fixtures import mira as mira
 from tests.integration.dispatch_cast import rung as rung
 from tests.integration.statements import counted
 from tests.integration.test_admin_home import words as home_words
 from tests.integration.test_campaigns_brake import mails, state
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rung")]
-
-
-@pytest.fixture
-def mira() -> Client:
-    return admin_cast.mira()
 
 
 def url(run: Run, page: str = "change", *more: str) -> str:

@@ -18,17 +18,13 @@ from apps.ledger import run_results
 from apps.ledger.models import Notification
 from tests.integration import admin_cast, campaign_runs_cast, dispatch_cast
 from tests.integration import campaigns_live_cast as cast
+from tests.integration.admin_fixtures import mira as mira
 from tests.integration.dispatch_cast import carrier as carrier
 from tests.integration.dispatch_cast import rung as rung
 from tests.integration.statements import counted
 from tests.integration.test_campaigns_live import text, url
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rung")]
-
-
-@pytest.fixture
-def mira() -> Client:
-    return admin_cast.mira()
 
 
 def of(run: Run) -> results.Results:

@@ -10,8 +10,8 @@ from apps.core.enums import KeyMode, Scope
 from apps.core.types import Tenant
 from apps.events import models, selectors
 from apps.tenants.services import create_api_key
-from tests.integration import admin_cast
 from tests.integration import ingest_cast as cast
+from tests.integration.admin_fixtures import mira as mira
 from tests.integration.ingest_cast import NOTHING, Caller, written
 
 pytestmark = pytest.mark.django_db
@@ -49,11 +49,6 @@ def acme() -> Tenant:
 @pytest.fixture
 def ann(acme: Tenant) -> Key:
     return Key(acme, "ann")
-
-
-@pytest.fixture
-def mira() -> Client:
-    return admin_cast.mira()
 
 
 @pytest.fixture

@@ -19,20 +19,12 @@ from apps.core.types import Tenant
 from apps.ledger.models import Delivery
 from apps.tenants.services import create_api_key
 from tests.integration import admin_cast as cast
+from tests.integration.admin_fixtures import acme as acme  # fixtures
+from tests.integration.admin_fixtures import mira as mira
 from tests.integration.ingest_cast import statements
 
 pytestmark = pytest.mark.django_db
 PAGE = reverse("admin:ledger_indoubt_changelist")
-
-
-@pytest.fixture
-def acme() -> Tenant:
-    return cast.acme()
-
-
-@pytest.fixture
-def mira() -> Client:
-    return cast.mira()
 
 
 def doubt(tenant: Tenant, channel: str = "sms", user: str = "rosa", **fields: Any) -> Delivery:

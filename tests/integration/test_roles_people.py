@@ -15,6 +15,7 @@ from apps.tenants.roles import TABLE, Role, make_roles, permissions_of
 from apps.tenants.services import create_api_key
 from tests.integration import admin_cast as cast
 from tests.integration import roles_cast as roles
+from tests.integration.admin_fixtures import acme as acme
 
 pytestmark = pytest.mark.django_db
 
@@ -31,11 +32,6 @@ HIDDEN = (
 def _roles(db: None) -> None:
     """Migrating made them; a test that commits empties every table behind it."""
     make_roles()
-
-
-@pytest.fixture
-def acme() -> Tenant:
-    return cast.acme()
 
 
 @pytest.fixture
