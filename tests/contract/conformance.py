@@ -1,6 +1,6 @@
 """The cases that every provider passes. A provider's folder has one class that inherits them and says how the provider talks.
 
-HttpConformance for all that speak HTTP; ReceiptConformance besides for all that send receipts.
+HttpConformance for all that speak HTTP; receipt_conformance.py besides for all that send receipts.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from apps.channels.base import Provider
 from apps.channels.registry import provider
 from apps.core import ids
 from apps.core.enums import Category, Channel, OutcomeKind
-from apps.core.types import Account, OutboundMessage, Outcome, ProviderCall, Receipt
+from apps.core.types import Account, OutboundMessage, Outcome
 from tests.contract.scripted import Seen, answer, drip, drop, hang, raw, reset, scripted
 
 NOW = datetime(2027, 3, 1, 12, 0, tzinfo=UTC)
@@ -274,63 +274,3 @@ class HttpConformance(ProviderCase):
             (outcome,) = self.send(server.url)
         assert not any(word in str(outcome.exchange) for word in SECRET_WORDS)
         assert outcome.exchange.keys() == {"status", "ms", "code"}
-
-
-class ReceiptConformance(ProviderCase):
-    url: ClassVar[str] = "https://notify.acme.test/v1/receipts/acme-first"
-    has_age: ClassVar[bool] = True
-    """False for a scheme that signs no time: then the receipts' own ids, which count once, are what stops a replay."""
-
-    def call(self, now: datetime) -> tuple[ProviderCall, list[Receipt]]:
-        """A call as the provider would make it at that time, signed for `account()`, and what it says."""
-        raise NotImplementedError
-
-    def own(self) -> Account:
-        return self.account("http://127.0.0.1:9")
-
-    def test_it_verifies_what_the_provider_signed(self) -> None:
-        call, _ = self.call(NOW)
-        assert self.provider.has_receipts
-        assert self.provider.verify(self.own(), call, NOW)
-
-    def test_it_refuses_a_changed_body(self) -> None:
-        call, _ = self.call(NOW)
-        assert not self.provider.verify(self.own(), replace(call, body=self.changed(call.body)), NOW)
-
-    def changed(self, body: bytes) -> bytes:
-        return body + b" "
-
-    def test_it_refuses_the_signature_of_another_secret(self) -> None:
-        call, _ = self.call(NOW)
-        credentials = {name: f"{value}-other" for name, value in self.credentials.items()}
-        secrets = tuple(f"{secret}-other" for secret in self.webhook_secrets)
-        other = replace(self.own(), credentials=credentials, webhook_secrets=secrets)
-        assert not self.provider.verify(other, call, NOW)
-        assert not self.provider.verify(replace(other, credentials={}, webhook_secrets=()), call, NOW)
-
-    def test_it_takes_any_of_several_secrets(self) -> None:
-        """Secrets are changed while calls signed with the old one are under way."""
-        call, _ = self.call(NOW)
-        if self.webhook_secrets:
-            both = (f"{self.webhook_secrets[0]}-new", *self.webhook_secrets)
-            assert self.provider.verify(replace(self.own(), webhook_secrets=both), call, NOW)
-
-    def test_it_refuses_a_call_without_any_of_its_headers(self) -> None:
-        call, _ = self.call(NOW)
-        assert not self.provider.verify(self.own(), replace(call, headers={}), NOW)
-
-    @pytest.mark.parametrize("age", [timedelta(hours=25), timedelta(days=-2)])
-    def test_it_refuses_a_replay_of_old(self, age: timedelta) -> None:
-        call, _ = self.call(NOW)
-        assert self.provider.verify(self.own(), call, NOW + age) is not self.has_age
-
-    def test_it_reads_receipts_with_stable_ids(self) -> None:
-        call, expected = self.call(NOW)
-        assert self.provider.parse_receipts(self.own(), call) == expected
-        assert self.provider.parse_receipts(self.own(), call) == expected
-        assert len({receipt.event_id for receipt in expected}) == len(expected) > 0
-
-    def test_it_raises_for_a_body_that_makes_no_sense(self) -> None:
-        call, _ = self.call(NOW)
-        with pytest.raises(ValueError):
-            self.provider.parse_receipts(self.own(), replace(call, body=b"<html>"))

@@ -10,7 +10,8 @@ import pytest
 
 from apps.core.enums import Category, Channel, EventKind, OutcomeKind
 from apps.core.types import ProviderCall, Receipt
-from tests.contract.conformance import HttpConformance, ReceiptConformance
+from tests.contract.conformance import HttpConformance
+from tests.contract.receipt_conformance import ReceiptConformance
 from tests.contract.scripted import Seen, answer, scripted
 from tests.simulators.mailgun import API_KEY, LOGIN, SIGNING_KEY
 from tests.simulators.mailgun import call as called

@@ -10,7 +10,8 @@ import pytest
 from apps.channels.providers.postmark import KINDS
 from apps.core.enums import Category, Channel, EventKind, OutcomeKind
 from apps.core.types import OutboundMessage, ProviderCall, Receipt
-from tests.contract.conformance import HttpConformance, ReceiptConformance
+from tests.contract.conformance import HttpConformance
+from tests.contract.receipt_conformance import ReceiptConformance
 from tests.contract.scripted import Seen, answer, scripted
 from tests.simulators.postmark import INACTIVE, LOGIN, TOKEN
 from tests.simulators.postmark import call as called

@@ -6,18 +6,12 @@ from typing import ClassVar
 
 import msgspec
 
-from apps.channels.sandbox.wire import (
-    SandboxAnswer,
-    SandboxBatch,
-    SandboxEvent,
-    SandboxEvents,
-    SandboxResult,
-    encode,
-)
+from apps.channels.sandbox.wire import SandboxAnswer, SandboxBatch, SandboxEvent, SandboxEvents, SandboxResult, encode
 from apps.channels.standard_webhooks import sign
 from apps.core.enums import Channel, EventKind, OutcomeKind
 from apps.core.types import ProviderCall, Receipt
-from tests.contract.conformance import NOW, HttpConformance, ReceiptConformance
+from tests.contract.conformance import NOW, HttpConformance
+from tests.contract.receipt_conformance import ReceiptConformance
 from tests.contract.scripted import Seen, answer, scripted
 
 

@@ -10,7 +10,8 @@ import pytest
 
 from apps.core.enums import Category, Channel, EventKind, OutcomeKind
 from apps.core.types import ProviderCall, Receipt
-from tests.contract.conformance import HttpConformance, ReceiptConformance
+from tests.contract.conformance import HttpConformance
+from tests.contract.receipt_conformance import ReceiptConformance
 from tests.contract.scripted import Seen, answer, scripted
 from tests.simulators.sendgrid import API_KEY, shown, signed, verification_key
 

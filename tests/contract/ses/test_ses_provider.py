@@ -15,7 +15,8 @@ import pytest
 from apps.channels.providers import ses
 from apps.core.enums import EventKind, OutcomeKind
 from apps.core.types import ProviderCall, Receipt
-from tests.contract.conformance import NOW, HttpConformance, ReceiptConformance
+from tests.contract.conformance import NOW, HttpConformance
+from tests.contract.receipt_conformance import ReceiptConformance
 from tests.contract.scripted import Seen, answer, scripted
 from tests.contract.ses.cast import KEY, SECRET, SesCase, said, signer, stranger
 from tests.simulators import sns

@@ -8,7 +8,8 @@ import pytest
 
 from apps.channels.providers.twilio import TwilioProvider
 from apps.core.enums import OutcomeKind
-from tests.contract.conformance import HttpConformance, ReceiptConformance
+from tests.contract.conformance import HttpConformance
+from tests.contract.receipt_conformance import ReceiptConformance
 from tests.contract.scripted import answer, drop, scripted
 from tests.contract.twilio.cast import TwilioCase, refusal
 from tests.simulators.twilio import NUMBER, SID, TOKEN

@@ -12,7 +12,8 @@ import pytest
 from apps.channels.providers.vonage import VonageProvider
 from apps.core.enums import EventKind, OutcomeKind
 from apps.core.types import Account, InboundText, ProviderCall, Receipt
-from tests.contract.conformance import NOW, HttpConformance, ReceiptConformance
+from tests.contract.conformance import NOW, HttpConformance
+from tests.contract.receipt_conformance import ReceiptConformance
 from tests.contract.scripted import Seen, answer, drop, scripted
 from tests.contract.vonage.cast import VonageCase
 from tests.simulators.vonage import API_KEY, API_SECRET, APPLICATION, SECRET, inbound, key_pair, signed

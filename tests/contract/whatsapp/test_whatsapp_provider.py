@@ -13,7 +13,8 @@ from apps.channels.providers.twilio import TwilioProvider
 from apps.channels.providers.whatsapp import WhatsappProvider
 from apps.core.enums import OutcomeKind
 from apps.core.types import InboundText
-from tests.contract.conformance import NOW, HttpConformance, ReceiptConformance
+from tests.contract.conformance import NOW, HttpConformance
+from tests.contract.receipt_conformance import ReceiptConformance
 from tests.contract.twilio.cast import TwilioCase, refusal
 from tests.simulators import running
 from tests.simulators.twilio import NUMBER, SID, TOKEN, TwilioSimulator, inbound
