@@ -115,10 +115,7 @@ def imports_people(walker: Walker, acme: Tenant, folder: Path) -> None:
 
 
 def builds_a_segment(walker: Walker) -> None:
-    walker.goes(reverse("admin:audience_segment_add"))
-    walker.writes("#id_name", "With points")
-    walker.writes("#id_key", "points")
-    walker.leaves("Save", "Who is meant")
+    walker.begins(reverse("admin:audience_segment_add"), "Who is meant", name="With points", key="points")
     walker.sees("200 people")
     walker.chooses('[aria-label="What is asked"]', "attributes.points")
     walker.chooses('[aria-label="How"]', "gte")
@@ -153,9 +150,7 @@ def edits_the_template(walker: Walker) -> None:
 
 
 def composes(walker: Walker) -> Campaign:
-    walker.goes(reverse("admin:campaigns_campaign_add"))
-    walker.writes("#id_name", "Spring begins")
-    walker.leaves("Save", "Who gets it")
+    walker.begins(reverse("admin:campaigns_campaign_add"), "Who gets it", name="Spring begins")
     row: Campaign = Campaign.objects.get()
     walker.ticks("#id_groups input")
     walker.sees("191 match")

@@ -89,6 +89,13 @@ class Walker:
         self.browser.open(self.address + path)
         self.settled()
 
+    def begins(self, path: str, then: str, **fields: str) -> None:
+        """Something new: the form's fields by their names, and what its page says once it is saved."""
+        self.goes(path)
+        for name, text in fields.items():
+            self.writes(f"#id_{name}", text)
+        self.leaves("Save", then)
+
     def settled(self) -> None:
         self.browser.wait_for(QUIET)
 
