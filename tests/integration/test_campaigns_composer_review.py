@@ -72,6 +72,11 @@ def test_a_ready_campaign_is_launched(mira: Client, spring: UUID) -> None:
     assert (row.status, row.launched_by) == ("scheduled", "operator mira")
 
 
+def test_what_is_for_later_is_looked_at_again(mira: Client, spring: UUID) -> None:
+    Campaign.objects.update(schedule={"kind": "at", "start": "2035-03-01T09:00", "zone": "UTC"})
+    assert "None is needed now; people and cost are looked at again when its time comes." in verdict(mira, spring)
+
+
 def test_what_is_missing_keeps_it_from_being_launched(mira: Client, acme: Tenant, spring: UUID) -> None:
     composing.save_part(
         tenant=acme, campaign_id=spring, values=values(audience=None), version=1, by="operator mira", now=clock.now()

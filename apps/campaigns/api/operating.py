@@ -30,7 +30,8 @@ class CampaignLaunch(APIView):
         operation_id="launch_campaign",
         summary="Launch a campaign",
         description="At once or for its time, whatever the size of its audience: people are counted when it is sent. Keys need no approval"
-        " unless the tenant's policy says so; then it answers `approval_needed` until somebody has approved it in the admin.",
+        " unless the tenant's policy says so; then it answers `approval_needed` until somebody has approved it in the admin, and a run that"
+        " is above the limits when its time comes pauses.",
         tags=TAGS,
         parameters=[ID],
         request=None,
@@ -68,8 +69,9 @@ class CampaignResume(APIView):
     @extend_schema(
         operation_id="resume_campaign",
         summary="Resume a campaign",
-        description="A run that had outgrown what was approved when its time came answers `approval_void` until somebody approves what"
-        " it is now: ask with `submit`.",
+        description="A run that was above the limits for approvals when its time came, and that nobody had approved, answers"
+        " `approval_needed`; one that had outgrown what was approved, `approval_void`: until somebody approves what it is now. Ask with"
+        " `submit`. The run's `pause_reason` is the same code, its `pause_text` has the numbers.",
         tags=TAGS,
         parameters=[ID],
         request=None,
@@ -157,7 +159,7 @@ class CampaignSubmit(APIView):
         operation_id="submit_campaign",
         summary="Ask for an approval",
         description="It waits in review for somebody to approve it in the admin; nobody changes it meanwhile. Counts the audience."
-        " Of a campaign that was paused because it had outgrown what was approved: for the run as it is; it stays paused.",
+        " Of a campaign that was paused because its run lacks an approval: for the run as it is; it stays paused.",
         tags=TAGS,
         parameters=[ID],
         request=SubmitBody,

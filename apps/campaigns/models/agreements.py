@@ -42,9 +42,9 @@ class Approval(TenantTable):
 
 
 class Policy(models.Model):
-    """A tenant's rules for campaigns. An approval is needed above so many people, or above that cost; it is void when people or cost grow
-    by more than `growth_percent`. `day_budgets`: {channel: millionths of the currency a day} for all its campaigns together. `brake`:
-    thresholds (braking.py)."""
+    """A tenant's rules for campaigns. An approval is needed above so many people, or above that cost, at the launch and when it fires; it
+    is void when people or cost grow by more than `growth_percent`. `day_budgets`: {channel: millionths of the currency a day} for all its
+    campaigns together. `brake`: thresholds (braking.py)."""
 
     tenant = models.OneToOneField("tenants.Tenant", on_delete=models.CASCADE, primary_key=True, related_name="+")
     approval_above_people = models.PositiveIntegerField(default=1_000)
