@@ -48,6 +48,14 @@ def routed(category: Category, channel: Channel, **wish: Any) -> UUID:
     return Delivery.objects.of(tenant()).get(channel=channel).id
 
 
+def in_doubt(carrier: Carrier, category: Category, channel: Channel, *then: Outcome, **wish: Any) -> UUID:
+    """One delivery to Rosa of which nobody knows what became: the provider does not answer, and says `then` the next times."""
+    id_ = routed(category, channel, **wish)
+    carrier.says = [SILENT, *then]
+    drained(category, channel)
+    return id_
+
+
 def drained(category: Category, channel: Channel | None = None) -> int:
     """What is due: of the channel, or the lane's routing."""
     return draining.drain(f"send.{category}.{channel}" if channel else f"route.{category}")

@@ -29,7 +29,18 @@ from tests.integration.dispatch_cast import (
 )
 from tests.integration.dispatch_cast import carrier as carrier  # fixtures
 from tests.integration.dispatch_cast import rung as rung
-from tests.integration.doubts_cast import SILENT, drained, event_type, every_hour, later, planned, reached, routed, told
+from tests.integration.doubts_cast import (
+    SILENT,
+    drained,
+    event_type,
+    every_hour,
+    in_doubt,
+    later,
+    planned,
+    reached,
+    routed,
+    told,
+)
 from tests.integration.doubts_cast import quiet as quiet
 
 pytestmark = pytest.mark.django_db
@@ -56,9 +67,7 @@ CALLS = {
 def test_how_often_a_provider_that_never_answers_is_called(
     carrier: Carrier, category: Category, channel: Channel
 ) -> None:
-    id_ = routed(category, channel)
-    carrier.says = [SILENT]
-    drained(category, channel)
+    id_ = in_doubt(carrier, category, channel)
     every_hour(category, channel)
     calls = CALLS[category, channel]
     assert (len(carrier.messages), state(id_), left(), dead()) == (calls, ("unknown", "in_doubt"), [], [])
@@ -69,9 +78,7 @@ def test_how_often_a_provider_that_never_answers_is_called(
 
 
 def test_a_code_by_sms_goes_once_more_after_three_seconds_and_says_so(carrier: Carrier) -> None:
-    id_ = routed(CRITICAL, SMS)
-    carrier.says = [SILENT, ACCEPTED]
-    drained(CRITICAL, SMS)
+    id_ = in_doubt(carrier, CRITICAL, SMS, ACCEPTED)
     assert (state(id_), planned()) == (("unknown", "in_doubt"), [("doubt", "resend", 3)])
     assert (item().calls, item().tries, item().id) == (1, 0, id_)
     drained(CRITICAL, SMS)
@@ -106,9 +113,7 @@ def test_the_timeline_says_what_is_planned() -> None:
 
 
 def test_times_are_the_databases(carrier: Carrier) -> None:
-    routed(CRITICAL, EMAIL)
-    carrier.says = [SILENT]
-    drained(CRITICAL, EMAIL)
+    in_doubt(carrier, CRITICAL, EMAIL)
     assert timedelta(seconds=9) < item().due_at - clock.now() <= timedelta(seconds=10)
 
 
@@ -116,9 +121,7 @@ def test_another_account_takes_the_second_one(carrier: Carrier) -> None:
     for order, key in enumerate(("first", "second")):
         create_account(key=key, provider="sandbox", channel=SMS)
         ProviderAccount.objects.all_tenants().filter(key=key).update(order=order)
-    routed(CRITICAL, SMS, mode=KeyMode.LIVE)
-    carrier.says = [SILENT, ACCEPTED]
-    drained(CRITICAL, SMS)
+    in_doubt(carrier, CRITICAL, SMS, ACCEPTED, mode=KeyMode.LIVE)
     later(3)
     drained(CRITICAL, SMS)
     assert carrier.accounts == ["first", "second"]
@@ -134,9 +137,7 @@ REFUSED = [
 def test_what_the_provider_says_the_second_time_counts(
     carrier: Carrier, outcome: Outcome, expected: tuple[str, str]
 ) -> None:
-    id_ = routed(CRITICAL, SMS)
-    carrier.says = [SILENT, outcome]
-    drained(CRITICAL, SMS)
+    id_ = in_doubt(carrier, CRITICAL, SMS, outcome)
     later(3)
     drained(CRITICAL, SMS)
     assert (state(id_), left(), len(carrier.calls)) == (expected, [], 2)
@@ -144,9 +145,7 @@ def test_what_the_provider_says_the_second_time_counts(
 
 def test_a_second_send_that_finds_no_way_leaves_the_first_in_doubt(carrier: Carrier) -> None:
     """It is tried again like any send; that it could not be sent says nothing about the one that may have gone out."""
-    id_ = routed(CRITICAL, SMS)
-    carrier.says = [SILENT, Outcome(OutcomeKind.TRANSIENT, "500")]
-    drained(CRITICAL, SMS)
+    id_ = in_doubt(carrier, CRITICAL, SMS, Outcome(OutcomeKind.TRANSIENT, "500"))
     for _ in range(9):
         later(110)
         drained(CRITICAL, SMS)
@@ -157,9 +156,7 @@ def test_a_second_send_that_finds_no_way_leaves_the_first_in_doubt(carrier: Carr
 
 
 def test_nothing_is_sent_again_after_the_expiry(carrier: Carrier) -> None:
-    id_ = routed(CRITICAL, SMS, expires_at=soon(600))
-    carrier.says = [SILENT]
-    drained(CRITICAL, SMS)
+    id_ = in_doubt(carrier, CRITICAL, SMS, expires_at=soon(600))
     WorkItem.objects.all_tenants().update(expires_at=clock.now())
     later(3)
     drained(CRITICAL, SMS)
@@ -168,18 +165,14 @@ def test_nothing_is_sent_again_after_the_expiry(carrier: Carrier) -> None:
 
 
 def test_nothing_is_sent_again_when_all_workers_were_away_for_too_long(carrier: Carrier) -> None:
-    id_ = routed(CRITICAL, SMS)
-    carrier.says = [SILENT]
-    drained(CRITICAL, SMS)
+    id_ = in_doubt(carrier, CRITICAL, SMS)
     later(1_801)
     drained(CRITICAL, SMS)
     assert (len(carrier.calls), state(id_), left(), told()) == (1, ("unknown", "in_doubt"), [], ["left_in_doubt"])
 
 
 def test_a_second_send_that_was_held_up_for_too_long_is_left(carrier: Carrier) -> None:
-    id_ = routed(CRITICAL, SMS)
-    carrier.says = [SILENT, Outcome(OutcomeKind.THROTTLED, "429", retry_after=200.0)]
-    drained(CRITICAL, SMS)
+    id_ = in_doubt(carrier, CRITICAL, SMS, Outcome(OutcomeKind.THROTTLED, "429", retry_after=200.0))
     later(3)
     drained(CRITICAL, SMS)
     assert (len(carrier.calls), item().kind) == (2, "resend")
@@ -190,18 +183,14 @@ def test_a_second_send_that_was_held_up_for_too_long_is_left(carrier: Carrier) -
 
 
 def test_a_code_that_expires_too_soon_is_not_planned_at_all(carrier: Carrier) -> None:
-    routed(CRITICAL, SMS, expires_at=soon(2))
-    carrier.says = [SILENT]
-    drained(CRITICAL, SMS)
+    in_doubt(carrier, CRITICAL, SMS, expires_at=soon(2))
     assert (left(), told(), states()) == ([], [], [("sms", "unknown", "in_doubt")])
 
 
 def test_the_recipients_no_holds_for_the_second_one_too(carrier: Carrier) -> None:
     from apps.preferences.models import Preference
 
-    id_ = routed(TRANSACTIONAL, PUSH)
-    carrier.says = [SILENT]
-    drained(TRANSACTIONAL, PUSH)
+    id_ = in_doubt(carrier, TRANSACTIONAL, PUSH)
     Preference.objects.create(
         tenant_id=tenant(), recipient_id=delivery().recipient_id, topic="*", channel="push", is_on=False
     )

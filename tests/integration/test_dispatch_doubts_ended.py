@@ -1,6 +1,6 @@
 """What ends a doubt before it is sent once more: receipts and late answers, whenever they come; and workers that die on the way."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -37,6 +37,7 @@ from tests.integration.doubts_cast import (
     drained,
     event_type,
     every_hour,
+    in_doubt,
     later,
     planned,
     reached,
@@ -53,9 +54,7 @@ PUSH, EMAIL, SMS, _ = Channel
 
 @pytest.mark.parametrize("kind", [EventKind.DELIVERED, EventKind.SENT, EventKind.DEFERRED, EventKind.OPENED])
 def test_a_receipt_ends_the_doubt_and_what_was_planned(carrier: Carrier, kind: EventKind) -> None:
-    id_ = routed(CRITICAL, SMS)
-    carrier.says = [SILENT]
-    drained(CRITICAL, SMS)
+    id_ = in_doubt(carrier, CRITICAL, SMS)
     assert [applied.ended_work for applied in record([("sandbox-sms", receipt(kind))]).applied] == [True]
     assert left() == []
     every_hour(CRITICAL, SMS)
@@ -67,9 +66,7 @@ def test_a_receipt_ends_the_doubt_and_what_was_planned(carrier: Carrier, kind: E
 
 
 def test_news_that_does_not_settle_it_leaves_the_plan(carrier: Carrier) -> None:
-    routed(CRITICAL, SMS)
-    carrier.says = [SILENT]
-    drained(CRITICAL, SMS)
+    in_doubt(carrier, CRITICAL, SMS)
     record([("sandbox-sms", receipt(EventKind.SOFT_BOUNCED))])
     assert planned() == [("doubt", "resend", 3)]
 
@@ -91,9 +88,7 @@ def test_a_receipt_lets_the_codes_go_at_once(carrier: Carrier) -> None:
 
 def test_a_receipt_between_the_claim_and_the_call_stops_the_call(carrier: Carrier) -> None:
     """The work is taken away, so the intent cannot be written."""
-    id_ = routed(CRITICAL, SMS)
-    carrier.says = [SILENT]
-    drained(CRITICAL, SMS)
+    id_ = in_doubt(carrier, CRITICAL, SMS)
     later(3)
     works = claimed("send.critical.sms")
     assert [w.kind for w in works] == ["doubt"]
@@ -103,19 +98,22 @@ def test_a_receipt_between_the_claim_and_the_call_stops_the_call(carrier: Carrie
     assert (len(attempts()), delivery().duplicate_possible, told()) == (1, False, ["delivered"])
 
 
-def test_a_receipt_at_the_last_moment_stops_the_call_too(carrier: Carrier, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After the state was looked at, before the intent."""
-    id_ = routed(CRITICAL, SMS)
-    carrier.says = [SILENT]
-    drained(CRITICAL, SMS)
-    later(3)
+def before_the_intent(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object]) -> None:
+    """It happens after the doubt's state was looked at."""
     real = resolving.send_batch
 
     def overtaken(works: Sequence[Any], ends: float) -> None:
-        record([("sandbox-sms", receipt())])
+        happens()
         real(works, ends)
 
     monkeypatch.setattr(resolving, "send_batch", overtaken)
+
+
+def test_a_receipt_at_the_last_moment_stops_the_call_too(carrier: Carrier, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the state was looked at, before the intent."""
+    id_ = in_doubt(carrier, CRITICAL, SMS)
+    later(3)
+    before_the_intent(monkeypatch, lambda: record([("sandbox-sms", receipt())]))
     drained(CRITICAL, SMS)
     assert (len(carrier.calls), state(id_), left(), told()) == (1, ("delivered", ""), [], ["delivered"])
 
@@ -144,17 +142,9 @@ def test_an_answer_between_the_look_and_the_intent_stops_it_and_the_work_goes(
     carrier: Carrier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It leaves the work alone, so the delivery itself must be looked at."""
-    id_ = routed(CRITICAL, SMS)
-    carrier.says = [SILENT]
-    drained(CRITICAL, SMS)
+    id_ = in_doubt(carrier, CRITICAL, SMS)
     later(3)
-    real = resolving.send_batch
-
-    def answered(works: Sequence[Any], ends: float) -> None:
-        Delivery.objects.of(tenant()).update(status="sent", reason="")
-        real(works, ends)
-
-    monkeypatch.setattr(resolving, "send_batch", answered)
+    before_the_intent(monkeypatch, lambda: Delivery.objects.of(tenant()).update(status="sent", reason=""))
     drained(CRITICAL, SMS)
     assert (len(carrier.calls), len(attempts()), told()) == (1, 1, [])
     lapse_leases()
@@ -172,9 +162,7 @@ def test_a_receipt_before_the_worker_gives_up_waiting_leaves_no_plan(carrier: Ca
 
 
 def test_a_receipt_during_the_second_call_leaves_the_work_to_it(carrier: Carrier) -> None:
-    id_ = routed(CRITICAL, SMS)
-    carrier.says = [SILENT, ACCEPTED]
-    drained(CRITICAL, SMS)
+    id_ = in_doubt(carrier, CRITICAL, SMS, ACCEPTED)
     later(3)
 
     seen: list[Any] = []
@@ -212,9 +200,7 @@ def test_a_worker_killed_in_the_call_leaves_a_plan_and_one_killed_again_leaves_n
 
 
 def test_a_worker_killed_before_the_second_call_leaves_the_plan_to_another(carrier: Carrier) -> None:
-    routed(CRITICAL, EMAIL)
-    carrier.says = [SILENT, ACCEPTED]
-    drained(CRITICAL, EMAIL)
+    in_doubt(carrier, CRITICAL, EMAIL, ACCEPTED)
     later(10)
     assert len(claimed("send.critical.email")) == 1
     lapse_leases()
@@ -225,9 +211,7 @@ def test_a_worker_killed_before_the_second_call_leaves_the_plan_to_another(carri
 
 
 def test_a_doubt_that_kills_its_workers_is_set_aside_and_stays_a_doubt(carrier: Carrier) -> None:
-    id_ = routed(CRITICAL, EMAIL)
-    carrier.says = [SILENT]
-    drained(CRITICAL, EMAIL)
+    id_ = in_doubt(carrier, CRITICAL, EMAIL)
     later(10)
     WorkItem.objects.all_tenants().update(expiries=3)
     assert len(work.claim_lone(queue="send.critical.email", lease=LEASE)) == 1

@@ -8,19 +8,10 @@ from apps.core.enums import Category, Channel, OutcomeKind
 from apps.core.types import Outcome
 from apps.ledger import services
 from apps.ledger.models import DeliveryEvent
-from tests.integration.dispatch_cast import (
-    ACCEPTED,
-    Carrier,
-    attempts,
-    delivery,
-    left,
-    state,
-    states,
-    tenant,
-)
+from tests.integration.dispatch_cast import ACCEPTED, Carrier, attempts, delivery, left, state, states, tenant
 from tests.integration.dispatch_cast import carrier as carrier  # fixtures
 from tests.integration.dispatch_cast import rung as rung
-from tests.integration.doubts_cast import SILENT, drained, every_hour, later, planned, routed, told
+from tests.integration.doubts_cast import drained, every_hour, in_doubt, later, planned, routed, told
 from tests.integration.doubts_cast import quiet as quiet
 
 pytestmark = pytest.mark.django_db
@@ -29,9 +20,7 @@ PUSH, EMAIL, SMS, _ = Channel
 
 
 def test_an_operators_try_takes_the_place_of_the_plan_and_the_numbers_go_on(carrier: Carrier) -> None:
-    id_ = routed(CRITICAL, SMS)
-    carrier.says = [SILENT, ACCEPTED]
-    drained(CRITICAL, SMS)
+    id_ = in_doubt(carrier, CRITICAL, SMS, ACCEPTED)
     n = delivery().notification_id
     with pytest.raises(services.NothingToDoError):
         services.retry_notification(tenant_id=tenant(), notification_id=n, by="mira")
@@ -46,9 +35,7 @@ def test_an_operators_try_takes_the_place_of_the_plan_and_the_numbers_go_on(carr
 
 
 def test_what_is_being_sent_once_more_cannot_be_retried_meanwhile(carrier: Carrier) -> None:
-    routed(CRITICAL, SMS)
-    carrier.says = [SILENT, ACCEPTED]
-    drained(CRITICAL, SMS)
+    in_doubt(carrier, CRITICAL, SMS, ACCEPTED)
     later(3)
     n = delivery().notification_id
 
@@ -73,9 +60,7 @@ def test_numbers_go_on_after_a_failure_too(carrier: Carrier) -> None:
 
 
 def test_cancelling_takes_the_plan_back_and_the_doubt_stays(carrier: Carrier) -> None:
-    id_ = routed(CRITICAL, SMS)
-    carrier.says = [SILENT]
-    drained(CRITICAL, SMS)
+    id_ = in_doubt(carrier, CRITICAL, SMS)
     services.cancel_notification(tenant_id=tenant(), notification_id=delivery().notification_id, by="mira")
     assert (left(), state(id_), told()) == ([], ("unknown", "in_doubt"), ["cancelled"])
     with pytest.raises(services.NothingToDoError):

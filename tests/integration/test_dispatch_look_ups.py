@@ -16,6 +16,7 @@ from apps.events.selectors import forget_cached as forget_event_types
 from apps.ledger import services, work
 from apps.ledger.models import Attempt, DeliveryEvent, WorkItem
 from apps.ledger.receipts import record
+from tests.integration import doubts_cast
 from tests.integration.dispatch_cast import (
     ACCEPTED,
     Carrier,
@@ -31,7 +32,7 @@ from tests.integration.dispatch_cast import (
 )
 from tests.integration.dispatch_cast import carrier as carrier  # fixtures
 from tests.integration.dispatch_cast import rung as rung
-from tests.integration.doubts_cast import SILENT, drained, later, planned, reached, receipt, routed, told
+from tests.integration.doubts_cast import SILENT, drained, later, planned, reached, receipt, told
 
 pytestmark = pytest.mark.django_db
 CRITICAL, TRANSACTIONAL, SOCIAL, MARKETING = Category
@@ -76,10 +77,7 @@ def every_hour() -> None:
 
 
 def in_doubt(asked: Asked, category: Category = TRANSACTIONAL, channel: Channel = SMS, **wish: Any) -> Any:
-    id_ = routed(category, channel, **wish)
-    asked.says = [SILENT, ACCEPTED]
-    drained(category, channel)
-    return id_
+    return doubts_cast.in_doubt(asked, category, channel, ACCEPTED, **wish)
 
 
 def test_the_provider_is_asked_and_has_it(asked: Asked) -> None:
