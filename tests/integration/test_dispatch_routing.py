@@ -1,5 +1,7 @@
 """Routing a batch: decisions become deliveries with their work, or a reason."""
 
+from typing import Any
+
 import pytest
 
 from apps.channels.services import create_account
@@ -175,7 +177,7 @@ def test_a_live_message_without_any_account_is_skipped() -> None:
 def test_sensitive_data_goes_at_once_when_nothing_will_be_sent() -> None:
     rosa = person()
     event_type("order.shipped", category="transactional", sensitive_keys=["code"])
-    shipped = {"event_type": "order.shipped", "content": {"title": "a", "body": "b"}}
+    shipped: Any = {"event_type": "order.shipped", "content": {"title": "a", "body": "b"}}
     (skipped,) = notify([rosa], data={"code": "123456", "name": "Rosa"}, **shipped)
     route()
     endpoint(rosa)
