@@ -91,6 +91,11 @@ def _prepare(run: Any, now: datetime) -> None:
     condition = audience_of(definition, run.tenant_id, now, run.people_before)
     zones = _zones(run.tenant_id, condition)
     run.audience_size = sum(zones.values())
+    run.estimate = estimate_of_run(run, now)
+    fields = ["status", "audience_size", "estimate", "updated_at"]
+    if lack := lack_at_fire(run):
+        run.save(update_fields=fields + _hold(run, lack, now))
+        return
     open_broadcast(
         id=run.id,
         tenant_id=run.tenant_id,
@@ -105,23 +110,20 @@ def _prepare(run: Any, now: datetime) -> None:
         Wave(tenant_id=run.tenant_id, run=run, position=place, **wave)
         for place, wave in enumerate(one for wave in _waves(run, zones) for one in _sliced(wave, run.cuts))
     )
-    run.estimate = estimate_of_run(run, now)
     run.status = RunStatus.RUNNING
-    fields = ["status", "audience_size", "cuts", "estimate", "updated_at"]
-    if lack := lack_at_fire(run):
-        fields += _hold(run, lack, now)
-    run.save(update_fields=fields)
+    run.save(update_fields=[*fields, "cuts"])
 
 
 def _hold(run: Any, lack: Lack, now: datetime) -> list[str]:
-    """Paused before anybody gets it. A campaign is locked before its run, so nobody waits for it here. Raises BusyError."""
+    """Paused before anybody gets it; resumed, it is prepared anew: who came meanwhile is counted and judged. A campaign is locked before
+    its run, so nobody waits for it here. Raises BusyError."""
     rows = Campaign.objects.of(run.tenant_id).filter(id=run.campaign_id, status=CampaignStatus.RUNNING)
     campaign = rows.select_for_update(skip_locked=True, no_key=True).first()
     if campaign is None:
         raise BusyError
     campaign.status = CampaignStatus.PAUSED
     campaign.save(update_fields=["status", "updated_at"])
-    run.status, run.paused_from, run.paused_by, run.paused_at = RunStatus.PAUSED, RunStatus.RUNNING, "approval", now
+    run.status, run.paused_from, run.paused_by, run.paused_at = RunStatus.PAUSED, RunStatus.PREPARING, "approval", now
     run.pause_reason, run.pause_detail = lack.code.value, lack.why[:500]
     return ["paused_from", "paused_by", "paused_at", "pause_reason", "pause_detail"]
 

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from apps.audience.models import Recipient
 from apps.campaigns import approving, launching, settling
 from apps.campaigns.agreeing import launch_by_key, resume_unapproved
-from apps.campaigns.models import Approval, Campaign, Policy, Run
+from apps.campaigns.models import Approval, Campaign, Policy, Run, Wave
 from apps.channels.models import Alert, ProviderAccount
 from apps.channels.selectors import forget_cached
 from apps.core import clock, ids
@@ -23,7 +24,7 @@ from tests.integration.ingest_cast import Caller
 from tests.integration.test_campaigns_approvals import asked, decide, launch, refused, state
 from tests.integration.test_campaigns_bulk import BULK, HELLO
 from tests.integration.test_campaigns_cost_ledger import LAST_YEAR
-from tests.integration.test_campaigns_held import OTTO, is_held, resume
+from tests.integration.test_campaigns_held import OTTO, is_held, pages, resume
 
 pytestmark = pytest.mark.django_db
 KEY = Actor("key", "k", "key shop")
@@ -64,10 +65,10 @@ def fired(spring: Campaign, time: runs.Clock, day: int = 1) -> Run:
 
 def ended(run: Run) -> list[int]:
     """The people of its pages, after which it is over."""
-    pages = runs.expand()
+    found = pages()
     run.refresh_from_db()
     settling.finish(run, clock.now())
-    return pages
+    return found
 
 
 @pytest.fixture
@@ -82,7 +83,7 @@ def test_it_is_held_and_goes_on_when_somebody_else_agreed(tenant: Tenant, held: 
     spring = Campaign.objects.of(tenant).get()
     assert is_held(held) and state(spring) == ("paused", [])
     assert (held.pause_reason, held.pause_detail, held.paused_by) == ("approval_needed", MANY, "approval")
-    assert not Notification.objects.exists()
+    assert not Notification.objects.exists() and not Wave.objects.exists()
     assert refused(Code.APPROVAL_NEEDED, resume, held) == f"{MANY} Ask for an approval."
     waits = approving.ask(tenant=tenant, campaign_id=spring.id, by="otto", note="", now=clock.now())
     kept = Approval.objects.of(tenant).get(id=waits)
@@ -94,14 +95,32 @@ def test_it_is_held_and_goes_on_when_somebody_else_agreed(tenant: Tenant, held: 
     decide(tenant, waits, by="anna")
     assert is_held(held) and state(spring) == ("paused", ["approved"])
     resume(held)
-    assert runs.expand() == [5]
+    assert pages() == [5]
+
+
+def test_who_came_while_it_was_held_is_counted_and_judged(tenant: Tenant, time: runs.Clock) -> None:
+    pros = {"field": "attributes.plan", "op": "is", "value": "pro"}
+    late = runs.people(tenant, 10, prefix="late")
+    runs.people(tenant, 1, prefix="pro", attributes={"plan": "pro"})
+    spring = scheduled(tenant, audience={"include": pros})
+    Recipient.objects.filter(id__in=late[:4]).update(attributes={"plan": "pro"})
+    run = fired(spring, time)
+    decide(tenant, asked(tenant, spring))
+    Recipient.objects.filter(id__in=late[:7]).update(attributes={"plan": "pro"})
+    resume(run)
+    assert is_held(run)
+    assert run.pause_detail == "8 people are meant now; 5 were approved, and 50 % more are allowed."
+    refused(Code.APPROVAL_VOID, resume, run)
+    decide(tenant, asked(tenant, spring))
+    resume(run)
+    assert pages() == [8] and runs.run_of(spring).audience_size == 8
 
 
 def test_up_to_the_limit_it_goes_out(tenant: Tenant, time: runs.Clock) -> None:
     spring = scheduled(tenant)
     runs.people(tenant, 1, prefix="new")
     assert fired(spring, time).status == "running"
-    assert runs.expand() == [4] and state(spring) == ("running", [])
+    assert pages() == [4] and state(spring) == ("running", [])
 
 
 def test_a_limit_that_was_lowered_after_the_launch_holds_it(tenant: Tenant, time: runs.Clock) -> None:
@@ -120,7 +139,7 @@ def test_a_limit_that_was_raised_meanwhile_frees_it(tenant: Tenant, held: Run) -
     page = marketer.get(f"/admin/campaigns/run/{held.id}/progress/").content.decode()
     assert "needs no approval any more: it may be resumed." in page and ">Resume" in page
     resume(held)
-    assert runs.expand() == [5]
+    assert pages() == [5]
 
 
 @pytest.mark.parametrize(
@@ -150,7 +169,7 @@ def test_so_does_what_it_costs_when_its_time_comes(tenant: Tenant, time: runs.Cl
     assert is_held(run) and run.pause_detail == said
     decide(tenant, asked(tenant, spring))
     resume(run)
-    assert sum(runs.expand()) == run.audience_size
+    assert sum(pages()) == run.audience_size
 
 
 def test_each_time_of_a_recurring_one_is_judged(tenant: Tenant, time: runs.Clock) -> None:
@@ -217,7 +236,7 @@ def test_what_was_approved_before_needs_nothing_where_no_approval_is_needed(tena
     Policy.objects.of(tenant).update(approval_above_people=7)
     launch(tenant, spring)
     assert fired(spring, time).status == "running"
-    assert runs.expand() == [7]
+    assert pages() == [7]
 
 
 def test_the_people_of_the_launch_are_those_that_were_approved(tenant: Tenant, time: runs.Clock) -> None:
@@ -228,7 +247,7 @@ def test_the_people_of_the_launch_are_those_that_were_approved(tenant: Tenant, t
     runs.begin()
     runs.people(tenant, 4, prefix="new")
     assert fired(spring, time).status == "running"
-    assert runs.expand() == [3]
+    assert pages() == [3]
 
 
 def test_a_pause_before_its_time_changes_nothing(tenant: Tenant, time: runs.Clock) -> None:
@@ -244,7 +263,7 @@ def test_what_a_key_launches_is_never_held(tenant: Tenant, time: runs.Clock) -> 
     launch_by_key(tenant=tenant, campaign_id=spring.id, actor=KEY, now=clock.now())
     runs.people(tenant, 2, prefix="new")
     assert fired(spring, time).status == "running"
-    assert runs.expand() == [5] and state(spring) == ("running", [])
+    assert pages() == [5] and state(spring) == ("running", [])
 
 
 def test_nor_is_a_bulk(tenant: Tenant, time: runs.Clock) -> None:
@@ -253,7 +272,7 @@ def test_nor_is_a_bulk(tenant: Tenant, time: runs.Clock) -> None:
     said = {"recipient_ids": ["u0", "u1", "u2", "new0", "new1"], "schedule_at": at}
     assert Caller(tenant).post(BULK, HELLO | said).status_code == 202
     assert fired(Campaign.objects.of(tenant).get(), time).status == "running"
-    assert runs.expand() == [5]
+    assert pages() == [5]
 
 
 def test_where_the_policy_asks_keys_too_what_they_launched_is_held(tenant: Tenant, time: runs.Clock) -> None:
@@ -265,7 +284,7 @@ def test_where_the_policy_asks_keys_too_what_they_launched_is_held(tenant: Tenan
     assert is_held(run) and run.pause_detail == MANY
     Policy.objects.of(tenant).update(approval_for_keys=False)
     resume(run)
-    assert runs.expand() == [5]
+    assert pages() == [5]
 
 
 def test_a_key_reads_why_asks_and_goes_on(tenant: Tenant, held: Run) -> None:
@@ -279,7 +298,7 @@ def test_a_key_reads_why_asks_and_goes_on(tenant: Tenant, held: Run) -> None:
     assert caller.post(f"{where}/resume", {}).json()["detail"] == f"{MANY} It waits for somebody's decision."
     decide(tenant, Approval.objects.of(tenant).get().id)
     assert caller.post(f"{where}/resume", {}).json()["status"] == "running"
-    assert runs.expand() == [5]
+    assert pages() == [5]
 
 
 def test_the_page_of_the_run_says_why_and_asks(tenant: Tenant, held: Run) -> None:
@@ -297,4 +316,4 @@ def test_the_page_of_the_run_says_why_and_asks(tenant: Tenant, held: Run) -> Non
     assert "Approve it for 5 people" in anna.get(f"/admin/campaigns/approval/{waits.id}/change/").content.decode()
     anna.post(f"/admin/campaigns/approval/{waits.id}/decide/", {"what": "approve"})
     marketer.post(f"{where}/operate/resume/")
-    assert runs.expand() == [5]
+    assert pages() == [5]
