@@ -19,7 +19,7 @@ from apps.dispatch.resolving import resolve_doubts
 from apps.dispatch.route_batch import route_batch
 from apps.dispatch.send_batch import send_batch
 from apps.dispatch.shares import shares
-from apps.ledger import sending_results, work
+from apps.ledger import leases, sending_results, work
 from apps.ledger.flushing import set_aside
 from apps.tenants import selectors as tenants
 
@@ -73,6 +73,7 @@ def _turn(queue: str, ends: float, most: int) -> tuple[int, bool]:
     few, many = _parted(batch)
     for part in (few, many):
         handled += _work_on(queue, part, ends) if part else 0
+    leases.close([*lone, *batch])
     return handled, len({w.tenant_id for w in batch}) > 1
 
 

@@ -10,8 +10,9 @@ from apps.core.types import Outcome, Work
 from apps.dispatch import bells
 from apps.dispatch.follow_ups import settle_and_follow
 from apps.ledger.flushing import set_aside
+from apps.ledger.leases import Lapsed, lapse
 from apps.ledger.sending_results import Settlement
-from apps.ledger.work import LONE_EXPIRIES, Lapsed, lapse
+from apps.ledger.work import LONE_EXPIRIES
 
 log = logging.getLogger(__name__)
 LOST = Outcome(OutcomeKind.AMBIGUOUS, "worker_lost", "The worker died during the call.")

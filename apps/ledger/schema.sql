@@ -175,7 +175,6 @@ CREATE TABLE ledger_work_item (
 ) PARTITION BY LIST (lane);
 CREATE INDEX ledger_work_item_claim ON ledger_work_item (queue, tenant_id, priority, due_at);
 CREATE INDEX ledger_work_item_lone ON ledger_work_item (queue, due_at) WHERE expiries > 0;
-CREATE INDEX ledger_work_item_lease ON ledger_work_item (lease_until) WHERE phase > 0;
 CREATE INDEX ledger_work_item_order ON ledger_work_item (queue, ordering_key, order_at, notification_id)
     WHERE ordering_key <> '';
 
@@ -184,8 +183,17 @@ DECLARE lane text;
 BEGIN
     FOREACH lane IN ARRAY ARRAY['critical', 'transactional', 'social', 'marketing'] LOOP
         EXECUTE format(
-            'CREATE TABLE ledger_work_item_%1$s PARTITION OF ledger_work_item FOR VALUES IN (%1$L) WITH (fillfactor = 85,'
+            'CREATE TABLE ledger_work_item_%1$s PARTITION OF ledger_work_item FOR VALUES IN (%1$L) WITH (fillfactor = 50,'
             ' autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0,'
             ' autovacuum_vacuum_insert_threshold = -1, autovacuum_analyze_scale_factor = 0.5)', lane);
     END LOOP;
 END $$;
+
+-- what one claim took, until all of it is done; an index of leases on the items would cost their updates their place on the page
+CREATE TABLE ledger_lease (
+    id uuid PRIMARY KEY,
+    lane text NOT NULL,
+    items uuid[] NOT NULL,
+    look_at timestamptz NOT NULL
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
+CREATE INDEX ledger_lease_look ON ledger_lease (look_at);

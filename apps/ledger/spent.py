@@ -55,10 +55,17 @@ def on_their_way(works: Sequence[Work], recipient_ids: Collection[UUID], claimed
     `claimed_before`: on the clock of the leases, as the end of such a lease.
     """
     rows = fetch(
-        f"""SELECT DISTINCT n.recipient_id FROM ledger_work_item w JOIN ledger_notification n ON n.id = w.notification_id
-        WHERE w.phase = {CLAIMED} AND w.lease_until < %(before)s AND w.kind IN ('send', 'resend')
-            AND n.recipient_id = ANY(%(ids)s) AND w.id <> ALL(%(own)s)""",
-        {"before": claimed_before, "ids": list(recipient_ids), "own": [work.id for work in works]},
+        f"""SELECT DISTINCT n.recipient_id FROM ledger_lease l CROSS JOIN LATERAL (
+            SELECT notification_id FROM ledger_work_item
+            WHERE lane = l.lane AND id = ANY(l.items) AND phase = {CLAIMED} AND lease_until < %(before)s AND kind IN ('send', 'resend')
+            OFFSET 0) w
+        JOIN ledger_notification n ON n.id = w.notification_id
+        WHERE n.recipient_id = ANY(%(ids)s) AND l.id <> ALL(%(own)s)""",
+        {
+            "before": claimed_before,
+            "ids": list(recipient_ids),
+            "own": list({work.lease_id for work in works if work.lease_id}),
+        },
     )
     return {id_ for (id_,) in rows}
 

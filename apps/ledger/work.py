@@ -5,11 +5,11 @@ or it was cancelled), the write touches nothing.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from apps.core import ids
 from apps.core.enums import Category, Channel, WorkKind
 from apps.core.rows import execute, fetch
 from apps.core.types import Work
@@ -17,7 +17,7 @@ from apps.core.types import Work
 READY, CLAIMED, CALLING = 0, 1, 2
 LONE_EXPIRIES = 3
 
-_COLUMNS = """w.id, w.kind, w.queue, w.lane, w.channel, w.tenant_id, w.notification_id, w.lease_token, w.tries, w.calls,
+COLUMNS = """w.id, w.kind, w.queue, w.lane, w.channel, w.tenant_id, w.notification_id, w.lease_token, w.tries, w.calls,
     w.expiries, w.priority, w.expires_at, w.ordering_key, w.order_at"""
 
 # a comparison with the first one, not NOT EXISTS, for which the planner would read the whole table where a key has many; nothing of the
@@ -28,10 +28,16 @@ _FIRST_OF_ITS_KEY = """(w.ordering_key = '' OR (w.order_at, w.notification_id) <
     ORDER BY e.order_at, e.notification_id LIMIT 1))"""
 
 _LEASE = f"""
-UPDATE {{items}} w
-SET phase = {CLAIMED}, lease_until = now() + %(lease)s, lease_token = w.lease_token + 1
-WHERE w.lane = %(lane)s AND w.id = ANY(ARRAY(SELECT id FROM picked))
-RETURNING {_COLUMNS}"""
+leased AS (
+    UPDATE {{items}} w
+    SET phase = {CLAIMED}, lease_until = now() + %(lease)s, lease_token = w.lease_token + 1
+    WHERE w.lane = %(lane)s AND w.id = ANY(ARRAY(SELECT id FROM picked))
+    RETURNING {COLUMNS}
+), noted AS (
+    INSERT INTO ledger_lease (id, lane, items, look_at)
+    SELECT %(lease_id)s, %(lane)s, array_agg(id), now() + %(lease)s FROM leased HAVING count(*) > 0
+)
+SELECT * FROM leased"""
 
 _CLAIM = f"""
 WITH RECURSIVE turn AS (
@@ -65,16 +71,14 @@ WITH RECURSIVE turn AS (
     SELECT id FROM (
         SELECT id, most, row_number() OVER (PARTITION BY tenant_id ORDER BY priority, due_at) AS place FROM found) x
     WHERE place <= most ORDER BY random() LIMIT %(limit)s
-)
-{_LEASE}"""
+), {_LEASE}"""
 
 _CLAIM_LONE = f"""
 WITH picked AS MATERIALIZED (
     SELECT id FROM {{items}} w
     WHERE queue = %(queue)s AND expiries > 0 AND phase = {READY} AND due_at <= now() AND {_FIRST_OF_ITS_KEY}
     ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED
-)
-{_LEASE}"""
+), {_LEASE}"""
 
 
 def of_lane(sql: str, lane: Category) -> str:
@@ -89,21 +93,19 @@ def claim(*, queue: str, limit: int, lease: timedelta, weights: Mapping[UUID, in
 
     Where there are more such tenants than `limit`, chance picks among them: nobody is passed over for good.
     """
-    parameters = {
-        **_place(queue),
-        "limit": limit,
-        "lease": lease,
-        "tenants": list(weights),
-        "weights": list(weights.values()),
-    }
-    return sorted(
-        (_work(row) for row in fetch(of_lane(_CLAIM, _lane(queue)), parameters)), key=lambda w: (w.priority, w.order_at)
-    )
+    shares = {"limit": limit, "tenants": list(weights), "weights": list(weights.values())}
+    return sorted(_claimed(_CLAIM, queue, lease, shares), key=lambda w: (w.priority, w.order_at))
 
 
 def claim_lone(*, queue: str, lease: timedelta) -> list[Work]:
     """One item whose lease ran out before, by itself, so that it cannot condemn neighbours."""
-    return [_work(row) for row in fetch(of_lane(_CLAIM_LONE, _lane(queue)), {**_place(queue), "lease": lease})]
+    return _claimed(_CLAIM_LONE, queue, lease, {})
+
+
+def _claimed(sql: str, queue: str, lease: timedelta, more: Mapping[str, Any]) -> list[Work]:
+    lane, lease_id = Category(queue.split(".")[1]), ids.new()
+    place = {"queue": queue, "lane": lane.value, "lease": lease, "lease_id": lease_id}
+    return [to_work(row, lease_id) for row in fetch(of_lane(sql, lane), {**place, **more})]
 
 
 def release(*, lane: str, works: Sequence[Work], delay: timedelta = timedelta(0), mark: bool = False) -> int:
@@ -127,33 +129,6 @@ def due_queues(queues: Sequence[str]) -> list[str]:
         {"queues": list(queues), "lanes": [queue.split(".")[1] for queue in queues]},
     )
     return [queue for (queue,) in rows]
-
-
-@dataclass(frozen=True, slots=True)
-class Lapsed:
-    """A lease that ran out. `was_calling`: a provider may have been called, through `account`."""
-
-    work: Work
-    attempt_id: UUID | None
-    account: str
-    was_calling: bool
-
-
-def lapse(limit: int = 500) -> list[Lapsed]:
-    """Takes every item whose lease ran out: claimed ones go back to ready, marked; calling ones and those set aside
-    after their third lone expiry are returned locked in the caller's transaction, for it to settle."""
-    rows = fetch(
-        f"""WITH lapsed AS MATERIALIZED (
-            SELECT lane, id FROM ledger_work_item
-            WHERE phase > {READY} AND lease_until < now() ORDER BY lease_until LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
-        UPDATE ledger_work_item w
-        SET phase = CASE WHEN w.phase = {CLAIMED} THEN {READY} ELSE w.phase END, lease_until = NULL,
-            lease_token = w.lease_token + 1, expiries = w.expiries + 1
-        FROM lapsed l WHERE w.lane = l.lane AND w.id = l.id
-        RETURNING {_COLUMNS}, w.attempt_id, coalesce((SELECT account FROM ledger_attempt a WHERE a.id = w.attempt_id), ''), w.phase""",
-        {"limit": limit},
-    )
-    return [Lapsed(_work(row[:-3]), row[-3], row[-2], row[-1] == CALLING) for row in rows]
 
 
 def remove(works: Sequence[Work]) -> set[UUID]:
@@ -183,15 +158,8 @@ def fence(works: Sequence[Work]) -> dict[str, Any]:
     return {"ids": [work.id for work in works], "tokens": [work.lease_token for work in works]}
 
 
-def _place(queue: str) -> dict[str, str]:
-    return {"queue": queue, "lane": _lane(queue).value}
-
-
-def _lane(queue: str) -> Category:
-    return Category(queue.split(".")[1])
-
-
-def _work(row: tuple[Any, ...]) -> Work:
+def to_work(row: tuple[Any, ...], lease_id: UUID | None = None) -> Work:
+    """Of COLUMNS."""
     (
         id_,
         kind,
@@ -225,4 +193,5 @@ def _work(row: tuple[Any, ...]) -> Work:
         expires_at=expires,
         ordering_key=key,
         order_at=order,
+        lease_id=lease_id,
     )

@@ -136,6 +136,8 @@ def make_due() -> None:
 
 def lapse_leases() -> None:
     WorkItem.objects.all_tenants().filter(phase__gt=0).update(lease_until=clock.now() - timedelta(seconds=1))
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE ledger_lease SET look_at = now() - interval '1 second'")
 
 
 def states() -> list[tuple[str, str, str]]:

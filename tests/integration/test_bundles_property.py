@@ -29,7 +29,7 @@ from apps.ledger.services import NothingToDoError, cancel_notification
 from apps.preferences.models import Preference
 from apps.routing.digests import digest_of
 from tests.integration.bundles_cast import like, liked
-from tests.integration.dispatch_cast import LEASE, Carrier, claimed, people, send, soon, tenant
+from tests.integration.dispatch_cast import LEASE, Carrier, claimed, lapse_leases, people, send, soon, tenant
 from tests.integration.dispatch_cast import carrier as carrier  # a fixture
 from tests.integration.dispatch_cast import rung as rung  # a fixture
 
@@ -118,7 +118,7 @@ class World:
 
     def finish(self) -> None:
         for _ in range(LATER):
-            WorkItem.objects.all_tenants().filter(phase__gt=0).update(lease_until=soon(-3600))
+            lapse_leases()
             rescue()
             self.flush()
             self.send()

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from apps.core import ids
 from apps.core.enums import Category
 from apps.ledger import work
 from tests.integration.dispatch_cast import LEASE, tenant
@@ -20,7 +21,11 @@ def plan(*, is_known: bool = True) -> tuple[set[str], int]:
     """The indexes of every table access that ran ("Seq Scan" where there was none), and the pages it took. Planned twice: the first one
     tidies its index. `is_known`: there are statistics."""
     sql = work.of_lane(work._CLAIM, LANE)
-    parameters = {**work._place(QUEUE), "limit": 20, "lease": LEASE, "tenants": [], "weights": []}
+    asked = {"queue": QUEUE, "lane": LANE.value, "limit": 20, "lease": LEASE, "lease_id": ids.new()}
+    return explained(sql, {**asked, "tenants": [], "weights": []}, is_known=is_known)
+
+
+def explained(sql: str, parameters: dict[str, Any], *, is_known: bool) -> tuple[set[str], int]:
     with connection.cursor() as cursor:
         if is_known:
             cursor.execute("ANALYZE ledger_work_item")

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from apps.core import clock, ids
 from apps.core.enums import DeliveryStatus, Priority
 from apps.core.types import Rendered, Work
-from apps.ledger import work
+from apps.ledger import leases, work
 from apps.ledger.models import WorkItem
 from apps.ledger.sending_results import Intent, Settlement, settle, write_intents
 from tests.integration.dispatch_cast import LEASE, claimed, item, lapse_leases, left, make_due, notify, soon, tenant
@@ -75,6 +75,7 @@ def test_a_claim_leases_and_says_everything_about_the_work() -> None:
         expires_at=expires,
         ordering_key=row.ordering_key,
         order_at=row.order_at,
+        lease_id=found.lease_id,
     )
     assert (row.phase, row.lease_token) == (work.CLAIMED, 1)
     assert timedelta(seconds=28) < row.lease_until - clock.now() <= LEASE
@@ -222,7 +223,7 @@ def test_work_whose_lease_ran_out_comes_back_alone() -> None:
     waiting(3)
     assert len(claimed(QUEUE)) == 3
     lapse_leases()
-    assert sorted(x.work.expiries for x in work.lapse()) == [1, 1, 1]
+    assert sorted(x.work.expiries for x in leases.lapse()) == [1, 1, 1]
     assert claimed(QUEUE) == []
     assert [len(work.claim_lone(queue=QUEUE, lease=LEASE)) for _ in range(4)] == [1, 1, 1, 0]
 
@@ -236,7 +237,7 @@ def test_an_old_lease_token_opens_nothing() -> None:
     waiting(1, queue="send.transactional.email")
     (old,) = claimed("send.transactional.email")
     lapse_leases()
-    work.lapse()
+    leases.lapse()
     (new,) = work.claim_lone(queue="send.transactional.email", lease=LEASE)
     assert (old.id, old.lease_token, new.lease_token) == (new.id, 1, 3)
     before = WorkItem.objects.all_tenants().values().get()

@@ -78,7 +78,8 @@ class NotificationFacts(msgspec.Struct, frozen=True):
 
 class Work(msgspec.Struct, frozen=True):
     """A claimed work item. `id` is the notification's (route), the delivery's (send, doubt, resend) or the chain's (fallback, proof).
-    `tries`: attempts burned; `calls`: provider calls made; `order_at`: when it was first due, or when the doubt began."""
+    `tries`: attempts burned; `calls`: provider calls made; `order_at`: when it was first due, or when the doubt began.
+    `lease_id`: of what was claimed together; None for what was found lapsed."""
 
     id: UUID
     kind: WorkKind
@@ -95,6 +96,7 @@ class Work(msgspec.Struct, frozen=True):
     expires_at: datetime | None
     ordering_key: str
     order_at: datetime
+    lease_id: UUID | None = None
 
 
 class NewInboxItem(msgspec.Struct, frozen=True):

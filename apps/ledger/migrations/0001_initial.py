@@ -29,7 +29,7 @@ def drop_triggers(apps, schema_editor):
 
 def drop_tables(apps, schema_editor):
     with schema_editor.connection.cursor() as cursor:
-        for table in (*TABLES, "ledger_broadcast", "ledger_bundle_item", "ledger_bundle", "ledger_work_item", "ledger_seen_key"):
+        for table in (*TABLES, "ledger_broadcast", "ledger_bundle_item", "ledger_bundle", "ledger_work_item", "ledger_lease", "ledger_seen_key"):
             cursor.execute(f"DROP TABLE {table} CASCADE")
 
 
