@@ -9,12 +9,12 @@ import warnings
 from abc import abstractmethod
 from collections.abc import Mapping
 from copy import copy
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from anymail.backends.base_requests import AnymailRequestsBackend, RequestsPayload
 from anymail.exceptions import AnymailError, AnymailWarning
+from msgspec import structs
 from requests import PreparedRequest
 
 from apps.channels.answers import FAULT_KINDS, LONGEST_WAIT, SHORTEST_WAIT
@@ -106,7 +106,7 @@ class LetterProvider(Provider):
         found = super().outcome(code, response, detail=detail)
         if found.kind != OutcomeKind.THROTTLED or found.retry_after is not None:
             return found
-        return replace(found, retry_after=until_reset(response.headers.get("x-ratelimit-reset"), clock.now()))
+        return structs.replace(found, retry_after=until_reset(response.headers.get("x-ratelimit-reset"), clock.now()))
 
     def ask(
         self, account: Account, path: str, headers: Mapping[str, str], deadline: Deadline
@@ -121,7 +121,7 @@ class LetterProvider(Provider):
         """What it says about somebody's address is not kept."""
         code, said = self.error(response)
         found = self.outcome(code or str(response.status), response)
-        return found if found.kind in PERSONAL else replace(found, detail=unnamed(said)[:500])
+        return found if found.kind in PERSONAL else structs.replace(found, detail=unnamed(said)[:500])
 
     def _refused(self, answer: HttpResponse) -> Outcome:
         try:

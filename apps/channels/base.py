@@ -12,13 +12,13 @@ import os
 from abc import ABC
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from time import monotonic
 from typing import ClassVar
 
 import msgspec
+from msgspec import structs
 
 from apps.channels.answers import FAULT_KINDS, kind_of_status, retry_after
 from apps.channels.deadlines import Deadline
@@ -126,7 +126,9 @@ class Provider(ABC):
         try:
             request = self.authorize(account, request, deadline)
         except NotSentError as error:
-            outcome = replace(error.outcome, exchange={"status": 0, "ms": _ms(started), "code": error.outcome.code})
+            outcome = structs.replace(
+                error.outcome, exchange={"status": 0, "ms": _ms(started), "code": error.outcome.code}
+            )
             return [refused.get(place, outcome) for place in range(len(messages))]
         if deadline.wait:
             outcome = _not_begun(deadline.wait)
@@ -136,7 +138,7 @@ class Provider(ABC):
         outcomes = self.reconsider(account, request, self._read(sent, answer))
         if wait := self.wait(outcomes):
             deadline.told_to_wait(wait)
-        answers = iter([replace(outcome, exchange=seen | {"code": outcome.code}) for outcome in outcomes])
+        answers = iter([structs.replace(outcome, exchange=seen | {"code": outcome.code}) for outcome in outcomes])
         return [refused[place] if place in refused else next(answers) for place in range(len(messages))]
 
     def wait(self, outcomes: Sequence[Outcome]) -> float:

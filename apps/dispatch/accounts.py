@@ -5,13 +5,13 @@ Nothing here calls a provider, burns a try or sleeps: what no account can take n
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from hashlib import blake2b
 from itertools import groupby
 from math import log
 from uuid import UUID
 
 import msgspec
+from msgspec.structs import replace
 
 from apps.channels import health, limits
 from apps.channels.breaking import Record, number
@@ -39,8 +39,7 @@ class Wanted(msgspec.Struct, frozen=True):
     domain: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(msgspec.Struct, frozen=True):
     """`account`: None when none may be called for `wait` seconds. `is_probe`: of an open breaker, so alone. `has_other`: another
     account could take it at once if this one cannot be reached."""
 

@@ -2,8 +2,9 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
+
+from msgspec import structs
 
 from apps.core import clock
 from apps.core.enums import Channel
@@ -36,7 +37,7 @@ def wanted(n: NotificationFacts, facts: Facts, person: Person, channel: Channel)
     case = facts.case(n, channel, clock.now(), stage=Stage.GATE)
     off = set()
     for kind in digest.types:
-        alone = replace(case, wish=replace(case.wish, event_type=kind, parts=(kind,)))
+        alone = structs.replace(case, wish=structs.replace(case.wish, event_type=kind, parts=(kind,)))
         if switched_off(alone) or muted(alone):
             off.add(kind)
     rest = without(digest, off, person.choices.blocked_actors)

@@ -6,10 +6,12 @@ and choices; the rest waits on (digest_hours.py).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from time import monotonic
 from uuid import UUID
+
+from msgspec import structs
 
 from apps.core import clock
 from apps.core.enums import BundleKind, Channel, DeliveryStatus, DigestFrequency, Priority, Reason, WorkKind
@@ -129,7 +131,7 @@ def _judge(
             flush.ended.append(Ended(w.delivery_id, DeliveryStatus.SKIPPED, Reason.ERASED))
             continue
         case = facts.case(n, channel, now, stage=Stage.FLUSH)
-        decision = decide(replace(case, seen_elsewhere=w.delivery_id in seen))
+        decision = decide(structs.replace(case, seen_elsewhere=w.delivery_id in seen))
         if not isinstance(decision, Skip):
             found.setdefault(w.bundle_id, {}).setdefault(n.id, []).append(w)
             continue

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import msgspec
+from msgspec import structs
 
 from apps.core.enums import Channel, DeliveryStatus, Reason, WorkKind
 from apps.core.rows import atomic
@@ -65,11 +66,12 @@ def pass_gate(
         for work in known
     }
     cases |= {
-        id_: replace(cases[id_], was_held=gated[id_].held_for in ALONE, seen_elsewhere=id_ in seen) for id_ in held
+        id_: structs.replace(cases[id_], was_held=gated[id_].held_for in ALONE, seen_elsewhere=id_ in seen)
+        for id_ in held
     }
     judged = {id_: decide(case) for id_, case in cases.items()}
     refused = capping.reserve(_limited(known, notifications, cases, judged), now)
-    judged |= {id_: decide(replace(cases[id_], over=cap)) for id_, cap in refused.over.items()}
+    judged |= {id_: decide(structs.replace(cases[id_], over=cap)) for id_, cap in refused.over.items()}
 
     each = [_Judged(work, notifications[work.notification_id], judged[work.id]) for work in known]
     settled += [_after_a_moment(one.work) for one in each if one.work.id in refused.waits]

@@ -4,12 +4,12 @@ Links are made when they are asked for: most messages name none.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from functools import lru_cache
 from html import escape
 from uuid import UUID
 
 from django.utils.translation import get_language_bidi, gettext, override
+from msgspec import structs
 
 from apps.core.enums import Category, Channel
 from apps.core.types import NotificationFacts, Rendered
@@ -82,7 +82,7 @@ def with_footer(rendered: Rendered, links: Links, *, category: Category, locale:
         "html": rendered.content["html"] + html,
         "text": f"{rendered.content.get('text', '').rstrip()}\n\n-- \n{text}\n",
     }
-    return replace(rendered, content=content, size=size_of(content))
+    return structs.replace(rendered, content=content, size=size_of(content))
 
 
 @lru_cache(256)

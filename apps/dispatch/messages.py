@@ -1,7 +1,6 @@
 """From a notification to what one provider gets."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -121,7 +120,7 @@ def with_badges(messages: Sequence[tuple[UUID, OutboundMessage]]) -> list[Outbou
     all, none when nobody asks."""
     counts = inbox.unread_counts({id_ for id_, message in messages if message.content.get("badge") == UNREAD})
     return [
-        replace(message, content={**message.content, "badge": str(counts[id_])})
+        structs.replace(message, content={**message.content, "badge": str(counts[id_])})
         if message.content.get("badge") == UNREAD
         else message
         for id_, message in messages

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from django.utils.translation import gettext as _
+from msgspec import structs
 
 from apps.core import ids
 from apps.core.enums import Channel, SuppressionReason
@@ -72,8 +73,8 @@ def _opened(case: Case, change: Flip, _kind: EventType, tenant: str) -> Iterator
     """Of quiet hours: are those in the way theirs to change?"""
     assert change.until is not None
     until = {"time": wording.moment(change.until, case.person.zone)}
-    none = replace(case.person, choices=replace(case.person.choices, quiet_hours=()))
-    if open_from(binding(replace(case, person=none)), case.person.zone, case.now) <= case.now:
+    none = structs.replace(case.person, choices=replace(case.person.choices, quiet_hours=()))
+    if open_from(binding(structs.replace(case, person=none)), case.person.zone, case.now) <= case.now:
         yield Remedy(_("Change your quiet hours, or wait until %(time)s.") % until, "h-quiet")
     else:
         yield Remedy(_("Wait until %(time)s.") % until, decides=_decides(tenant))

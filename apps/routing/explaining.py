@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from msgspec import structs
+
 from apps.core.types import Cap
 from apps.routing.deciding import decide, sending
 from apps.routing.decisions import Bundle, Decision, Hold, Send
@@ -60,13 +62,13 @@ def judged(case: Case, world: World = ALONE) -> Decision:
         decision = _joined(case, decision, world)
     if not isinstance(decision, Send):
         return decision
-    gate = replace(case, stage=case.stage if case.stage == Stage.FLUSH else Stage.GATE)
+    gate = structs.replace(case, stage=case.stage if case.stage == Stage.FLUSH else Stage.GATE)
     sent = decide(gate)
     if not isinstance(sent, Send):
         return sent
     # summaries and critical messages count against no cap
     over = None if gate.wish.is_summary or gate.is_critical else world.full(gate)
-    return decision if over is None else decide(replace(gate, over=over))
+    return decision if over is None else decide(structs.replace(gate, over=over))
 
 
 def earliest(case: Case, world: World = ALONE) -> datetime | None:
@@ -76,7 +78,7 @@ def earliest(case: Case, world: World = ALONE) -> datetime | None:
             case Send():
                 return case.now
             case Hold(until):
-                case = replace(case, now=until, stage=Stage.GATE, was_held=True)
+                case = structs.replace(case, now=until, stage=Stage.GATE, was_held=True)
             case Bundle(until=until):
                 case = _summed_up(case, until)
             case _:
@@ -87,7 +89,7 @@ def earliest(case: Case, world: World = ALONE) -> datetime | None:
 def changes(case: Case, world: World = ALONE) -> tuple[Flip, ...]:
     found: list[Flip] = []
     for _ in range(MOST_STEPS):
-        step = flip(replace(case, over=world.full(case)), judged(case, world))
+        step = flip(structs.replace(case, over=world.full(case)), judged(case, world))
         if step is None:
             break
         found.append(step)
@@ -95,7 +97,7 @@ def changes(case: Case, world: World = ALONE) -> tuple[Flip, ...]:
             break
         if step.code == "raise_cap":
             world = replace(world, full=_has_room)
-        case = replace(step.then, over=None)
+        case = structs.replace(step.then, over=None)
     return tuple(found)
 
 
@@ -107,5 +109,5 @@ def _joined(case: Case, decision: Bundle, world: World) -> Decision:
 
 
 def _summed_up(case: Case, at: datetime) -> Case:
-    wish = replace(case.wish, is_summary=True, parts=(case.wish.event_type,), expires_at=None)
-    return replace(case, now=at, stage=Stage.ROUTE, wish=wish, over=None, duplicate_of=None)
+    wish = structs.replace(case.wish, is_summary=True, parts=(case.wish.event_type,), expires_at=None)
+    return structs.replace(case, now=at, stage=Stage.ROUTE, wish=wish, over=None, duplicate_of=None)

@@ -1,10 +1,11 @@
 """What the brain is told: frozen facts about one notification, one person, one channel at one moment."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
 from uuid import UUID
+
+import msgspec
 
 from apps.core.enums import Category, Channel, KeyMode, Priority, Reason
 from apps.core.types import Cap, Choices, Endpoint, Grouping, Recipient, TenantRules, Veto
@@ -18,8 +19,7 @@ class Stage(Enum):
     FLUSH = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(msgspec.Struct, frozen=True):
     """What was asked for. `grouping`, `overflows`, `waits`: of its event type. `is_summary`: it sums up others, of the event types
     `parts`. `verifies`: it asks whether this endpoint is the person's, and goes there only. `halt`: its campaign is not to go on now."""
 
@@ -39,8 +39,7 @@ class Wish:
     halt: Reason | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Person:
+class Person(msgspec.Struct, frozen=True):
     """Who it is for. `recipient` is None when the person was forgotten meanwhile. `suppressed`: endpoints whose address is vetoed.
     `zone`: the person's time zone (IANA name), else the tenant's; `country`: ISO 3166-1, empty where nothing tells."""
 
@@ -53,8 +52,7 @@ class Person:
     country: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(msgspec.Struct, frozen=True):
     """One channel to decide on, at `now`. `duplicate_of`: the notification with the same content that went to this person on this
     channel in the window. `asked_at`: when it was first due. `fuller`: the fuller message about the same thing
     that has come. `seen_elsewhere`: the person has seen it on another channel. `over`: the frequency cap that has no room for it.
@@ -67,7 +65,7 @@ class Case:
     has_content: bool = True
     has_provider: bool = True
     duplicate_of: UUID | None = None
-    rules: TenantRules = field(default_factory=TenantRules)
+    rules: TenantRules = TenantRules()
     stage: Stage = Stage.ROUTE
     asked_at: datetime | None = None
     fuller: UUID | None = None

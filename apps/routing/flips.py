@@ -56,8 +56,8 @@ def _unknown(_: Case, __: Decision) -> Flip:
 def _blocked(case: Case, _: Decision) -> Flip:
     recipient = case.person.recipient
     assert recipient is not None
-    unblocked = replace(case.person, recipient=structs.replace(recipient, is_blocked=False))
-    return Flip("unblock_recipient", "Unblock the recipient.", replace(case, person=unblocked))
+    unblocked = structs.replace(case.person, recipient=structs.replace(recipient, is_blocked=False))
+    return Flip("unblock_recipient", "Unblock the recipient.", structs.replace(case, person=unblocked))
 
 
 def _actor(case: Case, _: Decision) -> Flip:
@@ -68,12 +68,12 @@ def _actor(case: Case, _: Decision) -> Flip:
 
 def _guest(case: Case, _: Decision) -> Flip:
     text = "Put the recipient on the guest list, or send with a live key."
-    return Flip("add_to_guest_list", text, replace(case, person=replace(case.person, is_guest=True)))
+    return Flip("add_to_guest_list", text, structs.replace(case, person=structs.replace(case.person, is_guest=True)))
 
 
 def _content(case: Case, _: Decision) -> Flip:
     text = f"Publish a template for {CHANNEL_WORDS[case.channel]}."
-    return Flip("publish_template", text, replace(case, has_content=True))
+    return Flip("publish_template", text, structs.replace(case, has_content=True))
 
 
 def _endpoint(case: Case, decision: Decision) -> Flip:
@@ -82,19 +82,21 @@ def _endpoint(case: Case, decision: Decision) -> Flip:
     if isinstance(decision, Skip) and decision.reason == Reason.ENDPOINT_UNVERIFIED:
         endpoints = tuple(structs.replace(e, is_verified=True) if e in mine else e for e in case.person.endpoints)
         text = f"The recipient verifies {place.replace('a ', 'the ').replace('an ', 'the ')} that is waiting for it."
-        return Flip("verify_address", text, replace(case, person=replace(case.person, endpoints=endpoints)))
+        return Flip(
+            "verify_address", text, structs.replace(case, person=structs.replace(case.person, endpoints=endpoints))
+        )
     new = Endpoint(
         _NO_ID, _NO_ID, case.channel, EndpointKind.EMAIL, "", b"", "", "", is_verified=True, is_retired=False
     )
-    added = replace(case.person, endpoints=(*case.person.endpoints, new))
+    added = structs.replace(case.person, endpoints=(*case.person.endpoints, new))
     text = f"Add {place}." if not mine else f"Add {place} that is in use."
-    return Flip("add_address", text, replace(case, person=added))
+    return Flip("add_address", text, structs.replace(case, person=added))
 
 
 def _suppressed(case: Case, _: Decision) -> Flip:
     vetoed = {e.id for e in usable(case)}
     left = {id_: veto for id_, veto in case.person.suppressed.items() if id_ not in vetoed}
-    then = replace(case, person=replace(case.person, suppressed=left))
+    then = structs.replace(case, person=structs.replace(case.person, suppressed=left))
     return Flip("lift_suppression", "Lift the suppression, or add another address.", then)
 
 
@@ -104,7 +106,7 @@ def _switched_off(case: Case, decision: Decision) -> Flip:
     because = decision.because if isinstance(decision, Skip) else {}
     if because.get("locked"):
         kept = [d for d in case.rules.defaults if not (d.is_locked and speaks_of(d, event_type, category, channel))]
-        then = replace(case, rules=replace(case.rules, defaults=tuple(kept)))
+        then = structs.replace(case, rules=replace(case.rules, defaults=tuple(kept)))
         topic = because.get("topic", ANY)
         return Flip("unlock_default", f"An operator unlocks the default for {topic} and lets recipients choose.", then)
     topic = event_type or f"category:{category}"
@@ -133,34 +135,34 @@ def _low(case: Case, _: Decision) -> Flip:
 
 def _provider(case: Case, _: Decision) -> Flip:
     text = f"Set up a provider account for {CHANNEL_WORDS[case.channel]}."
-    return Flip("set_up_provider", text, replace(case, has_provider=True))
+    return Flip("set_up_provider", text, structs.replace(case, has_provider=True))
 
 
 def _duplicate(case: Case, _: Decision) -> Flip:
     text = "Change what it says, or send it when the window for duplicates is over."
-    return Flip("not_a_duplicate", text, replace(case, duplicate_of=None))
+    return Flip("not_a_duplicate", text, structs.replace(case, duplicate_of=None))
 
 
 def _superseded(case: Case, _: Decision) -> Flip:
     text = "Nothing needs to change: the fuller message says it. About another object it would be sent."
-    return Flip("another_object", text, replace(case, fuller=None))
+    return Flip("another_object", text, structs.replace(case, fuller=None))
 
 
 def _seen(case: Case, _: Decision) -> Flip:
     text = "Nothing needs to change: the recipient has seen it."
-    return Flip("unseen", text, replace(case, seen_elsewhere=False))
+    return Flip("unseen", text, structs.replace(case, seen_elsewhere=False))
 
 
 def _wait(case: Case, decision: Decision) -> Flip:
     assert isinstance(decision, Hold)
-    then = replace(case, now=decision.until, stage=Stage.GATE)
+    then = structs.replace(case, now=decision.until, stage=Stage.GATE)
     return Flip("wait", "Only time: it goes out by itself then.", then, decision.until)
 
 
 def _capped(case: Case, _: Decision) -> Flip:
     assert case.over is not None
     text = f"Raise the cap “{case.over.name}”, or wait until it has room."
-    return Flip("raise_cap", text, replace(case, over=None))
+    return Flip("raise_cap", text, structs.replace(case, over=None))
 
 
 def _digested(case: Case, _: Decision) -> Flip:
@@ -170,7 +172,7 @@ def _digested(case: Case, _: Decision) -> Flip:
     then = _chosen(case, switches=single)
     kept = tuple(d if d.digest is None or not d.is_locked else replace(d, digest=None) for d in case.rules.defaults)
     text = f"The recipient asks for single messages of {topic} on {CHANNEL_WORDS[case.channel]}, not for a digest."
-    return Flip("leave_digest", text, replace(then, rules=replace(case.rules, defaults=kept)))
+    return Flip("leave_digest", text, structs.replace(then, rules=replace(case.rules, defaults=kept)))
 
 
 def _grouped(case: Case, _: Decision) -> Flip:
@@ -204,9 +206,9 @@ _FLIPS: Mapping[str, Callable[[Case, Decision], Flip]] = {
 
 
 def _wished(case: Case, **changes: object) -> Case:
-    return replace(case, wish=replace(case.wish, **changes))  # type: ignore[arg-type]
+    return structs.replace(case, wish=structs.replace(case.wish, **changes))
 
 
 def _chosen(case: Case, **changes: object) -> Case:
     choices = replace(case.person.choices, **changes)  # type: ignore[arg-type]
-    return replace(case, person=replace(case.person, choices=choices))
+    return structs.replace(case, person=structs.replace(case.person, choices=choices))

@@ -3,8 +3,10 @@
 The schedule is data. Default: 6 attempts in about 20 minutes; critical tries fast and gives up sooner.
 """
 
-from dataclasses import dataclass, replace
 from datetime import timedelta
+
+import msgspec
+from msgspec.structs import replace
 
 from apps.core.enums import Category, Channel, DeliveryStatus, OutcomeKind, Reason
 from apps.core.types import Outcome
@@ -25,8 +27,7 @@ WORTH_WAITING = 10.0
 GIVE_UP_AFTER = timedelta(hours=24)
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(msgspec.Struct, frozen=True):
     """`tries`: attempts burned before this one; `calls`: calls made before it; `age`: since the work was first due. `has_other`: another
     account could take it now. `is_soft`: what is misconfigured concerns this message's country or sender, not the account."""
 
@@ -39,8 +40,7 @@ class Progress:
     is_soft: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(msgspec.Struct, frozen=True):
     """`status`: what the delivery becomes (None: stays). `again_in`: when the work is due again (None: it is over)."""
 
     status: DeliveryStatus | None

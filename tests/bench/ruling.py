@@ -7,6 +7,8 @@ from itertools import count
 from time import process_time
 from zoneinfo import ZoneInfo
 
+from msgspec import structs
+
 from apps.audience.models import Recipient
 from apps.core import ids, redis
 from apps.core.enums import CapPeriod, Category, Channel, DigestFrequency, GroupBy
@@ -42,7 +44,7 @@ def decisions(quick: bool) -> Result:
         _case(now, quiet_in=6, switch=Switch("bench.order", "push", False)),
         _case(now, quiet_in=6, switch=Switch("bench.order", "push", True, DigestFrequency.DAILY)),
     ]
-    cases += [replace(cases[1], over=cases[1].rules.caps[0])]
+    cases += [structs.replace(cases[1], over=cases[1].rules.caps[0])]
     kinds = [type(decide(case)) for case in cases]
     if kinds != [Send, Send, Hold, Skip, Bundle, Skip]:
         raise RuntimeError(f"Not what is to be measured: {kinds}")
@@ -70,7 +72,7 @@ def _case(now: datetime, *, quiet_in: int, switch: Switch | None = None, stage: 
         quiet_hours=(_quiet(now, 6), replace(_quiet(now, 7), country="FR", is_locked=True)),
         caps=tuple(Cap(ids.new(), f"cap {n}", ROOM, CapPeriod.DAY, channel=c) for n, c in enumerate(("push", "*"))),
     )
-    wish = replace(
+    wish = structs.replace(
         base.wish,
         event_type="bench.order",
         actor_id="u_1",
@@ -79,8 +81,10 @@ def _case(now: datetime, *, quiet_in: int, switch: Switch | None = None, stage: 
         waits=timedelta(seconds=1),
         expires_at=now + FAR,
     )
-    person = replace(base.person, choices=choices, zone=ZONE, country="DE")
-    return replace(base, wish=wish, person=person, rules=rules, stage=stage, asked_at=now - timedelta(seconds=2))
+    person = structs.replace(base.person, choices=choices, zone=ZONE, country="DE")
+    return structs.replace(
+        base, wish=wish, person=person, rules=rules, stage=stage, asked_at=now - timedelta(seconds=2)
+    )
 
 
 def _switches() -> tuple[Switch, ...]:

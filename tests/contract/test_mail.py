@@ -1,8 +1,7 @@
 """The letter of every email provider: exactly one recipient, exactly one sender, no header but ours."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec import structs
 
 from apps.channels import mail
 from apps.channels.base import UntranslatableError
@@ -28,7 +27,7 @@ class TestLetters(ProviderCase):
         ],
     )
     def test_it_has_one_sender_whatever_the_name(self, sender: str, expected: str) -> None:
-        message = replace(self.messages(1)[0], sender=sender)
+        message = structs.replace(self.messages(1)[0], sender=sender)
         assert mail.letter(self.account(""), message).from_email == expected
 
     @pytest.mark.parametrize(
@@ -38,10 +37,10 @@ class TestLetters(ProviderCase):
     )  # fmt: skip
     def test_it_refuses_what_is_not_exactly_one_address(self, address: str) -> None:
         with pytest.raises(UntranslatableError, match="not exactly one"):
-            mail.letter(self.account(""), replace(self.messages(1)[0], address=address))
+            mail.letter(self.account(""), structs.replace(self.messages(1)[0], address=address))
 
     @pytest.mark.parametrize(
         "address", ["rosa+tag@example.com", "o'brien@example.com", '"rosa b"@example.com', "rosa@müller.example"]
     )
     def test_it_takes_every_address_that_is_one(self, address: str) -> None:
-        assert mail.letter(self.account(""), replace(self.messages(1)[0], address=address)).to == [address]
+        assert mail.letter(self.account(""), structs.replace(self.messages(1)[0], address=address)).to == [address]

@@ -1,7 +1,6 @@
 """Devices: registered, listed, moved, retired on proof and revived; badges and collapse ids on their way to them."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,6 +8,7 @@ import msgspec
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from msgspec import structs
 
 from apps.audience import selectors, services
 from apps.audience.addresses import device_token
@@ -247,12 +247,12 @@ def test_badges_cost_one_query_for_all_and_none_when_nobody_asks(rung: list[str]
     route()
     send(PUSH)
     (message,) = carrier.messages
-    asking = [(id_, replace(message, content={"title": "Hi", "badge": "unread"})) for id_ in others]
+    asking = [(id_, structs.replace(message, content={"title": "Hi", "badge": "unread"})) for id_ in others]
     with CaptureQueriesContext(connection) as queries:
         badges = [one.content["badge"] for one in with_badges(asking)]
     assert badges == ["2"] + ["0"] * (count - 1)
     assert len(queries) == 1
-    quiet = [(id_, replace(message, content={"title": "Hi", "badge": "7"})) for id_ in others]
+    quiet = [(id_, structs.replace(message, content={"title": "Hi", "badge": "7"})) for id_ in others]
     with CaptureQueriesContext(connection) as queries:
         assert [one.content["badge"] for one in with_badges(quiet)] == ["7"] * count
     assert len(queries) == 0

@@ -1,11 +1,11 @@
 """Whatever people chose and tenants lay down: who opted out gets nothing that is not critical, at whatever stage it is judged."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from apps.core.enums import Category, Channel, DigestFrequency, EndpointKind, GroupBy, KeyMode, Priority, Reason
 from apps.core.types import Choices, Default, Endpoint, Grouping, Mute, Recipient, Switch, TenantRules
@@ -88,7 +88,7 @@ NO = {Reason.TOPIC_OFF, Reason.CHANNEL_OFF, Reason.OFF_BY_DEFAULT, Reason.MUTED}
 @settings(max_examples=200, deadline=None)
 @given(cases())
 def test_who_opted_out_gets_nothing_that_is_not_critical(case: Case) -> None:
-    case = replace(case, wish=replace(case.wish, category=Category.SOCIAL))
+    case = structs.replace(case, wish=structs.replace(case.wish, category=Category.SOCIAL))
     decision = decide(case)
     if wants_it(case):
         assert not (isinstance(decision, Skip) and decision.reason in NO)
@@ -107,7 +107,7 @@ def critical_word(rows, channel):
 @settings(max_examples=200, deadline=None)
 @given(cases())
 def test_critical_is_sent_whatever_they_chose_unless_the_tenant_lets_them_go(case: Case) -> None:
-    case = replace(case, wish=replace(case.wish, category=Category.CRITICAL))
+    case = structs.replace(case, wish=structs.replace(case.wish, category=Category.CRITICAL))
     decision = decide(case)
     if not critical_may_be_refused(case):
         assert isinstance(decision, Send)

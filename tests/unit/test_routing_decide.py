@@ -1,6 +1,5 @@
 """The decision table: every rule, its place in the order, and what critical overrides."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -42,15 +41,15 @@ DEVICES = (endpoint(30, Channel.PUSH), endpoint(31, Channel.PUSH))
 
 def case(channel: Channel = Channel.EMAIL, *, person: Person | None = None, **changes: object) -> Case:
     wish = Wish(Category.SOCIAL, "post.liked", Priority.NORMAL, KeyMode.LIVE, "", None)
-    known = {f: changes.pop(f) for f in list(changes) if f in Wish.__dataclass_fields__}
+    known = {f: changes.pop(f) for f in list(changes) if f in Wish.__struct_fields__}
     rosa = Person(ROSA, (MAIL, PHONE, *DEVICES), Choices(), {}, is_guest=False)
-    return Case(replace(wish, **known), person or rosa, channel, NOW, **changes)
+    return Case(structs.replace(wish, **known), person or rosa, channel, NOW, **changes)
 
 
 def person(**changes: object) -> Person:
     if "switches" in changes:
         changes["choices"] = Choices(switches=changes.pop("switches"))
-    return replace(case().person, **changes)
+    return structs.replace(case().person, **changes)
 
 
 def test_nothing_objects_and_it_is_sent_to_the_address() -> None:
@@ -138,7 +137,7 @@ def test_it_expires_at_the_very_instant_and_not_before() -> None:
 
 @pytest.mark.parametrize(("_name", "given", "reason"), OBJECTIONS, ids=[name for name, _, _ in OBJECTIONS])
 def test_critical_overrides_only_the_persons_wishes(_name: str, given: Case, reason: Reason) -> None:
-    critical = replace(given, wish=replace(given.wish, category=Category.CRITICAL))
+    critical = structs.replace(given, wish=structs.replace(given.wish, category=Category.CRITICAL))
     overridable = {Reason.TOPIC_OFF, Reason.CHANNEL_OFF, Reason.CHANNEL_NOT_ALLOWED}
     decision = decide(critical)
     if reason in overridable:

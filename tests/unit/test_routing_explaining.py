@@ -1,6 +1,5 @@
 """Explaining: the rule that decides, the earliest moment, and changes that do what they promise."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -53,7 +52,7 @@ def test_each_thing_in_the_way_is_a_change_of_its_own() -> None:
 def test_it_walks_through_quiet_hours_to_the_first_open_instant() -> None:
     late = datetime(2026, 11, 20, 22, 30, tzinfo=UTC)
     asleep = person(choices=Choices(quiet_hours=NIGHT), zone="Europe/Zurich")
-    found = explain(replace(case(person=asleep), now=late))
+    found = explain(structs.replace(case(person=asleep), now=late))
     opens = datetime(2026, 11, 21, 7, 0, tzinfo=UTC)
     assert isinstance(found.decision, Hold) and (found.rule, found.earliest) == ("in_quiet_hours", opens)
     assert [(change.code, change.until) for change in found.changes] == [("wait", opens)]
@@ -112,7 +111,7 @@ def cases(draw: st.DrawFn) -> Case:
         digest_hour=draw(st.integers(0, 23)),
         blocked_actors=frozenset(draw(st.sampled_from([(), ("ann",)]))),
     )
-    them = replace(
+    them = structs.replace(
         whole,
         choices=chosen,
         recipient=None if draw(st.integers(0, 9)) == 0 else whole.recipient,

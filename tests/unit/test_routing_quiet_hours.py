@@ -7,6 +7,7 @@ from time import perf_counter
 from zoneinfo import ZoneInfo
 
 import pytest
+from msgspec import structs
 
 from apps.core.enums import Category, Channel, Reason
 from apps.core.locales import zone
@@ -126,18 +127,18 @@ ROSA = person(choices=Choices(quiet_hours=(OWN,)), zone="Europe/Berlin")
 
 
 def test_what_is_not_critical_is_held_with_the_reason_and_what_it_rests_on() -> None:
-    held = decide(replace(case(person=ROSA), now=AT_NIGHT))
+    held = decide(structs.replace(case(person=ROSA), now=AT_NIGHT))
     until = datetime(2026, 11, 21, 7, 0, tzinfo=UTC)
     assert held == Hold(until, Reason.QUIET_HOURS)
     said = {"rule": "in_quiet_hours", "quiet_hours": ["22:00-08:00"], "zone": "Europe/Berlin", "until": until}
     assert held.because.items() >= said.items()
-    assert decide(replace(case(person=ROSA), now=until)) == Send((MAIL.id,))
-    assert decide(replace(case(person=ROSA), now=AT_NIGHT, stage=Stage.GATE)) == held
+    assert decide(structs.replace(case(person=ROSA), now=until)) == Send((MAIL.id,))
+    assert decide(structs.replace(case(person=ROSA), now=AT_NIGHT, stage=Stage.GATE)) == held
 
 
 def test_the_feed_disturbs_nobody_and_critical_is_never_held_but_noted() -> None:
-    assert decide(replace(case(Channel.IN_APP, person=ROSA), now=AT_NIGHT)) == Send((None,))
-    critical = replace(case(person=ROSA, category=Category.CRITICAL), now=AT_NIGHT)
+    assert decide(structs.replace(case(Channel.IN_APP, person=ROSA), now=AT_NIGHT)) == Send((None,))
+    critical = structs.replace(case(person=ROSA, category=Category.CRITICAL), now=AT_NIGHT)
     assert decide(critical) == Send((MAIL.id,), Reason.QUIET_HOURS)
 
 

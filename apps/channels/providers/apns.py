@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 from urllib.parse import quote
 
 import msgspec
+from msgspec import structs
 
 from apps.channels import apns_tokens, blame, http2
 from apps.channels.base import (
@@ -165,10 +166,10 @@ class ApnsProvider(Provider):
         refusal = msgspec.json.decode(response.body, type=_Refusal) if response.body else _Refusal()
         outcome = self.outcome(refusal.reason or str(response.status), response)
         if outcome.retry_after is None and outcome.kind is OutcomeKind.THROTTLED:
-            outcome = replace(outcome, retry_after=self.waits.get(refusal.reason))
+            outcome = structs.replace(outcome, retry_after=self.waits.get(refusal.reason))
         if outcome.kind is OutcomeKind.INVALID_ADDRESS and refusal.timestamp:
             since = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=refusal.timestamp)
-            outcome = replace(outcome, dead_since=since)
+            outcome = structs.replace(outcome, dead_since=since)
         return [outcome]
 
     def reconsider(self, account: Account, request: HttpRequest, outcomes: list[Outcome]) -> list[Outcome]:
@@ -179,9 +180,9 @@ class ApnsProvider(Provider):
         elif outcome.code == "ExpiredProviderToken":
             token = request.headers["authorization"].removeprefix("bearer ")
             if apns_tokens.is_replaced(account, token, clock.now()):
-                return [replace(outcome, kind=OutcomeKind.THROTTLED, retry_after=AGAIN_SOON)]
+                return [structs.replace(outcome, kind=OutcomeKind.THROTTLED, retry_after=AGAIN_SOON)]
         elif outcome.code in self.doubtful and blame.is_ours(account.id):
-            return [replace(outcome, kind=OutcomeKind.MISCONFIGURED)]
+            return [structs.replace(outcome, kind=OutcomeKind.MISCONFIGURED)]
         return outcomes
 
     def check_credentials(self, account: Account, deadline: Deadline) -> Outcome | None:
@@ -249,4 +250,4 @@ def _payload(account: Account, message: OutboundMessage) -> bytes:
 
 def _seen(outcome: Outcome, status: int, started: float) -> Outcome:
     ms = round((monotonic() - started) * 1000)
-    return replace(outcome, exchange={"status": status, "ms": ms, "code": outcome.code})
+    return structs.replace(outcome, exchange={"status": status, "ms": ms, "code": outcome.code})

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 import msgspec
 from firebase_admin import messaging
+from msgspec import structs
 
 from apps.channels import blame, google_tokens
 from apps.channels.base import HttpRequest, HttpResponse, Messages, Provider, UntranslatableError
@@ -109,7 +110,7 @@ class FcmProvider(Provider):
 
     def outcome(self, code: str, response: HttpResponse, *, detail: str = "") -> Outcome:
         found = super().outcome(code, response, detail=detail)
-        return replace(found, retry_after=WAITS.get(found.kind)) if found.retry_after is None else found
+        return structs.replace(found, retry_after=WAITS.get(found.kind)) if found.retry_after is None else found
 
     def reconsider(self, account: Account, request: HttpRequest, outcomes: list[Outcome]) -> list[Outcome]:
         """A refused access token refuses no message: it may have been revoked, and another is asked for with the next call."""
@@ -119,9 +120,9 @@ class FcmProvider(Provider):
             google_tokens.note_accepted(account, token)
             blame.note_success(account.id)
         elif outcome.code in {"UNAUTHENTICATED", "401"} and not google_tokens.is_fresh_refused(account, token):
-            return [replace(outcome, kind=OutcomeKind.THROTTLED, retry_after=AGAIN_SOON)]
+            return [structs.replace(outcome, kind=OutcomeKind.THROTTLED, retry_after=AGAIN_SOON)]
         elif outcome.code == "SENDER_ID_MISMATCH" and blame.is_ours(account.id):
-            return [replace(outcome, kind=OutcomeKind.MISCONFIGURED)]
+            return [structs.replace(outcome, kind=OutcomeKind.MISCONFIGURED)]
         return outcomes
 
     def check_credentials(self, account: Account, deadline: Deadline) -> Outcome | None:

@@ -21,6 +21,7 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 from django.core.exceptions import SuspiciousOperation
 from django.http import QueryDict
+from msgspec import structs
 from twilio.request_validator import HMAC_SHA1, HMAC_SHA256, RequestValidator, get_signature_algorithm
 
 from apps.channels.answers import FAULT_KINDS
@@ -177,7 +178,7 @@ class TwilioProvider(Provider):
     def reconsider(self, account: Account, request: HttpRequest, outcomes: list[Outcome]) -> list[Outcome]:
         if not SHORT_CODE.fullmatch(account.sender):
             return outcomes
-        return [replace(o, kind=SHORT_CODE_KINDS.get(o.code, o.kind)) for o in outcomes]
+        return [structs.replace(o, kind=SHORT_CODE_KINDS.get(o.code, o.kind)) for o in outcomes]
 
     def look_up(self, account: Account, message: OutboundMessage, since: datetime, deadline: Deadline) -> str | None:
         """By number, sender and time, and by the text where it is at hand: Twilio's list does not show the callback that carries

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 import msgspec
+from msgspec import structs
 from pywebpush import WebPusher
 
 from apps.channels import blame, vapid
@@ -102,9 +103,9 @@ class WebPushProvider(Provider):
         if outcome.kind is OutcomeKind.ACCEPTED:
             blame.note_success(account.id, place)
         elif outcome.code == "key_mismatch" and blame.is_ours(account.id, place):
-            return [replace(outcome, kind=OutcomeKind.MISCONFIGURED)]
+            return [structs.replace(outcome, kind=OutcomeKind.MISCONFIGURED)]
         elif outcome.code == "403" and not blame.is_ours(account.id, place, is_plain=False):
-            return [replace(outcome, kind=OutcomeKind.INVALID_ADDRESS)]
+            return [structs.replace(outcome, kind=OutcomeKind.INVALID_ADDRESS)]
         return outcomes
 
     def check_credentials(self, account: Account, deadline: Deadline) -> Outcome | None:

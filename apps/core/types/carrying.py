@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from apps.core.enums import Category, Channel, EventKind, OutcomeKind
 
 
@@ -33,8 +35,7 @@ class Account:
     order: int = 100
 
 
-@dataclass(frozen=True, slots=True)
-class OutboundMessage:
+class OutboundMessage(msgspec.Struct, frozen=True):
     """One message for one address, as a provider gets it. `reference` (the attempt's id as shown) travels with it and comes back
     in receipts; `delivery` stays the same over all attempts of a delivery (Message-ID, collapse id). `ttl`: whole seconds until
     `expires_at`, at least 1, as of when it was made ready to be sent."""
@@ -52,8 +53,7 @@ class OutboundMessage:
     ttl: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """A provider's immediate answer for one message. `retry_after` in seconds; `exchange` redacted: no address, no content.
     `dead_since`: with INVALID_ADDRESS, when the provider knows it to be dead from (None: it is dead now)."""
 
@@ -62,7 +62,7 @@ class Outcome:
     detail: str = ""
     provider_message_id: str = ""
     retry_after: float | None = None
-    exchange: Mapping[str, Any] = field(default_factory=dict)
+    exchange: Mapping[str, Any] = msgspec.field(default_factory=dict)
     dead_since: datetime | None = None
 
 

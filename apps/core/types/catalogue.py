@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import msgspec
+
 from apps.core.enums import Category, Channel, DedupBy, ResendInDoubt
 from apps.core.types.choices import Grouping
 
@@ -49,8 +51,7 @@ class EventType:
     critical: Critical | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Rendered:
+class Rendered(msgspec.Struct, frozen=True):
     """What goes out on one channel: `content` has the channel's fields (templates/content.py), all plain strings. `parts`: what a
     provider bills it as, the segments of an SMS."""
 

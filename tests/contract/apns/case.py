@@ -1,10 +1,10 @@
 """An account of APNs, and messages for it."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any, ClassVar
 
 import pytest
+from msgspec import structs
 
 from apps.channels import apns_tokens, blame
 from apps.core.enums import Channel, OutcomeKind
@@ -37,6 +37,6 @@ class ApnsCase(Http2Case):
 
     def sent(self, sim: ApnsSimulator, **changes: Any) -> tuple[Outcome, Request]:
         """One message, changed, through the provider to the simulator."""
-        message = replace(self.messages(1)[0], **changes)
+        message = structs.replace(self.messages(1)[0], **changes)
         (outcome,) = self.provider.send(self.account(sim.url), [message], deadline=3)
         return outcome, sim.requests[-1]

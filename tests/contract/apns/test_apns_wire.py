@@ -8,6 +8,7 @@ from time import monotonic, time
 import httpx
 import jwt
 import pytest
+from msgspec import structs
 
 from apps.channels import apns_tokens
 from apps.core import clock, ids
@@ -21,7 +22,7 @@ class TestOnTheWire(ApnsCase):
     def test_it_says_everything_that_apple_asks_for(self) -> None:
         expires_at = datetime(2027, 3, 1, 12, 0, tzinfo=UTC)
         with running(ApnsSimulator()) as sim:
-            message = replace(
+            message = structs.replace(
                 self.messages(1)[0],
                 expires_at=expires_at,
                 content={
@@ -122,7 +123,7 @@ class TestOnTheWire(ApnsCase):
     def test_a_message_that_says_nothing_is_not_sent_and_takes_no_other_with_it(self) -> None:
         with running(ApnsSimulator()) as sim:
             one, two = self.messages(2)
-            outcomes = self.provider.send(self.account(sim.url), [replace(one, content={}), two], deadline=3)
+            outcomes = self.provider.send(self.account(sim.url), [structs.replace(one, content={}), two], deadline=3)
         assert self.told(outcomes) == [(REJECTED, "untranslatable"), (OutcomeKind.ACCEPTED, "")]
         assert sim.count == 1
 

@@ -1,7 +1,8 @@
 """A message for an Android device of Rosa's, to be varied."""
 
-from dataclasses import replace
 from typing import Any
+
+from msgspec import structs
 
 from apps.core.enums import Category, Channel
 from apps.core.types import OutboundMessage
@@ -10,7 +11,7 @@ TOKEN = "bk3RNwTe3H0:APA91b" + "Zx_4" * 35
 
 
 def message(**given: Any) -> OutboundMessage:
-    return replace(
+    return structs.replace(
         OutboundMessage(
             reference="at_06akp3c9tr7y5kq8h2m1v4w6xd",
             delivery="dl_06akp3c9tr7y5kq8h2m1v4w6xe",

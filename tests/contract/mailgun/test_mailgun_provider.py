@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 import pytest
+from msgspec import structs
 
 from apps.core.enums import Category, Channel, EventKind, OutcomeKind
 from apps.core.types import ProviderCall, Receipt
@@ -79,7 +80,7 @@ class TestMailgun(HttpConformance, ReceiptConformance):
     def test_it_writes_one_letter_to_one_person(self) -> None:
         (message,) = self.messages(1)
         unsubscribe = {"unsubscribe_url": "https://acme.test/u/abc"}
-        message = replace(message, content={**message.content, **unsubscribe}, category=Category.MARKETING)
+        message = structs.replace(message, content={**message.content, **unsubscribe}, category=Category.MARKETING)
         with scripted(answer(401, b"Forbidden")) as server:
             self.provider.send(self.account(server.url), [message], deadline=2.0)
         (seen,) = server.requests

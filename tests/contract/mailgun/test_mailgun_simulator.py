@@ -6,6 +6,7 @@ import pytest
 from anymail.exceptions import AnymailAPIError
 from django.core.mail import EmailMultiAlternatives, get_connection
 from django.core.mail.backends.base import BaseEmailBackend
+from msgspec import structs
 
 from apps.channels import transport
 from apps.channels.deadlines import Deadline
@@ -60,7 +61,7 @@ def test_it_sends_and_reads_its_receipts() -> None:
 def test_one_bad_address_loses_nobody_else() -> None:
     good, bad, other = CASE.messages(3)
     with running(MailgunSimulator()) as simulator:
-        mails = [good, replace(bad, address="rosa1@nowhere"), other]
+        mails = [good, structs.replace(bad, address="rosa1@nowhere"), other]
         outcomes = CASE.provider.send(account(simulator), mails, deadline=5.0)
         transport.close_connections()
     assert [o.kind for o in outcomes] == [OutcomeKind.ACCEPTED, OutcomeKind.INVALID_ADDRESS, OutcomeKind.ACCEPTED]

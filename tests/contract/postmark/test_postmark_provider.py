@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import msgspec
 import pytest
+from msgspec import structs
 
 from apps.channels.providers.postmark import KINDS
 from apps.core.enums import Category, Channel, EventKind, OutcomeKind
@@ -113,7 +114,7 @@ class TestPostmark(HttpConformance, ReceiptConformance):
     def test_it_writes_a_letter_for_each_person(self) -> None:
         first, second = self.messages(2)
         unsubscribe = {"unsubscribe_url": "https://acme.test/u/abc"}
-        second = replace(second, content={**second.content, **unsubscribe}, category=Category.MARKETING)
+        second = structs.replace(second, content={**second.content, **unsubscribe}, category=Category.MARKETING)
         sent = self.sent([first, second], streams={"marketing": "broadcast"})
         ours = {
             "From": "Acme <hello@acme.test>",
@@ -188,7 +189,7 @@ class TestPostmark(HttpConformance, ReceiptConformance):
 
     def test_it_refuses_a_letter_of_more_than_ten_megabytes_and_sends_its_neighbour(self) -> None:
         first, second = self.messages(2)
-        huge = replace(second, content={**second.content, "html": "x" * 10_000_000})
+        huge = structs.replace(second, content={**second.content, "html": "x" * 10_000_000})
         with scripted(answer(200, msgspec.json.encode([{**OK, "MessageID": "m1"}]))) as server:
             outcomes = self.provider.send(self.account(server.url), [first, huge], deadline=2.0)
         assert [(o.kind, o.code) for o in outcomes] == [
@@ -198,7 +199,7 @@ class TestPostmark(HttpConformance, ReceiptConformance):
         assert [len(self.parts(seen.body)) for seen in server.requests] == [1]
 
     def test_it_makes_small_calls_of_large_letters(self) -> None:
-        messages = [replace(m, content={**m.content, "html": "x" * 3_000_000}) for m in self.messages(20)]
+        messages = [structs.replace(m, content={**m.content, "html": "x" * 3_000_000}) for m in self.messages(20)]
         calls = self.provider.split(self.own(), messages)
         assert [message for call in calls for message in call] == messages
         assert [len(call) for call in calls] == [8, 8, 4]

@@ -7,6 +7,7 @@ import pytest
 from anymail.exceptions import AnymailAPIError, AnymailRecipientsRefused
 from django.core.mail import EmailMultiAlternatives, get_connection
 from django.core.mail.backends.base import BaseEmailBackend
+from msgspec import structs
 
 from apps.channels import transport
 from apps.channels.deadlines import Deadline
@@ -63,7 +64,12 @@ def test_bad_addresses_lose_nobody_else() -> None:
     good, bad, inactive, other = CASE.messages(4)
     with running(PostmarkSimulator()) as simulator:
         simulator.inactive.add(inactive.address)
-        mails = [good, replace(bad, address="rosa1@nowhere"), inactive, replace(other, category=Category.MARKETING)]
+        mails = [
+            good,
+            structs.replace(bad, address="rosa1@nowhere"),
+            inactive,
+            structs.replace(other, category=Category.MARKETING),
+        ]
         outcomes = CASE.provider.send(account(simulator), mails, deadline=5.0)
         transport.close_connections()
     assert [o.kind for o in outcomes] == [

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import ClassVar
 
 import msgspec
+from msgspec import structs
 
 from apps.channels.sandbox.wire import SandboxAnswer, SandboxBatch, SandboxEvent, SandboxEvents, SandboxResult, encode
 from apps.channels.standard_webhooks import sign
@@ -85,7 +86,7 @@ class TestSandbox(HttpConformance, ReceiptConformance):
     def test_it_gives_addresses_that_break_calls_a_call_of_their_own(self) -> None:
         words = ["bounce", "slow", "invalid", "timeout", "slow+2", "flaky", "down"]
         messages = [
-            replace(message, address=f"{word}@simulator.test")
+            structs.replace(message, address=f"{word}@simulator.test")
             for message, word in zip(self.messages(len(words)), words, strict=True)
         ]
         calls = self.provider.split(replace(self.own(), batch_size=2), messages)

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import msgspec
 import pytest
+from msgspec import structs
 
 from apps.core.enums import Category, Channel, EventKind, OutcomeKind
 from apps.core.types import ProviderCall, Receipt
@@ -81,7 +82,7 @@ class TestSendgrid(HttpConformance, ReceiptConformance):
     def test_it_writes_one_letter_to_one_person(self) -> None:
         (message,) = self.messages(1)
         unsubscribe = {"unsubscribe_url": "https://acme.test/u/abc"}
-        message = replace(message, content={**message.content, **unsubscribe}, category=Category.MARKETING)
+        message = structs.replace(message, content={**message.content, **unsubscribe}, category=Category.MARKETING)
         with scripted(answer(202, headers={"X-Message-Id": "m1"})) as server:
             (outcome,) = self.provider.send(self.account(server.url), [message], deadline=2.0)
         (seen,) = server.requests
@@ -148,7 +149,7 @@ class TestSendgrid(HttpConformance, ReceiptConformance):
     def test_it_refuses_a_letter_of_more_than_thirty_megabytes_before_the_call(self) -> None:
         (message,) = self.messages(1)
         with scripted(answer(202)) as server:
-            huge = replace(message, content={**message.content, "html": "x" * 30_000_000})
+            huge = structs.replace(message, content={**message.content, "html": "x" * 30_000_000})
             (outcome,) = self.provider.send(self.account(server.url), [huge], deadline=2.0)
         assert (outcome.kind, outcome.code) == (OutcomeKind.REJECTED, "untranslatable")
         assert server.requests == []

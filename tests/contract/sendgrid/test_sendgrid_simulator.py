@@ -7,6 +7,7 @@ import pytest
 from anymail.exceptions import AnymailAPIError, AnymailNotSupportedWarning
 from django.core.mail import EmailMultiAlternatives, get_connection
 from django.core.mail.backends.base import BaseEmailBackend
+from msgspec import structs
 
 from apps.channels import transport
 from apps.channels.deadlines import Deadline
@@ -64,7 +65,7 @@ def test_one_bad_address_loses_nobody_else() -> None:
     good, bad, other = CASE.messages(3)
     with running(SendgridSimulator()) as simulator:
         outcomes = CASE.provider.send(
-            account(simulator), [good, replace(bad, address="rosa1@nowhere"), other], deadline=5.0
+            account(simulator), [good, structs.replace(bad, address="rosa1@nowhere"), other], deadline=5.0
         )
         transport.close_connections()
     assert [o.kind for o in outcomes] == [OutcomeKind.ACCEPTED, OutcomeKind.INVALID_ADDRESS, OutcomeKind.ACCEPTED]

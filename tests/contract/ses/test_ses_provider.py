@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 import msgspec
 import pytest
+from msgspec import structs
 
 from apps.channels.providers import ses
 from apps.core.enums import EventKind, OutcomeKind
@@ -134,7 +135,7 @@ class TestSes(SesCase, HttpConformance, ReceiptConformance):
         ],
     )
     def test_it_calls_an_address_invalid_only_when_ours_says_so_too(self, address: str, kind: OutcomeKind) -> None:
-        message = replace(self.messages(1)[0], address=address)
+        message = structs.replace(self.messages(1)[0], address=address)
         with scripted(answer(400, said("BadRequestException", "Domain contains illegal character"))) as server:
             outcomes = self.provider.send(self.account(server.url), [message], deadline=2.0)
         assert [o.kind for o in outcomes] == [kind]
@@ -145,7 +146,7 @@ class TestSes(SesCase, HttpConformance, ReceiptConformance):
     def test_it_writes_the_request_field_by_field(self) -> None:
         (message,) = self.messages(1)
         content = {**message.content, "unsubscribe_url": "https://acme.test/u/abc"}
-        message = replace(
+        message = structs.replace(
             message, content=content, address="rosa@müller.example", sender="Müller, Söhne & Co. <hello@acme.test>"
         )
         with scripted(answer(200, json.dumps({"MessageId": MESSAGE_ID}).encode())) as server:
@@ -179,7 +180,7 @@ class TestSes(SesCase, HttpConformance, ReceiptConformance):
 
     def test_its_mail_is_of_seven_bits(self) -> None:
         """SES breaks 8bit letters where it rewrites links."""
-        message = replace(
+        message = structs.replace(
             self.messages(1)[0], content={"subject": "Grüße", "text": "schöne Grüße", "html": "<p>schöne Grüße"}
         )
         raw = b64decode(json.loads(self.provider.build(self.own(), [message]).body)["Content"]["Raw"]["Data"])
@@ -188,7 +189,7 @@ class TestSes(SesCase, HttpConformance, ReceiptConformance):
 
     def test_it_sends_the_same_message_id_in_every_attempt(self) -> None:
         (message,) = self.messages(1)
-        again = replace(message, reference="at_other")
+        again = structs.replace(message, reference="at_other")
         first, second = (mail_of(self.provider.build(self.own(), [one]).body) for one in (message, again))
         assert first["Message-ID"] == second["Message-ID"]
         assert (first["X-Notifier-Reference"], second["X-Notifier-Reference"]) == (message.reference, "at_other")
@@ -209,7 +210,9 @@ class TestSes(SesCase, HttpConformance, ReceiptConformance):
     def test_it_refuses_what_it_cannot_say(self, changes: dict[str, Any], word: str) -> None:
         first, second = self.messages(2)
         with scripted(answer(200, json.dumps({"MessageId": MESSAGE_ID}).encode())) as server:
-            outcomes = self.provider.send(self.account(server.url), [replace(first, **changes), second], deadline=5.0)
+            outcomes = self.provider.send(
+                self.account(server.url), [structs.replace(first, **changes), second], deadline=5.0
+            )
         assert [(o.kind, word in o.detail) for o in outcomes] == [(REJECTED, True), (OutcomeKind.ACCEPTED, False)]
         assert len(server.requests) == 1
 

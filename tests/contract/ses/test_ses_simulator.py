@@ -16,6 +16,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from moto import mock_aws
 from moto.ses.models import ses_backends
+from msgspec import structs
 
 from apps.channels.deadlines import Deadline
 from apps.core import clock
@@ -225,7 +226,7 @@ class TestMoto(SesCase):
 
     def test_it_lands_in_motos_store(self) -> None:
         (message,) = self.messages(1)
-        message = replace(message, content={**message.content, "unsubscribe_url": "https://acme.test/u/abc"})
+        message = structs.replace(message, content={**message.content, "unsubscribe_url": "https://acme.test/u/abc"})
         with mock_aws():
             client = boto3.client("ses", region_name=REGION, aws_access_key_id=KEY, aws_secret_access_key=SECRET)
             client.verify_domain_identity(Domain="acme.test")

@@ -9,6 +9,7 @@ from time import monotonic, sleep
 from typing import ClassVar
 
 import pytest
+from msgspec import structs
 
 from apps.core.enums import Channel, OutcomeKind
 from apps.core.types import Account, OutboundMessage, Outcome
@@ -77,7 +78,7 @@ class TestSmtp(ProviderCase):
         (message,) = self.messages(1)
         link = {"unsubscribe_url": "https://acme.test/u/abc"}
         with relay() as server:
-            self.outcomes(server.url, [replace(message, content={**message.content, **link})])
+            self.outcomes(server.url, [structs.replace(message, content={**message.content, **link})])
         (mail,) = server.taken
         assert mail["List-Unsubscribe"] == "<https://acme.test/u/abc>"
         assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
@@ -222,7 +223,7 @@ class TestSmtp(ProviderCase):
     def test_it_refuses_line_breaks_and_second_addresses(self, changes: dict[str, object]) -> None:
         first, second = self.messages(2)
         with relay() as server:
-            outcomes = self.outcomes(server.url, [replace(first, **changes), second])  # type: ignore[arg-type]
+            outcomes = self.outcomes(server.url, [structs.replace(first, **changes), second])  # type: ignore[arg-type]
         assert [o.kind for o in outcomes] == [OutcomeKind.REJECTED, ACCEPTED]
         assert [envelope[1] for envelope in server.envelopes] == [["rosa1@example.com"]]
 
@@ -230,5 +231,5 @@ class TestSmtp(ProviderCase):
         (message,) = self.messages(1)
         text = "first\n.\n..second\n"
         with relay() as server:
-            self.outcomes(server.url, [replace(message, content={"subject": "Dots", "text": text})])
+            self.outcomes(server.url, [structs.replace(message, content={"subject": "Dots", "text": text})])
         assert server.taken[0].get_content().splitlines() == text.splitlines()

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 from urllib.parse import parse_qs, urlencode
 
 import msgspec
+from msgspec import structs
 
 from apps.core.enums import Channel, EventKind
 from apps.core.types import Account, ProviderCall, Receipt
@@ -57,10 +58,10 @@ class TwilioCase(ProviderCase):
         (message,) = self.messages(1)
         with scripted(answer(201, b'{"sid": "SM1"}')) as server:
             own = replace(account, base_url=server.url)
-            (outcome,) = self.provider.send(own, [replace(message, **changes)], deadline=2.0)
+            (outcome,) = self.provider.send(own, [structs.replace(message, **changes)], deadline=2.0)
         if not server.requests:
             return {"refused": outcome.detail}
-        self.seen, self.message = server.requests[0], replace(message, **changes)
+        self.seen, self.message = server.requests[0], structs.replace(message, **changes)
         return {name: values[0] for name, values in parse_qs(self.seen.body.decode(), strict_parsing=True).items()}
 
     def said(self, status: str, **more: str) -> list[Receipt]:

@@ -1,11 +1,11 @@
 """What Twilio says of a message in doubt, from the list that it gives."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 import pytest
+from msgspec import structs
 
 from apps.channels.deadlines import Deadline
 from apps.core import clock
@@ -32,7 +32,7 @@ class TestTwilioLookUp(TwilioCase):
         ]
         body = msgspec.json.encode({"messages": listed, "next_page_uri": more})
         with scripted(answer(200, body)) as server:
-            message = replace(self.messages(1)[0], **changes)
+            message = structs.replace(self.messages(1)[0], **changes)
             told = self.provider.look_up(self.account(server.url), message, since, Deadline(5.0, 0.5, 5.0))
         (self.asked,) = server.requests
         return told

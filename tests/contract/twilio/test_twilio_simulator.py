@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
+from msgspec import structs
 from twilio.base.exceptions import TwilioRestException
 from twilio.http.http_client import TwilioHttpClient
 from twilio.request_validator import RequestValidator
@@ -78,7 +79,9 @@ class TestTwilioSimulator(TwilioCase):
     def test_the_magic_numbers_mean_the_same_to_both(self, number: str, code: int) -> None:
         (message,) = self.messages(1)
         with running(TwilioSimulator()) as simulator:
-            (outcome,) = self.provider.send(self.at(simulator), [replace(message, address=number)], deadline=5.0)
+            (outcome,) = self.provider.send(
+                self.at(simulator), [structs.replace(message, address=number)], deadline=5.0
+            )
             with pytest.raises(TwilioRestException) as refused:
                 sdk(simulator).messages.create(to=number, from_=NUMBER, body="Hi")
         assert (outcome.code, refused.value.code) == (str(code), code)
@@ -99,7 +102,7 @@ class TestTwilioSimulator(TwilioCase):
         (message,) = self.messages(1)
         with running(TwilioSimulator()) as simulator:
             account = replace(self.at(simulator), settings={"smart_encoded": True})
-            self.provider.send(account, [replace(message, ttl=60)], deadline=5.0)
+            self.provider.send(account, [structs.replace(message, ttl=60)], deadline=5.0)
             made = sdk(simulator).messages.create(
                 to=message.address,
                 from_=NUMBER,
@@ -176,7 +179,7 @@ class TestTwilioSimulator(TwilioCase):
             simulator.behave(drop="after", requests=1)
             (outcome,) = self.provider.send(self.at(simulator), [lost], deadline=5.0)
             found = self.provider.look_up(self.at(simulator), lost, since, soon())
-            never = replace(lost, address=self.address(9))
+            never = structs.replace(lost, address=self.address(9))
             absent = self.provider.look_up(self.at(simulator), never, since - timedelta(minutes=2), soon())
         assert outcome.kind == OutcomeKind.AMBIGUOUS
         assert (found, absent) == (simulator.taken[0].message_id, "")

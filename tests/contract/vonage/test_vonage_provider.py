@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import jwt
 import msgspec
 import pytest
+from msgspec import structs
 
 from apps.channels.providers.vonage import VonageProvider
 from apps.core.enums import EventKind, OutcomeKind
@@ -67,7 +68,7 @@ class TestVonage(VonageCase, HttpConformance, ReceiptConformance):
         (message,) = self.messages(1)
         with scripted(answer(202, b'{"message_uuid": "u"}')) as server:
             own = replace(account, base_url=server.url)
-            (outcome,) = self.provider.send(own, [replace(message, **changes)], deadline=2.0)
+            (outcome,) = self.provider.send(own, [structs.replace(message, **changes)], deadline=2.0)
         if not server.requests:
             return {"refused": outcome.detail}
         (self.seen,), self.message = server.requests, message

@@ -5,6 +5,7 @@ from typing import Any
 
 import jwt
 import pytest
+from msgspec import structs
 from vonage_http_client import Auth, HttpClient, HttpClientOptions
 from vonage_http_client.errors import AuthenticationError, HttpRequestError, RateLimitedError
 from vonage_jwt import verify_signature
@@ -67,7 +68,7 @@ class TestVonageSimulator(VonageCase):
         (message,) = self.messages(1)
         with running(VonageSimulator(), tls=True) as simulator:
             monkeypatch.setenv("REQUESTS_CA_BUNDLE", simulator.ca_bundle)
-            self.provider.send(self.at(simulator), [replace(message, ttl=60)], deadline=5.0)
+            self.provider.send(self.at(simulator), [structs.replace(message, ttl=60)], deadline=5.0)
             letter = sms(
                 text="Your code is 4711",
                 ttl=60,
@@ -113,7 +114,9 @@ class TestVonageSimulator(VonageCase):
     def test_it_reads_the_simulators_refusals(self, number: str, code: str) -> None:
         (message,) = self.messages(1)
         with running(VonageSimulator()) as simulator:
-            (outcome,) = self.provider.send(self.at(simulator), [replace(message, address=f"+{number}")], deadline=5.0)
+            (outcome,) = self.provider.send(
+                self.at(simulator), [structs.replace(message, address=f"+{number}")], deadline=5.0
+            )
         assert (outcome.code, outcome.kind) == (code, self.provider.kinds[code])
         assert simulator.taken == []
 
