@@ -22,7 +22,7 @@ from apps.ledger import broadcasts
 
 log = logging.getLogger(__name__)
 QUEUE = launching.QUEUE
-AHEAD = 50_000
+AHEAD = 20_000
 """Pages wait while so much of their lane is due: what is written long before it is sent is judged on old facts, and has to be put on hold
 by a pause."""
 MOMENT = 0.1

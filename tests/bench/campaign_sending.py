@@ -105,7 +105,7 @@ def launched(tenant: Tenant) -> Run:
 def _sent(tenant: Tenant) -> tuple[float, float]:
     """Deliveries a second from the first row to the last that was sent, by the database's clock, and the seconds that its rows took."""
     run = launched(tenant)
-    _wait(lambda: not _is_expanding(run) and not _is_left(tenant))
+    _wait(lambda: not _is_expanding(run) and not _is_left(tenant), every=1.0)
     run.refresh_from_db()
     sent, seconds, expanding = _ask(_SPAN, run.id)
     if sent != run.audience_size:
@@ -144,9 +144,10 @@ def _ask(sql: str, *parameters: object) -> Any:
         return cursor.fetchone()
 
 
-def _wait(is_done: Callable[[], bool]) -> None:
+def _wait(is_done: Callable[[], bool], every: float = 0.1) -> None:
+    """`every`: seconds; looking for open work costs the database what it would spend on sending."""
     ends = time.monotonic() + PATIENCE
     while not is_done():
         if time.monotonic() > ends:
             raise RuntimeError(f"Not done after {PATIENCE:g} s")
-        time.sleep(0.1)
+        time.sleep(every)
