@@ -101,12 +101,12 @@ def every_account() -> tuple[tuple[Account, bool], ...]:
 
 def sandbox_account(channel: Channel) -> Account:
     """The built-in account of every test key; it has no row."""
-    return _sandbox_account(channel, settings.SANDBOX_URL, settings.SANDBOX_SECRET)
+    return _sandbox_accounts(channel, settings.SANDBOX_URL, settings.SANDBOX_SECRET)[0]
 
 
 @cache
-def _sandbox_account(channel: Channel, url: str, secret: str) -> Account:
-    return Account(
+def _sandbox_accounts(channel: Channel, url: str, secret: str) -> tuple[Account]:
+    account = Account(
         id=uuid5(NAMESPACE_URL, f"notifier:sandbox:{channel}"),
         key=f"{SANDBOX_PREFIX}{channel}",
         provider="sandbox",
@@ -117,6 +117,7 @@ def _sandbox_account(channel: Channel, url: str, secret: str) -> Account:
         webhook_secrets=(secret,),
         receipts_url=receipts_url(f"{SANDBOX_PREFIX}{channel}"),
     )
+    return (account,)
 
 
 def receipts_url(key: str) -> str:
@@ -132,7 +133,9 @@ def forget_cached() -> None:
 
 def _sandbox(channel: Channel) -> tuple[Account, ...]:
     """None without a secret: everybody could sign with an empty one."""
-    return (sandbox_account(channel),) if channel != Channel.IN_APP and settings.SANDBOX_SECRET else ()
+    if channel is Channel.IN_APP or not (secret := settings.SANDBOX_SECRET):
+        return ()
+    return _sandbox_accounts(channel, settings.SANDBOX_URL, secret)
 
 
 def _entries(tenant_id: UUID, channel: Channel) -> tuple[_Entry, ...]:

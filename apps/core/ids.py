@@ -50,12 +50,13 @@ def derived(source: UUID, *parts: object) -> UUID:
 
 
 def show(prefix: str, value: UUID) -> str:
-    number = value.int
-    pairs = []
-    for _ in range(13):
-        pairs.append(_PAIRS[number & 1023])
-        number >>= 10
-    return f"{prefix}_{''.join(reversed(pairs))}"
+    number, p = value.int, _PAIRS
+    high, low = number >> 60, number & (1 << 60) - 1
+    return (
+        f"{prefix}_{p[high >> 60]}{p[high >> 50 & 1023]}{p[high >> 40 & 1023]}{p[high >> 30 & 1023]}{p[high >> 20 & 1023]}"
+        f"{p[high >> 10 & 1023]}{p[high & 1023]}{p[low >> 50]}{p[low >> 40 & 1023]}{p[low >> 30 & 1023]}{p[low >> 20 & 1023]}"
+        f"{p[low >> 10 & 1023]}{p[low & 1023]}"
+    )
 
 
 def read(prefix: str, text: str) -> UUID | None:

@@ -4,7 +4,7 @@ One parameter whatever the number of rows and columns: one statement text, prepa
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 from uuid import UUID
@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from psycopg import Cursor
 
 _NUL = re.compile(r"((?<!\\)(?:\\\\)*)\\u0000")
-__all__ = ["atomic", "execute", "fetch", "recordset", "uuids"]
+__all__ = ["Shared", "atomic", "execute", "fetch", "recordset", "uuids"]
 
 
 def atomic() -> AbstractContextManager[Any]:
@@ -29,6 +29,23 @@ def recordset(rows: Iterable[Mapping[str, Any]]) -> str:
     literal = [{name: _literal(value) for name, value in row.items() if value is not None} for row in rows]
     text = msgspec.json.encode(literal).decode()
     return _NUL.sub(r"\1", text) if "\\u0000" in text else text
+
+
+class Shared:
+    """What many rows have in common, written once: `rows` is for `recordset`, each with its `place`; `places` says which is whose."""
+
+    def __init__(self) -> None:
+        self.rows: list[Mapping[str, Any]] = []
+        self.places: list[int] = []
+        self._known: dict[Hashable, int] = {}
+
+    def add(self, kind: Hashable, row: Callable[[], Mapping[str, Any]]) -> None:
+        """The next one: `row` is asked for the first of each kind."""
+        place = self._known.get(kind)
+        if place is None:
+            place = self._known[kind] = len(self.rows)
+            self.rows.append({"place": place, **row()})
+        self.places.append(place)
 
 
 def uuids(values: Iterable[UUID | None]) -> str:

@@ -56,8 +56,14 @@ def choose(wanted: Sequence[Wanted]) -> list[Choice]:
     seen = health.records(list(known))
     called = [one.work.id for one in wanted if one.work.calls]
     tried = tried_accounts(called) if called else {}
-    may_probe = _asks_once()
-    choices = [_choice(one, seen, tried.get(one.work.id, NOTHING), may_probe) for one in wanted]
+    may_probe, now = _asks_once(), health.now()
+    alone = {key: Choice(account) for key, account in known.items() if not seen[key].state and seen[key].rest(now) <= 0}
+    choices = [
+        alone[one.accounts[0].key]
+        if len(one.accounts) == 1 and one.accounts[0].key in alone
+        else _choice(one, seen, tried.get(one.work.id, NOTHING), may_probe)
+        for one in wanted
+    ]
     _hold_retries(wanted, choices, tried)
     _hold_to_rates(wanted, choices, seen)
     return _spread(choices)

@@ -12,7 +12,7 @@ from apps.channels import selectors as channels
 from apps.core import ids
 from apps.core.enums import Channel, KeyMode
 from apps.core.locales import zone
-from apps.core.types import Choices, Endpoint, EventType, NotificationFacts, Recipient, TenantRules
+from apps.core.types import Choices, Endpoint, EventType, NotificationFacts, Recipient, TenantRules, Veto
 from apps.dispatch.summaries import Named, summary_wish
 from apps.events import selectors as events
 from apps.ledger.sensitive import ERASED
@@ -159,32 +159,31 @@ def _people(notifications: Collection[NotificationFacts], wished: Collection[Cha
         }
     )
     guests = _guests(notifications, recipients)
+    homes = {id_: tenants.tenant_by_id(id_) for id_ in {recipient.tenant_id for recipient in recipients.values()}}
+    zones = {id_: tenant.timezone if tenant else "" for id_, tenant in homes.items()}
     return {
         id_: Person(
             recipient=recipient,
             endpoints=(theirs := endpoints.get(id_, ())),
             choices=chosen.get(id_, NOBODY.choices),
-            suppressed={
-                e.id: veto
-                for e in theirs
-                for h in e.hashes
-                if (veto := vetoes.get((recipient.tenant_id, e.channel, h))) is not None
-            },
+            suppressed=_suppressed(recipient, theirs, vetoes) if vetoes else NOBODY.suppressed,
             is_guest=id_ in guests,
-            zone=_zone(recipient),
+            zone=zone(recipient.timezone, zones[recipient.tenant_id]).key,
             country=_country(recipient, theirs),
         )
         for id_, recipient in recipients.items()
     }
 
 
-def _zone(recipient: Recipient) -> str:
-    tenant = tenants.tenant_by_id(recipient.tenant_id)
-    return zone(recipient.timezone, tenant.timezone if tenant else "").key
+def _suppressed(
+    recipient: Recipient, endpoints: Sequence[Endpoint], vetoes: Mapping[preferences.SuppressionKey, Veto]
+) -> dict[UUID, Veto]:
+    found = {e.id: vetoes.get((recipient.tenant_id, e.channel, h)) for e in endpoints for h in e.hashes}
+    return {id_: veto for id_, veto in found.items() if veto is not None}
 
 
 def _country(recipient: Recipient, endpoints: Sequence[Endpoint]) -> str:
-    phones = [e.address for e in reversed(endpoints) if e.channel == Channel.SMS and not e.is_retired]
+    phones = [e.address for e in reversed(endpoints) if e.channel is Channel.SMS and not e.is_retired]
     return country_of(timezone=recipient.timezone, phones=phones, locale=recipient.locale)
 
 

@@ -10,7 +10,7 @@ from apps.dispatch.facts import Facts
 from apps.dispatch.summaries import group_of, replaced_by
 from apps.inbox import services as inbox
 from apps.ledger.merged import note_speaker
-from apps.ledger.sending_results import Settlement, settle, write_completed
+from apps.ledger.sending_results import Intent, Settlement, settle, write_completed
 
 ACCOUNT = "inbox"
 STORED = Outcome(OutcomeKind.ACCEPTED)
@@ -25,7 +25,7 @@ def deliver_in_app(ready: Sequence[tuple[Work, NotificationFacts, Rendered]], fa
             [Settlement(work, outcome=STORED, account=ACCOUNT, status=DeliveryStatus.DELIVERED) for work, _, _ in ready]
         )
         ours = [(work, n, rendered) for work, n, rendered in ready if work.id in mine]
-        write_completed([(work, ids.new(), ACCOUNT, rendered) for work, _, rendered in ours])
+        write_completed([Intent(work, ids.new(), ACCOUNT, rendered) for work, _, rendered in ours])
         replaced = inbox.add_items(
             [
                 NewInboxItem(

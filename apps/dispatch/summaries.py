@@ -15,7 +15,7 @@ TEMPLATE = "digest"
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """By (tenant, key): what notifications, and the parts of summaries, name."""
+    """By (tenant, key): what notifications, and the parts of summaries, name; no template where a version of it is pinned."""
 
     event_types: frozenset[tuple[UUID, str]]
     templates: frozenset[tuple[UUID, str]]
@@ -25,7 +25,8 @@ class Named:
         event_types, templates = set(), set()
         for n in notifications:
             event_types.add((n.tenant_id, n.event_type))
-            templates.add((n.tenant_id, n.template_key))
+            if n.template_version_id is None:
+                templates.add((n.tenant_id, n.template_key))
             if n.is_summary and (digest := digest_of(n.data)):
                 event_types.update((n.tenant_id, key) for key in digest.types)
                 templates.update((n.tenant_id, item.template_key) for item in digest.items)

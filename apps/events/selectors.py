@@ -45,8 +45,10 @@ def event_type(tenant_id: UUID, key: str) -> EventType | None:
 
 
 def event_types(pairs: Collection[tuple[UUID, str]]) -> dict[tuple[UUID, str], EventType]:
-    """By (tenant id, key); unknown ones are left out. One query, never from the cache."""
+    """By (tenant id, key); unknown ones are left out. One query, never from the cache; none for none."""
     wanted = set(pairs)
+    if not wanted:
+        return {}
     rows = models.EventType.objects.all_tenants().filter(
         tenant_id__in={tenant_id for tenant_id, _ in wanted}, key__in={key for _, key in wanted}
     )

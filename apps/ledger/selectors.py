@@ -27,6 +27,10 @@ from apps.ledger.lifecycle import SETTLED, notification_status
 from apps.ledger.models import DeadLetter, Delivery, DeliveryEvent, Notification, WorkItem
 
 PRIORITIES = tuple(Priority)
+# asking the enum itself takes five times as long
+_MODES = {mode.value: mode for mode in KeyMode}
+_CATEGORIES = {category.value: category for category in Category}
+_CHANNELS = {channel.value: channel for channel in Channel}
 
 _FACTS = """id, tenant_id, recipient_id, mode, category, event_type, template_key, channels, priority, sealed, expires_at,
     actor_id, object_id, ordering_key, source, broadcast_id, variant"""
@@ -68,11 +72,11 @@ def _facts(row: tuple[Any, ...], broadcast: Broadcast | None) -> NotificationFac
         id=id_,
         tenant_id=tenant,
         recipient_id=recipient,
-        mode=KeyMode(mode),
-        category=Category(category),
+        mode=_MODES[mode],
+        category=_CATEGORIES[category],
         event_type=event,
         template_key=template,
-        channels=tuple(map(Channel, channels)),
+        channels=tuple([_CHANNELS[channel] for channel in channels]),
         priority=PRIORITIES[priority],
         data=broadcast.data if broadcast else inside["data"],
         content=inside["content"],

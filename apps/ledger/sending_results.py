@@ -4,11 +4,13 @@ A settlement with an attempt is what the provider said: it advances the delivery
 One without (withheld, given back) counts only while the lease is held.
 
 What differs from item to item comes as one jsonb object by id: the table of open work fills and empties in seconds, so its
-statistics are always wrong, and a join with it would at times compare every row with every other.
+statistics are always wrong, and a join with it would at times compare every row with every other. What many have in common, as
+nearly all of a campaign have, comes once (`shared`), with each item's place in it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +18,7 @@ import msgspec
 from psycopg.types.json import Jsonb
 
 from apps.core.enums import DeliveryStatus, Reason, WorkKind
-from apps.core.rows import atomic, execute, fetch, recordset, uuids
+from apps.core.rows import Shared, atomic, execute, fetch, recordset, uuids
 from apps.core.types import Outcome, Rendered, Work
 from apps.ledger.doubts import lock_unknown, note_resent
 from apps.ledger.lifecycle import BEFORE
@@ -51,16 +53,19 @@ class Settlement(msgspec.Struct, frozen=True):
     merged_into: UUID | None = None
 
 
+_TOKEN = "coalesce((%(tokens)s ->> w.id::text)::integer, 1)"
 _INTEND = f"""
 WITH input AS MATERIALIZED (
-    SELECT * FROM json_to_recordset(%(rows)s) AS r(
-        id uuid, attempt_id uuid, tenant_id uuid, account text, template_version_id uuid, template_version integer,
-        locale text, size integer, parts integer)
+    SELECT * FROM unnest(%(ids)s::uuid[], %(attempt_ids)s::uuid[], %(sizes)s::integer[], %(places)s::integer[])
+        AS u(id, attempt_id, size, place)
+    JOIN json_to_recordset(%(shared)s) AS s(
+        place integer, tenant_id uuid, account text, template_version_id uuid, template_version integer, locale text, parts integer)
+        USING (place)
 ), mine AS (
     UPDATE ledger_work_item w
     SET phase = {CALLING}, lease_until = now() + %(lease)s, attempt_id = (%(attempts)s ->> w.id::text)::uuid,
         calls = w.calls + 1
-    WHERE w.lane = %(lane)s AND w.id = ANY(%(ids)s) AND w.lease_token = (%(tokens)s ->> w.id::text)::integer
+    WHERE w.lane = %(lane)s AND w.id = ANY(%(ids)s) AND w.lease_token = {_TOKEN}
         AND w.phase = {CLAIMED}
     RETURNING w.id, w.earlier + w.calls AS number
 ), attempt AS (
@@ -93,34 +98,51 @@ def write_intents(intents: Sequence[Intent], *, lease: timedelta) -> set[UUID]:
 def _intend(intents: Sequence[Intent], lease: timedelta) -> set[UUID]:
     if not intents:
         return set()
-    rows = [
-        {
-            "id": i.work.id,
-            "attempt_id": i.attempt_id,
-            "tenant_id": i.work.tenant_id,
-            "account": i.account,
-            **_rendered(i.rendered),
-        }
-        for i in intents
-    ]
+    shared = Shared()
+    for i in intents:
+        r = i.rendered
+        kind = i.work.tenant_id, i.account, r.template_version_id, r.version, r.locale, r.parts
+        shared.add(kind, partial(_attempted, i))
     parameters = {
-        "rows": recordset(rows),
+        "shared": recordset(shared.rows),
+        "places": shared.places,
+        "sizes": [i.rendered.size for i in intents],
+        "attempt_ids": uuids([i.attempt_id for i in intents]),
         "lane": intents[0].work.lane.value,
         "ids": uuids([i.work.id for i in intents]),
-        "tokens": Jsonb({str(i.work.id): i.work.lease_token for i in intents}),
+        "tokens": _tokens([i.work for i in intents]),
         "attempts": Jsonb({str(i.work.id): str(i.attempt_id) for i in intents}),
         "lease": lease,
     }
     return {id_ for (id_,) in fetch(_INTEND, parameters)}
 
 
+def _attempted(intent: Intent) -> dict[str, Any]:
+    rendered = intent.rendered
+    return {
+        "tenant_id": intent.work.tenant_id,
+        "account": intent.account,
+        "template_version_id": rendered.template_version_id,
+        "template_version": rendered.version,
+        "locale": rendered.locale,
+        "parts": rendered.parts,
+    }
+
+
+def _tokens(works: Iterable[Work]) -> Jsonb:
+    """For _TOKEN: those that have been claimed more than once."""
+    return Jsonb({str(work.id): work.lease_token for work in works if work.lease_token != 1})
+
+
 _SETTLE = f"""
 WITH input AS MATERIALIZED (
-    SELECT * FROM json_to_recordset(%(rows)s) AS r(
-        id uuid, tenant_id uuid, notification_id uuid, queue text, is_send boolean, attempt_id uuid, account text,
-        status text, before text[], reason text, is_dead boolean, context jsonb, because jsonb, merged_into uuid,
-        kind text, code text, detail text,
-        provider_message_id text, retry_after real, exchange jsonb)
+    SELECT * FROM unnest(%(ids)s::uuid[], %(attempts)s::uuid[], %(references)s::text[], %(places)s::integer[])
+        AS u(id, attempt_id, provider_message_id, place)
+    JOIN json_to_recordset(%(shared)s) AS s(
+        place integer, tenant_id uuid, notification_id uuid, queue text, is_send boolean, account text, status text, before text[],
+        reason text, is_dead boolean, context jsonb, because jsonb, merged_into uuid, kind text, code text, detail text,
+        retry_after real, exchange jsonb)
+        USING (place)
 ), attempt AS (
     UPDATE ledger_attempt a
     SET ended_at = now(), kind = i.kind, code = i.code, detail = i.detail,
@@ -129,13 +151,13 @@ WITH input AS MATERIALIZED (
     WHERE a.id = ANY(%(attempts)s) AND a.id = i.attempt_id AND (a.ended_at IS NULL OR a.kind = 'ambiguous')
 ), gone AS (
     DELETE FROM ledger_work_item w
-    WHERE w.lane = %(lane)s AND w.id = ANY(%(gone)s) AND w.lease_token = (%(tokens)s ->> w.id::text)::integer
+    WHERE w.lane = %(lane)s AND w.id = ANY(%(gone)s) AND w.lease_token = {_TOKEN}
     RETURNING w.id
 ), again AS (
     UPDATE ledger_work_item w
     SET phase = {READY}, lease_until = NULL, expiries = 0, tries = w.tries + (w.id = ANY(%(burned)s))::integer,
         due_at = now() + (%(again)s ->> w.id::text)::float * interval '1 second'
-    WHERE w.lane = %(lane)s AND w.id = ANY(%(back)s) AND w.lease_token = (%(tokens)s ->> w.id::text)::integer
+    WHERE w.lane = %(lane)s AND w.id = ANY(%(back)s) AND w.lease_token = {_TOKEN}
     RETURNING w.id
 ), mine AS MATERIALIZED (SELECT id FROM gone UNION ALL SELECT id FROM again
 ), delivery AS (
@@ -168,32 +190,46 @@ def settle(settlements: Sequence[Settlement]) -> set[UUID]:
     """
     if not settlements:
         return set()
+    shared = Shared()
+    for s in settlements:
+        shared.add(_kind(s), partial(_row, s))
     parameters = {
-        "rows": recordset(map(_row, settlements)),
+        "shared": recordset(shared.rows),
+        "places": shared.places,
+        "references": [
+            (s.outcome.provider_message_id[:255] if s.outcome else "").replace("\0", "") for s in settlements
+        ],
         "lane": settlements[0].work.lane.value,
         "ids": uuids([s.work.id for s in settlements]),
-        "tokens": Jsonb({str(s.work.id): s.work.lease_token for s in settlements}),
+        "tokens": _tokens([s.work for s in settlements]),
         "gone": uuids([s.work.id for s in settlements if s.again_in is None]),
         "back": uuids([s.work.id for s in settlements if s.again_in is not None]),
         "again": Jsonb({str(s.work.id): s.again_in.total_seconds() for s in settlements if s.again_in is not None}),
         "burned": uuids([s.work.id for s in settlements if s.is_burned]),
-        "attempts": uuids([s.attempt_id for s in settlements if s.attempt_id]),
+        "attempts": uuids([s.attempt_id for s in settlements]),
     }
     return {id_ for (id_,) in fetch(_SETTLE, parameters)}
 
 
-_NO_OUTCOME = {"kind": "", "code": "", "detail": "", "provider_message_id": "", "retry_after": None, "exchange": None}
+_NO_OUTCOME = {"kind": "", "code": "", "detail": "", "retry_after": None, "exchange": None}
+
+
+def _kind(s: Settlement) -> Hashable:
+    """Alike for settlements of which `_row` says the same; what is told of one alone makes it one of a kind."""
+    outcome = s.outcome
+    if s.is_dead or s.because or s.merged_into or (outcome is not None and outcome.exchange):
+        return s.work.id
+    said = outcome and (outcome.kind, outcome.code, outcome.detail, outcome.retry_after)
+    return s.work.kind, s.account, s.status, s.reason, said
 
 
 def _row(s: Settlement) -> dict[str, Any]:
     outcome = s.outcome
     return {
-        "id": s.work.id,
         "tenant_id": s.work.tenant_id,
         "notification_id": s.work.notification_id,
         "queue": s.work.queue,
         "is_send": s.work.kind in _OF_A_DELIVERY,
-        "attempt_id": s.attempt_id,
         "account": s.account,
         "status": s.status,
         "before": _before(s),
@@ -209,7 +245,6 @@ def _row(s: Settlement) -> dict[str, Any]:
                 "kind": outcome.kind,
                 "code": outcome.code[:64],
                 "detail": outcome.detail[:500],
-                "provider_message_id": outcome.provider_message_id[:255],
                 "retry_after": outcome.retry_after,
                 "exchange": outcome.exchange or None,
             }
@@ -242,29 +277,18 @@ FROM json_to_recordset(%(rows)s) AS r(
 """
 
 
-def write_completed(attempts: Sequence[tuple[Work, UUID, str, Rendered]]) -> None:
-    """Attempts that needed no call (work, attempt id, account, rendered), in the caller's transaction."""
+def write_completed(attempts: Sequence[Intent]) -> None:
+    """Attempts that needed no call, in the caller's transaction."""
     if not attempts:
         return
     rows = [
         {
-            "id": attempt_id,
-            "delivery_id": work.id,
-            "tenant_id": work.tenant_id,
-            "number": work.calls + 1,
-            "account": account,
-            **_rendered(rendered),
+            "id": i.attempt_id,
+            "delivery_id": i.work.id,
+            "number": i.work.calls + 1,
+            "size": i.rendered.size,
+            **_attempted(i),
         }
-        for work, attempt_id, account, rendered in attempts
+        for i in attempts
     ]
     execute(_COMPLETE, {"rows": recordset(rows)})
-
-
-def _rendered(rendered: Rendered) -> dict[str, Any]:
-    return {
-        "template_version_id": rendered.template_version_id,
-        "template_version": rendered.version,
-        "locale": rendered.locale,
-        "size": rendered.size,
-        "parts": rendered.parts,
-    }

@@ -5,10 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-import msgspec
-from django.db import connection
-
 from apps.core.enums import Channel, DigestFrequency, SuppressionReason
+from apps.core.rows import fetch, recordset
 from apps.core.types import Default, Veto
 from apps.preferences.consent import Entry, read
 from apps.preferences.models import ConsentRecord, DefaultPreference, Suppression
@@ -18,7 +16,7 @@ SuppressionKey = tuple[UUID, Channel, bytes]
 # an array per column has a row estimate, at which the planner reads the whole table; this way it looks each key up in the index
 _SUPPRESSED = """
 SELECT asked.place, reason, created_at, source
-FROM json_to_recordset(%s) AS asked (place int, tenant_id uuid, channel text, address_hash bytea)
+FROM json_to_recordset(%(asked)s) AS asked (place int, tenant_id uuid, channel text, address_hash bytea)
 JOIN preferences_suppression USING (tenant_id, channel, address_hash)
 """
 
@@ -64,13 +62,12 @@ def vetoes(keys: Iterable[SuppressionKey]) -> dict[SuppressionKey, Veto]:
     asked = list(set(keys))
     if not asked:
         return {}
-    rows = [
-        {"place": place, "tenant_id": tenant_id, "channel": channel, "address_hash": "\\x" + address_hash.hex()}
+    rows = recordset(
+        {"place": place, "tenant_id": tenant_id, "channel": channel, "address_hash": memoryview(address_hash)}
         for place, (tenant_id, channel, address_hash) in enumerate(asked)
-    ]
-    with connection.cursor() as cursor:
-        cursor.execute(_SUPPRESSED, [msgspec.json.encode(rows).decode()])
-        return {asked[place]: Veto(SuppressionReason(why), since, by) for place, why, since, by in cursor.fetchall()}
+    )
+    found = fetch(_SUPPRESSED, {"asked": rows})
+    return {asked[place]: Veto(SuppressionReason(why), since, by) for place, why, since, by in found}
 
 
 def suppressions(*, tenant_id: UUID, before: UUID | None, limit: int) -> tuple[SuppressionRow, ...]:

@@ -21,7 +21,7 @@ from apps.dispatch.route_batch import route_batch
 from apps.dispatch.send_batch import send_batch
 from apps.ledger import work
 from apps.ledger.accepting import Request, accept
-from apps.ledger.models import Attempt, DeadLetter, Delivery, DeliveryEvent, Notification, WorkItem
+from apps.ledger.models import Attempt, DeadLetter, Delivery, DeliveryEvent, Lease, Notification, WorkItem
 from apps.tenants.models import Tenant
 
 LEASE = timedelta(seconds=30)
@@ -136,8 +136,7 @@ def make_due() -> None:
 
 def lapse_leases() -> None:
     WorkItem.objects.all_tenants().filter(phase__gt=0).update(lease_until=clock.now() - timedelta(seconds=1))
-    with connection.cursor() as cursor:
-        cursor.execute("UPDATE ledger_lease SET look_at = now() - interval '1 second'")
+    Lease.objects.update(look_at=clock.now() - timedelta(seconds=1))
 
 
 def states() -> list[tuple[str, str, str]]:

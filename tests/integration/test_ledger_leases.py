@@ -5,13 +5,12 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from django.db import connection
 
 from apps.core import clock
 from apps.core.enums import Category, DeliveryStatus
 from apps.dispatch import draining
 from apps.ledger import leases, work
-from apps.ledger.models import WorkItem
+from apps.ledger.models import Lease, Notification, WorkItem
 from apps.ledger.sending_results import Settlement, settle
 from apps.ledger.spent import on_their_way
 from tests.integration.dispatch_cast import LEASE, Carrier, claimed, lapse_leases, left, notify, people, route
@@ -26,16 +25,11 @@ BY_ID = "ledger_work_item_transactional_pkey"
 
 
 def noted() -> list[tuple[UUID, str, set[UUID]]]:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT id, lane, items FROM ledger_lease ORDER BY id")
-        return [(id_, lane, set(items)) for id_, lane, items in cursor.fetchall()]
+    return [(one.id, one.lane, set(one.items)) for one in Lease.objects.order_by("id")]
 
 
 def looked_at_in() -> timedelta:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT look_at - now() FROM ledger_lease")
-        ((found,),) = cursor.fetchall()
-    return found
+    return Lease.objects.get().look_at - clock.now()
 
 
 def ended(works: Any) -> set[UUID]:
@@ -104,8 +98,7 @@ def test_many_leases_are_looked_through_at_once() -> None:
         ended(claimed(QUEUE, 1))
     (last,) = claimed(QUEUE, 1)
     lapse_leases()
-    with connection.cursor() as cursor:
-        cursor.execute("UPDATE ledger_lease SET look_at = look_at + interval '0.5 s' WHERE id = %s", [last.lease_id])
+    Lease.objects.filter(id=last.lease_id).update(look_at=clock.now() - timedelta(seconds=0.5))
     assert [found.work.id for found in leases.lapse()] == [last.id]
     assert noted() == []
 
@@ -126,10 +119,7 @@ def test_whoever_has_a_message_in_another_batch_is_known(rung: list[str]) -> Non
 
 
 def owner_of(taken: Any) -> UUID:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT recipient_id FROM ledger_notification WHERE id = %s", [taken.notification_id])
-        ((found,),) = cursor.fetchall()
-    return found
+    return Notification.objects.all_tenants().get(id=taken.notification_id).recipient_id
 
 
 @pytest.mark.parametrize("is_known", [True, False])

@@ -221,6 +221,18 @@ class Migration(migrations.Migration):
                     },
                 ),
                 migrations.CreateModel(
+                    name="Lease",
+                    fields=[
+                        ("id", models.UUIDField(primary_key=True, serialize=False)),
+                        ("lane", models.CharField(max_length=16)),
+                        ("items", django.contrib.postgres.fields.ArrayField(base_field=models.UUIDField(), size=None)),
+                        ("look_at", models.DateTimeField()),
+                    ],
+                    options={
+                        "db_table": "ledger_lease",
+                    },
+                ),
+                migrations.CreateModel(
                     name="WorkItem",
                     fields=[
                         ("tenant_id", models.UUIDField()),
