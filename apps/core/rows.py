@@ -32,20 +32,19 @@ def recordset(rows: Iterable[Mapping[str, Any]]) -> str:
 
 
 class Shared:
-    """What many rows have in common, written once: `rows` is for `recordset`, each with its `place`; `places` says which is whose."""
+    """What many rows have in common, written once: `rows` is for `recordset`, each with its `place`."""
 
     def __init__(self) -> None:
         self.rows: list[Mapping[str, Any]] = []
-        self.places: list[int] = []
         self._known: dict[Hashable, int] = {}
 
-    def add(self, kind: Hashable, row: Callable[[], Mapping[str, Any]]) -> None:
-        """The next one: `row` is asked for the first of each kind."""
+    def place(self, kind: Hashable, row: Callable[[], Mapping[str, Any]]) -> int:
+        """Where it stands; `row` is asked for the first of each kind."""
         place = self._known.get(kind)
         if place is None:
             place = self._known[kind] = len(self.rows)
             self.rows.append({"place": place, **row()})
-        self.places.append(place)
+        return place
 
 
 def uuids(values: Iterable[UUID | None]) -> str:

@@ -5,7 +5,8 @@ One without (withheld, given back) counts only while the lease is held.
 
 What differs from item to item comes as one jsonb object by id: the table of open work fills and empties in seconds, so its
 statistics are always wrong, and a join with it would at times compare every row with every other. What many have in common, as
-nearly all of a campaign have, comes once (`shared`), with each item's place in it.
+nearly all of a campaign have, comes once (`shared`), with each item's place in it. All of it is JSON: from an array per column a plan
+that is made once would expect ten rows, and compare every one with every other, too.
 """
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
@@ -56,8 +57,7 @@ class Settlement(msgspec.Struct, frozen=True):
 _TOKEN = "coalesce((%(tokens)s ->> w.id::text)::integer, 1)"
 _INTEND = f"""
 WITH input AS MATERIALIZED (
-    SELECT * FROM unnest(%(ids)s::uuid[], %(attempt_ids)s::uuid[], %(sizes)s::integer[], %(places)s::integer[])
-        AS u(id, attempt_id, size, place)
+    SELECT * FROM json_to_recordset(%(rows)s) AS r(id uuid, attempt_id uuid, size integer, place integer)
     JOIN json_to_recordset(%(shared)s) AS s(
         place integer, tenant_id uuid, account text, template_version_id uuid, template_version integer, locale text, parts integer)
         USING (place)
@@ -98,16 +98,15 @@ def write_intents(intents: Sequence[Intent], *, lease: timedelta) -> set[UUID]:
 def _intend(intents: Sequence[Intent], lease: timedelta) -> set[UUID]:
     if not intents:
         return set()
-    shared = Shared()
+    shared, rows = Shared(), []
     for i in intents:
         r = i.rendered
         kind = i.work.tenant_id, i.account, r.template_version_id, r.version, r.locale, r.parts
-        shared.add(kind, partial(_attempted, i))
+        place = shared.place(kind, partial(_attempted, i))
+        rows.append({"id": i.work.id, "attempt_id": i.attempt_id, "size": r.size, "place": place})
     parameters = {
+        "rows": recordset(rows),
         "shared": recordset(shared.rows),
-        "places": shared.places,
-        "sizes": [i.rendered.size for i in intents],
-        "attempt_ids": uuids([i.attempt_id for i in intents]),
         "lane": intents[0].work.lane.value,
         "ids": uuids([i.work.id for i in intents]),
         "tokens": _tokens([i.work for i in intents]),
@@ -136,8 +135,7 @@ def _tokens(works: Iterable[Work]) -> Jsonb:
 
 _SETTLE = f"""
 WITH input AS MATERIALIZED (
-    SELECT * FROM unnest(%(ids)s::uuid[], %(attempts)s::uuid[], %(references)s::text[], %(places)s::integer[])
-        AS u(id, attempt_id, provider_message_id, place)
+    SELECT * FROM json_to_recordset(%(rows)s) AS r(id uuid, attempt_id uuid, provider_message_id text, place integer)
     JOIN json_to_recordset(%(shared)s) AS s(
         place integer, tenant_id uuid, notification_id uuid, queue text, is_send boolean, account text, status text, before text[],
         reason text, is_dead boolean, context jsonb, because jsonb, merged_into uuid, kind text, code text, detail text,
@@ -190,15 +188,14 @@ def settle(settlements: Sequence[Settlement]) -> set[UUID]:
     """
     if not settlements:
         return set()
-    shared = Shared()
+    shared, rows = Shared(), []
     for s in settlements:
-        shared.add(_kind(s), partial(_row, s))
+        reference = s.outcome.provider_message_id[:255] if s.outcome else ""
+        place = shared.place(_kind(s), partial(_row, s))
+        rows.append({"id": s.work.id, "attempt_id": s.attempt_id, "provider_message_id": reference, "place": place})
     parameters = {
+        "rows": recordset(rows),
         "shared": recordset(shared.rows),
-        "places": shared.places,
-        "references": [
-            (s.outcome.provider_message_id[:255] if s.outcome else "").replace("\0", "") for s in settlements
-        ],
         "lane": settlements[0].work.lane.value,
         "ids": uuids([s.work.id for s in settlements]),
         "tokens": _tokens([s.work for s in settlements]),
@@ -206,7 +203,7 @@ def settle(settlements: Sequence[Settlement]) -> set[UUID]:
         "back": uuids([s.work.id for s in settlements if s.again_in is not None]),
         "again": Jsonb({str(s.work.id): s.again_in.total_seconds() for s in settlements if s.again_in is not None}),
         "burned": uuids([s.work.id for s in settlements if s.is_burned]),
-        "attempts": uuids([s.attempt_id for s in settlements]),
+        "attempts": uuids([s.attempt_id for s in settlements if s.attempt_id]),
     }
     return {id_ for (id_,) in fetch(_SETTLE, parameters)}
 
