@@ -10,7 +10,8 @@ MOST_ALIKE = 8
 """Lines that went, and lines that came."""
 MOST_WIDTH = 200
 _MOST_COMPARED = 400
-_MAIL = re.compile(r"[\w.+-]+@([\w-]+\.[\w.-]+)")
+# 64: RFC 5321, section 4.5.3.1.1; without a bound a long word takes the square of its length
+_MAIL = re.compile(r"[\w.+-]{1,64}@([\w-]{1,63}\.[\w.-]+)")
 _NUMBER = re.compile(r"\+?\d[\d \-/().]{6,}\d")
 _EDGE = re.compile(r"(?<=>)(?=\s*<)|\n")
 HIDDEN = "•••"

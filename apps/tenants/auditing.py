@@ -29,7 +29,7 @@ _CALLED = ("key", "name", "topic", "file_name", "masked", "id")
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """`kind`: user, key, command, person."""
+    """`kind`: user, key, command, person, system (by itself)."""
 
     kind: str
     id: str

@@ -24,7 +24,8 @@ _HIDDEN = re.compile(
     re.IGNORECASE,
 )
 _ADDRESS = re.compile(
-    r"[^\s\"'<>,;:()]+@[^\s\"'<>,;:()]+|\+\d[\d ()/.-]{5,}\d"
+    # bounded: without, a long word takes the square of its length
+    r"[^\s\"'<>,;:()]{1,254}@[^\s\"'<>,;:()]+|\+\d[\d ()/.-]{5,}\d"
     r"|\bntf_[a-z]+_[0-9A-Za-z]{8}_[0-9A-Za-z]{32}|\bwhsec_[0-9A-Za-z+/=]{8,}"
 )
 # what addresses.py made of one

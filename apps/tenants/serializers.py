@@ -8,7 +8,7 @@ from apps.core.bodies import Answer
 
 class AuditEntryAnswer(Answer):
     """`changes`: field -> [before, after], or "changed" where the values are not kept. `object_type`: e.g. events.eventtype.
-    `actor_type`: user, key, command or person (who erased their own data)."""
+    `actor_type`: user, key, command, person (who erased their own data) or system (what happens by itself)."""
 
     id: str
     at: datetime

@@ -23,6 +23,8 @@ ANY_TENANT = {
     "tenants.Tenant",
     # keys are hashes over the tenant's id; a stored call belongs to an account, which may serve every tenant
     "ledger.SeenKey",
+    # what one claim took is of all tenants that had their share
+    "ledger.Lease",
     "receipts.ReceiptCall",
     # whose it is says its delivery, when it is applied
     "receipts.TrackedEvent",

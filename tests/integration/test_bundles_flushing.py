@@ -219,7 +219,7 @@ def test_a_flush_takes_a_fixed_number_of_statements(count: int, monkeypatch: pyt
     with statements(monkeypatch) as seen:
         assert flush() == count
     assert len(summaries()) == count
-    assert len(seen) == 14, [text.split()[:6] for text in seen]
+    assert len(seen) == 15, [text.split()[:6] for text in seen]
 
 
 def test_big_ones_are_flushed_one_after_another_and_the_rest_is_given_back(
