@@ -1,82 +1,30 @@
 """Launched below the limits, above them when its time comes: nobody gets it until somebody else agreed to that, or answers for it."""
 
-from datetime import UTC, datetime, timedelta
-from typing import Any
-
 import pytest
 
 from apps.audience.models import Recipient
-from apps.campaigns import approving, launching, settling
-from apps.campaigns.agreeing import launch_by_key, resume_unapproved
+from apps.campaigns import approving, launching
+from apps.campaigns.agreeing import resume_unapproved
 from apps.campaigns.models import Approval, Campaign, Policy, Run, Wave
 from apps.channels.models import Alert, ProviderAccount
 from apps.channels.selectors import forget_cached
-from apps.core import clock, ids
+from apps.core import clock
 from apps.core.problem_codes import Code
 from apps.core.types import Tenant
 from apps.ledger.models import Notification
-from apps.tenants.auditing import Actor
 from apps.tenants.models import AuditEntry
 from tests.integration import campaign_agreements_cast as cast
 from tests.integration import campaign_runs_cast as runs
 from tests.integration import roles_cast
-from tests.integration.ingest_cast import Caller
+from tests.integration.held_cast import DAILY, MANY, NINE, ended, fired, scheduled
+from tests.integration.held_cast import held as held  # fixtures
+from tests.integration.held_cast import tenant as tenant
+from tests.integration.held_cast import time as time
 from tests.integration.test_campaigns_approvals import asked, decide, launch, refused, state
-from tests.integration.test_campaigns_bulk import BULK, HELLO
 from tests.integration.test_campaigns_cost_ledger import LAST_YEAR
 from tests.integration.test_campaigns_held import OTTO, is_held, pages, resume
 
 pytestmark = pytest.mark.django_db
-KEY = Actor("key", "k", "key shop")
-TODAY = clock.now().date()
-NINE = {"kind": "at", "start": f"{TODAY + timedelta(days=1)}T09:00:00", "zone": "UTC"}
-DAILY = NINE | {"kind": "recurring", "rule": "FREQ=DAILY"}
-MANY = "It is for 5 people; above 4 somebody else has to approve it."
-
-
-@pytest.fixture
-def tenant() -> Tenant:
-    """Somebody else has to agree to more than 4 people; there are 3."""
-    tenant = runs.acme()
-    cast.policy(tenant, approval_above_people=4, growth_percent=50)
-    runs.people(tenant, 3)
-    return tenant
-
-
-@pytest.fixture
-def time(monkeypatch: pytest.MonkeyPatch) -> runs.Clock:
-    return runs.Clock(monkeypatch)
-
-
-def scheduled(tenant: Tenant, **fields: Any) -> Campaign:
-    """By Mira, who needed nobody's approval."""
-    spring = runs.campaign(tenant, editors=["mira"], **{"schedule": NINE, **fields})
-    launch(tenant, spring)
-    assert state(spring) == ("scheduled", [])
-    return spring
-
-
-def fired(spring: Campaign, time: runs.Clock, day: int = 1) -> Run:
-    """Its run of the nth day from now."""
-    time.now = datetime.combine(TODAY + timedelta(days=day), datetime.min.time(), UTC) + timedelta(hours=9)
-    runs.begin()
-    return runs.run_of(spring)
-
-
-def ended(run: Run) -> list[int]:
-    """The people of its pages, after which it is over."""
-    found = pages()
-    run.refresh_from_db()
-    settling.finish(run, clock.now())
-    return found
-
-
-@pytest.fixture
-def held(tenant: Tenant, time: runs.Clock) -> Run:
-    """At its time there are 5."""
-    spring = scheduled(tenant)
-    runs.people(tenant, 2, prefix="new")
-    return fired(spring, time)
 
 
 def test_it_is_held_and_goes_on_when_somebody_else_agreed(tenant: Tenant, held: Run) -> None:
@@ -256,64 +204,3 @@ def test_a_pause_before_its_time_changes_nothing(tenant: Tenant, time: runs.Cloc
     runs.people(tenant, 2, prefix="new")
     launching.resume(campaign_id=spring.id, tenant_id=tenant.id, by="mira")
     assert is_held(fired(spring, time))
-
-
-def test_what_a_key_launches_is_never_held(tenant: Tenant, time: runs.Clock) -> None:
-    spring = runs.campaign(tenant, editors=["mira"], schedule=NINE)
-    launch_by_key(tenant=tenant, campaign_id=spring.id, actor=KEY, now=clock.now())
-    runs.people(tenant, 2, prefix="new")
-    assert fired(spring, time).status == "running"
-    assert pages() == [5] and state(spring) == ("running", [])
-
-
-def test_nor_is_a_bulk(tenant: Tenant, time: runs.Clock) -> None:
-    runs.people(tenant, 2, prefix="new")
-    at = f"{TODAY + timedelta(days=1)}T09:00:00Z"
-    said = {"recipient_ids": ["u0", "u1", "u2", "new0", "new1"], "schedule_at": at}
-    assert Caller(tenant).post(BULK, HELLO | said).status_code == 202
-    assert fired(Campaign.objects.of(tenant).get(), time).status == "running"
-    assert pages() == [5]
-
-
-def test_where_the_policy_asks_keys_too_what_they_launched_is_held(tenant: Tenant, time: runs.Clock) -> None:
-    Policy.objects.of(tenant).update(approval_for_keys=True)
-    spring = runs.campaign(tenant, editors=["mira"], schedule=NINE)
-    launch_by_key(tenant=tenant, campaign_id=spring.id, actor=KEY, now=clock.now())
-    runs.people(tenant, 2, prefix="new")
-    run = fired(spring, time)
-    assert is_held(run) and run.pause_detail == MANY
-    Policy.objects.of(tenant).update(approval_for_keys=False)
-    resume(run)
-    assert pages() == [5]
-
-
-def test_a_key_reads_why_asks_and_goes_on(tenant: Tenant, held: Run) -> None:
-    caller, where = Caller(tenant), f"/v1/campaigns/{ids.show(ids.CAMPAIGN, held.campaign_id)}"
-    run = caller.client.get(f"{where}/runs", headers=caller.headers).json()["data"][0]
-    assert (run["status"], run["pause_reason"], run["pause_text"]) == ("paused", "approval_needed", MANY)
-    answer = caller.post(f"{where}/resume", {})
-    assert (answer.status_code, answer.json()["code"]) == (409, "approval_needed")
-    assert is_held(held)
-    assert caller.post(f"{where}/submit", {"note": "Please."}).json()["status"] == "paused"
-    assert caller.post(f"{where}/resume", {}).json()["detail"] == f"{MANY} It waits for somebody's decision."
-    decide(tenant, Approval.objects.of(tenant).get().id)
-    assert caller.post(f"{where}/resume", {}).json()["status"] == "running"
-    assert pages() == [5]
-
-
-def test_the_page_of_the_run_says_why_and_asks(tenant: Tenant, held: Run) -> None:
-    where = f"/admin/campaigns/run/{held.id}"
-    marketer, operator = roles_cast.staff("nina", marketer=(tenant,)), roles_cast.staff("olaf", operator=(tenant,))
-    page = marketer.get(f"{where}/progress/").content.decode()
-    assert MANY in page and ">Ask for an approval<" in page
-    assert ">Resume" not in page and "Break the glass" not in page
-    marketer.post(f"{where}/operate/resume/")
-    marketer.post(f"{where}/operate/ask/")
-    assert is_held(held)
-    assert "Break the glass" in operator.get(f"{where}/progress/").content.decode()
-    anna = roles_cast.staff("anna", approver=(tenant,))
-    waits = Approval.objects.of(tenant).get()
-    assert "Approve it for 5 people" in anna.get(f"/admin/campaigns/approval/{waits.id}/change/").content.decode()
-    anna.post(f"/admin/campaigns/approval/{waits.id}/decide/", {"what": "approve"})
-    marketer.post(f"{where}/operate/resume/")
-    assert pages() == [5]

@@ -34,7 +34,7 @@ class BulkNotifications(APIView):
         " campaign. With an `Idempotency-Key` the same request again sends nothing.",
         tags=["Notifications"],
         request=BulkBody,
-        responses={202: BulkAccepted, 400: ProblemBody, 403: ProblemBody, 409: ProblemBody, 422: ProblemBody},
+        responses={202: BulkAccepted} | dict.fromkeys((400, 403, 404, 409, 422), ProblemBody),
         examples=examples.BULK,
     )
     def post(self, request: Request) -> Response:
