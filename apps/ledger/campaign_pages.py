@@ -64,6 +64,7 @@ class Written:
     queues: frozenset[str]
 
 
+# the notification decides: where it is new, so is all that follows from it, whose ids are made of its own
 _WRITE = """
 WITH page AS MATERIALIZED (
     SELECT * FROM unnest(%(ids)s::uuid[], %(recipients)s::uuid[], %(variants)s::smallint[], %(templates)s::text[],
@@ -87,20 +88,17 @@ WITH page AS MATERIALIZED (
     SELECT f.id, (%(ids)s::uuid[])[f.page], %(tenant)s, (%(recipients)s::uuid[])[f.page], f.channel, f.endpoint_id,
         %(category)s, %(mode)s, f.status, f.reason, f.bypassed, f.because, (%(variants)s::smallint[])[f.page], f.place,
         CASE WHEN NOT f.is_open THEN now() END
-    FROM fate f WHERE (%(ids)s::uuid[])[f.page] IN (SELECT id FROM notification)
-    ON CONFLICT (id) DO NOTHING RETURNING id
+    FROM fate f WHERE (%(ids)s::uuid[])[f.page] IN (SELECT id FROM notification) RETURNING id
 ), sends AS (
     INSERT INTO ledger_work_item (
         id, lane, queue, kind, channel, tenant_id, notification_id, priority, due_at, expires_at, order_at)
     SELECT f.id, %(category)s, 'send.' || %(category)s || '.' || f.channel, 'send', f.channel, %(tenant)s,
         (%(ids)s::uuid[])[f.page], %(priority)s, coalesce(f.due_at, now()), %(expires_at)s, now()
-    FROM fate f WHERE f.is_open AND f.id IN (SELECT id FROM delivery)
-    ON CONFLICT DO NOTHING RETURNING queue
+    FROM fate f WHERE f.is_open AND f.id IN (SELECT id FROM delivery) RETURNING queue
 ), routes AS (
     INSERT INTO ledger_work_item (id, lane, queue, kind, tenant_id, notification_id, priority, expires_at, order_at)
     SELECT id, %(category)s, 'route.' || %(category)s, 'route', %(tenant)s, id, %(priority)s, %(expires_at)s, now()
-    FROM page WHERE is_undecided AND id IN (SELECT id FROM notification)
-    ON CONFLICT DO NOTHING RETURNING queue
+    FROM page WHERE is_undecided AND id IN (SELECT id FROM notification) RETURNING queue
 )
 SELECT (SELECT count(*) FROM notification), (SELECT count(*) FROM delivery),
     ARRAY(SELECT DISTINCT queue FROM sends UNION SELECT DISTINCT queue FROM routes)
@@ -193,14 +191,13 @@ WITH decided AS MATERIALIZED (
         variant, place, ended_at)
     SELECT id, notification_id, %(tenant)s, recipient_id, channel, endpoint_id, %(category)s, %(mode)s, status, reason, bypassed,
         because, variant, coalesce(sent_to, ''), CASE WHEN NOT is_open THEN now() END
-    FROM fate WHERE notification_id IN (SELECT id FROM notification) ON CONFLICT (id) DO NOTHING RETURNING id
+    FROM fate WHERE notification_id IN (SELECT id FROM notification) RETURNING id
 ), sends AS (
     INSERT INTO ledger_work_item (
         id, lane, queue, kind, channel, tenant_id, notification_id, priority, due_at, expires_at, order_at)
     SELECT f.id, %(category)s, 'send.' || %(category)s || '.' || f.channel, 'send', f.channel, %(tenant)s, f.notification_id,
         %(priority)s, coalesce(f.due_at, now()), %(expires_at)s, now()
-    FROM fate f WHERE f.is_open AND f.id IN (SELECT id FROM delivery)
-    ON CONFLICT DO NOTHING RETURNING queue
+    FROM fate f WHERE f.is_open AND f.id IN (SELECT id FROM delivery) RETURNING queue
 )
 SELECT (SELECT count(*) FROM notification), (SELECT count(*) FROM delivery), ARRAY(SELECT DISTINCT queue FROM sends)
 """
