@@ -1,7 +1,7 @@
 """Runs, counted: every few seconds while they are under way, ever more rarely for a month after: opens come for days.
 
 A count is one scan of the run's range of the ledger. It is done again no sooner than TIMES as long as it took, so that counting costs a
-tenth of one connection whatever the size of the run.
+twentieth of one connection whatever the size of the run.
 """
 
 import logging
@@ -28,7 +28,7 @@ from apps.receipts.keeping import backlog
 
 log = logging.getLogger(__name__)
 SOONEST = timedelta(seconds=2)
-TIMES = 10
+TIMES = 20
 AFTERWARDS = timedelta(seconds=30)
 LATEST = timedelta(hours=6)
 KEPT = timedelta(days=30)

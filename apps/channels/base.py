@@ -138,7 +138,9 @@ class Provider(ABC):
         outcomes = self.reconsider(account, request, self._read(sent, answer))
         if wait := self.wait(outcomes):
             deadline.told_to_wait(wait)
-        answers = iter([structs.replace(outcome, exchange=seen | {"code": outcome.code}) for outcome in outcomes])
+        # one for all of a code: the ledger writes it once (sending_results.py)
+        noted = {code: seen | {"code": code} for code in {outcome.code for outcome in outcomes}}
+        answers = iter([structs.replace(outcome, exchange=noted[outcome.code]) for outcome in outcomes])
         return [refused[place] if place in refused else next(answers) for place in range(len(messages))]
 
     def wait(self, outcomes: Sequence[Outcome]) -> float:

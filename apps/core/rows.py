@@ -13,8 +13,11 @@ import msgspec
 from django.db import connection, transaction
 from psycopg import Cursor
 
+UNHURRIED = "(SELECT set_config('synchronous_commit', 'off', true)) = 'off'"
+"""A condition that always holds: the commit of its statement does not wait for the disk. For what a crash may undo without harm, since
+nothing is done on its strength before a later commit, which takes it along to the disk, has waited."""
 _NUL = re.compile(r"((?<!\\)(?:\\\\)*)\\u0000")
-__all__ = ["Shared", "atomic", "execute", "fetch", "recordset", "uuids"]
+__all__ = ["UNHURRIED", "Shared", "atomic", "execute", "fetch", "recordset", "uuids"]
 
 
 def atomic() -> AbstractContextManager[Any]:

@@ -10,7 +10,7 @@ from itertools import groupby
 from uuid import UUID
 
 from apps.core.enums import Category
-from apps.core.rows import execute, fetch, uuids
+from apps.core.rows import UNHURRIED, execute, fetch, uuids
 from apps.core.types import Work
 from apps.ledger.work import CALLING, CLAIMED, COLUMNS, READY, of_lane, to_work
 
@@ -51,7 +51,8 @@ class Lapsed:
 def close(works: Sequence[Work]) -> None:
     """Of one lane, after their batch: its lease ends, unless something of it is still leased."""
     if works:
-        _close(works[0].lane, {work.lease_id for work in works if work.lease_id})
+        parameters = {"lane": works[0].lane.value, "leases": uuids({work.lease_id for work in works})}
+        execute(of_lane(f"{_CLOSE} AND {UNHURRIED}", works[0].lane), parameters)
 
 
 def lapse() -> list[Lapsed]:
@@ -62,15 +63,12 @@ def lapse() -> list[Lapsed]:
         for name, leases in groupby(sorted(over), key=lambda row: row[0]):
             theirs = list(leases)
             lapsed += _lapse(Category(name), [id_ for _, _, items in theirs for id_ in items])
-            _close(Category(name), [id_ for _, id_, _ in theirs])
-            execute(of_lane(_PUT_OFF, Category(name)), {"lane": name, "leases": uuids(id_ for _, id_, _ in theirs)})
+            parameters = {"lane": name, "leases": uuids(id_ for _, id_, _ in theirs)}
+            for statement in (_CLOSE, _PUT_OFF):
+                execute(of_lane(statement, Category(name)), parameters)
     return lapsed
 
 
 def _lapse(lane: Category, items: Collection[UUID]) -> list[Lapsed]:
     rows = fetch(of_lane(_LAPSE, lane), {"lane": lane.value, "items": uuids(items)})
     return [Lapsed(to_work(row[:-3]), row[-3], row[-2], row[-1] == CALLING) for row in rows]
-
-
-def _close(lane: Category, leases: Collection[UUID]) -> None:
-    execute(of_lane(_CLOSE, lane), {"lane": lane.value, "leases": uuids(leases)})

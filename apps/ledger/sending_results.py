@@ -212,11 +212,12 @@ _NO_OUTCOME = {"kind": "", "code": "", "detail": "", "retry_after": None, "excha
 
 
 def _kind(s: Settlement) -> Hashable:
-    """Alike for settlements of which `_row` says the same; what is told of one alone makes it one of a kind."""
+    """Alike for settlements of which `_row` says the same; what is told of one alone makes it one of a kind. An exchange that is noted
+    for many is one object."""
     outcome = s.outcome
-    if s.is_dead or s.because or s.merged_into or (outcome is not None and outcome.exchange):
+    if s.is_dead or s.because or s.merged_into:
         return s.work.id
-    said = outcome and (outcome.kind, outcome.code, outcome.detail, outcome.retry_after)
+    said = outcome and (outcome.kind, outcome.code, outcome.detail, outcome.retry_after, id(outcome.exchange))
     return s.work.kind, s.account, s.status, s.reason, said
 
 

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from apps.core import ids
 from apps.core.enums import Category, Channel, WorkKind
-from apps.core.rows import execute, fetch
+from apps.core.rows import UNHURRIED, execute, fetch
 from apps.core.types import Work
 
 READY, CLAIMED, CALLING = 0, 1, 2
@@ -37,7 +37,7 @@ leased AS (
     INSERT INTO ledger_lease (id, lane, items, look_at)
     SELECT %(lease_id)s, %(lane)s, array_agg(id), now() + %(lease)s FROM leased HAVING count(*) > 0
 )
-SELECT * FROM leased"""
+SELECT * FROM leased WHERE {UNHURRIED}"""
 
 _CLAIM = f"""
 WITH RECURSIVE turn AS (
@@ -89,7 +89,7 @@ def of_lane(sql: str, lane: Category) -> str:
 
 def claim(*, queue: str, limit: int, lease: timedelta, weights: Mapping[UUID, int]) -> list[Work]:
     """Up to `limit` due items of the queue, leased, high priority first; each tenant with due work gets its share, and those with
-    more of it what others leave of theirs.
+    more of it what others leave of theirs. A crash of the database may give them back: nothing is sent on the strength of a claim.
 
     Where there are more such tenants than `limit`, chance picks among them: nobody is passed over for good.
     """

@@ -5,6 +5,7 @@ A token names ids only; nobody can make or change one without SECRET_KEY (core/s
 written out: workers make links and shall not load every page for it.
 """
 
+from functools import lru_cache
 from typing import NamedTuple
 from uuid import UUID
 
@@ -36,8 +37,12 @@ def settings_url(recipient_id: UUID) -> str:
 
 
 def unsubscribe_token(recipient_id: UUID, delivery_id: UUID, topic: str, channel: str = ANY) -> str:
-    place = bytes([CHANNELS.index(channel)])
-    return short_tokens.sign(_UNSUBSCRIBE, recipient_id.bytes + delivery_id.bytes + place + topic.encode("ascii"))
+    return short_tokens.sign(_UNSUBSCRIBE, recipient_id.bytes + delivery_id.bytes + _switch(topic, channel))
+
+
+@lru_cache(1024)
+def _switch(topic: str, channel: str) -> bytes:
+    return bytes([CHANNELS.index(channel)]) + topic.encode("ascii")
 
 
 def unsubscribe_url(recipient_id: UUID, delivery_id: UUID, topic: str, channel: str = ANY) -> str:

@@ -81,7 +81,8 @@ def cleaned(field: Field, text: str) -> str:
     """Without control characters; a single line without breaks, so that no value can add a header to a mail."""
     if field.is_single_line:
         text = single_line(text)
-    else:
+    # most are, and it is found out ten times as fast
+    elif not text.replace("\n", "").isprintable():
         if "\r" in text:
             text = text.replace("\r\n", "\n").replace("\r", "\n")
         if _CONTROLS.search(text):
@@ -93,6 +94,8 @@ def cleaned(field: Field, text: str) -> str:
 
 def single_line(text: str) -> str:
     """For subjects, titles and sender names."""
+    if text.isprintable():
+        return text.strip()
     return _CONTROLS.sub("", _BREAKS.sub(" ", text)).strip()
 
 
