@@ -46,6 +46,11 @@ def _progress(found: dict[str, Any]) -> tuple[int, int, bool]:
     return found["checked"], found["written"], found["state"] == "finished"
 
 
+def _await_progress(system: System, import_id: str) -> None:
+    before = _progress(seen(system, import_id))
+    system.wait(lambda: _progress(seen(system, import_id)) > before, 60)
+
+
 def judged(experiment: Experiment, import_id: str, rows: int) -> None:
     system, mine = experiment.system, {"run": f"{experiment.name}\\_%"}
     people = system.query(
@@ -118,7 +123,7 @@ def test_import_with_two_workers_killed_at_any_time(experiment: Experiment, seed
         system.wait(lambda: False, chance.uniform(0.5, 2.5))
         deaths = 0 if _progress(seen(system, import_id)) > _progress(before) else deaths + 1
         if deaths >= MOST_DEATHS - 1:
-            system.wait(lambda then=_progress(before): _progress(seen(system, import_id)) > then, 60)
+            _await_progress(system, import_id)
             deaths = 0
         system.kill(chance.choice(["bulk", "bulk-2"]))
         with system.redis() as client:
