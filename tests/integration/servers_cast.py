@@ -30,17 +30,18 @@ def redis_of(servers: Servers) -> "redis.Redis":
 
 
 def postmasters(directory: Path) -> list[psutil.Process]:
-    """Servers whose data directory is below `directory`, or stands in for it."""
+    """Servers whose data directory is below `directory`, or stands in for it. What one has just forked still has its command line."""
     homes = (str(directory), str(places.home_outside(directory)))
-    found = []
+    found, parents = [], {}
     for process in psutil.process_iter():
         try:
-            command = process.cmdline()
+            command, parent = process.cmdline(), process.ppid()
         except psutil.Error:
             continue
         if command[1:2] == ["-D"] and command[2].startswith(homes) and is_alive(process):
             found.append(process)
-    return found
+            parents[process.pid] = parent
+    return [process for process in found if parents[process.pid] not in parents]
 
 
 @pytest.fixture(autouse=True)
