@@ -102,7 +102,7 @@ class Chromium:
             f"location.href.startsWith({json.dumps(url.split('?')[0])}) && document.readyState === 'complete'"
         )
 
-    def wait_for(self, script: str, seconds: float = 15.0) -> None:
+    def wait_for(self, script: str, seconds: float = 30.0) -> None:
         ends = monotonic() + seconds
         while not self.evaluate(f"Boolean({script})"):
             if monotonic() > ends:
