@@ -1,4 +1,4 @@
-"""Work items: claiming, leasing, giving back, rescuing. Times are the database's, never a worker's.
+"""Work items: claiming, giving back, removing. What becomes of leases: leases.py. Times are the database's, never a worker's.
 
 A write to claimed work names its lease token; when the token has moved on (the lease ran out and somebody else has it,
 or it was cancelled), the write touches nothing.
