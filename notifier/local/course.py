@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from notifier.local.children import Child
 from notifier.local.console import Console
+from notifier.local.interrupts import pause
 from notifier.local.postgres import Postgres
 from notifier.local.prepare import Stamp
 from notifier.local.redis import Redis
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 
 _START_UP = 120.0
 _STORY_ALONE = 3.0
-# whoever reads that all is there may well stop it at once
-_BEFORE_SEEDING = 1.0
 
 
 @dataclass
@@ -43,7 +42,6 @@ class Course:
     once: bool
 
     _preparation: Running | None = None
-    _seed_from: float | None = None
     _seeding: Running | None = None
     _early_started: bool = False
     _all_started: bool = False
@@ -67,7 +65,7 @@ class Course:
             ):
                 if (status := step()) is not None:
                     return status
-            time.sleep(0.2 if self._verdict is not None else 0.03)
+            pause(0.2 if self._verdict is not None else 0.03)
 
     def _watch_preparation(self) -> int | None:
         if self._preparation is None or (status := self._preparation.status()) is None:
@@ -124,13 +122,10 @@ class Course:
             if self.once:
                 return 0
             self.console.say("Serving; Ctrl-C stops everything")
-            self._seed_from = time.monotonic() + _BEFORE_SEEDING if self.seed else None
+            self._seeding = self.supervisor.launch(Child("seed", (*self.seed, str(self.demo_file)), niceness=5))
         return None
 
     def _watch_seeding(self) -> None:
-        if self._seed_from is not None and time.monotonic() > self._seed_from:
-            self._seed_from = None
-            self._seeding = self.supervisor.launch(Child("seed", (*self.seed, str(self.demo_file)), niceness=5))
         if self._seeding is not None and (status := self._seeding.status()) is not None:
             self._seeding = None
             if status != 0:

@@ -16,6 +16,8 @@ from typing import IO
 
 import psutil
 
+from notifier.local.interrupts import pause
+
 _PR_SET_PDEATHSIG = 1
 _prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
 
@@ -129,7 +131,7 @@ def wait_until(ready: Callable[[], bool], seconds: float, every: float = 0.02) -
     while not ready():
         if time.monotonic() >= end:
             return False
-        time.sleep(every)
+        pause(every)
     return True
 
 

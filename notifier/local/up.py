@@ -1,12 +1,11 @@
 """`make run`: servers, secrets, schema and demo data, every process, then the course of the run."""
 
-import signal
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import FrameType
+from signal import SIGTERM
 
 from notifier.local import keys, ports
 from notifier.local.children import Child, Ports, process_table
@@ -14,6 +13,7 @@ from notifier.local.console import Console
 from notifier.local.course import Course
 from notifier.local.environment import child_environment, is_given, service_variables
 from notifier.local.holding import ServerError, hold
+from notifier.local.interrupts import Interrupted, listen
 from notifier.local.postgres import Postgres
 from notifier.local.prepare import Stamp
 from notifier.local.processes import die_with_parent, kill_marked
@@ -40,14 +40,6 @@ class Plan:
         return self.project / ".local"
 
 
-class Interrupted(BaseException):
-    """SIGINT, SIGTERM or SIGHUP arrived."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.signal = signal.Signals(number)
-
-
 class Runner:
     """One run from start to end; `run` returns the exit status."""
 
@@ -57,14 +49,11 @@ class Runner:
         self._console = console
         self._servers: list[Postgres | Redis] = []
         self._supervisor: Supervisor | None = None
-        self._stopping = False
 
     def run(self) -> int:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup
-                signal.signal(number, self._on_signal)
+        listen(self._kill)
         if "MAKELEVEL" in self._environ:
-            die_with_parent(signal.SIGTERM)
+            die_with_parent(SIGTERM)
         try:
             with ExitStack() as stack:
                 try:
@@ -72,8 +61,6 @@ class Runner:
                 except Interrupted as interrupted:
                     self._console.say(f"{interrupted.signal.name}: stopping")
                     raise
-                finally:
-                    self._stopping = True
         except Interrupted:
             return 0
         except (ServerError, OSError) as error:
@@ -138,11 +125,7 @@ class Runner:
                 self._console.say(f"Port {usual} is taken: {name} listens on {chosen[name]}")
         return Ports(**chosen)
 
-    def _on_signal(self, number: int, _: FrameType | None) -> None:
-        """The first one ends the run; one more while it ends means: at once. Prints nothing: the console may be in use."""
-        if self._stopping:
-            if self._supervisor is not None:
-                self._supervisor.kill()
-            return
-        self._stopping = True
-        raise Interrupted(number)
+    def _kill(self) -> None:
+        """One more signal after the first means: at once."""
+        if self._supervisor is not None:
+            self._supervisor.kill()
