@@ -1,10 +1,10 @@
 """A page of a campaign's people as rows of a temporary table, where those who are alike are decided on together and never leave PostgreSQL.
 
-Two people are alike on a channel when no rule can tell them apart: same zone, same addresses in the same states, nothing chosen, no vetoed
+Two people are alike on a channel when no rule can tell them apart: same zone, same addresses in the same states, the same chosen, no vetoed
 and no shared address. Everybody else is `special` and decided on by themselves.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -18,7 +18,7 @@ from apps.core.rows import execute, fetch, uuids
 _TABLE = """
 CREATE TEMPORARY TABLE IF NOT EXISTS campaign_page (
     notification_id uuid, recipient_id uuid, variant smallint, channel text, is_first boolean, is_special boolean,
-    timezone text, is_blocked boolean, states text, endpoint_ids uuid[], places text[]
+    timezone text, is_blocked boolean, states text, chosen text, endpoint_ids uuid[], places text[]
 ) ON COMMIT DELETE ROWS
 """
 _STATE = "CASE WHEN e.retired_at IS NOT NULL THEN 'x' WHEN e.verified_at IS NULL THEN 'u' ELSE 'v' END"
@@ -34,8 +34,9 @@ WITH page AS MATERIALIZED (
     SELECT r.id, r.timezone, r.blocked_at IS NOT NULL AS is_blocked, r.preferences_version > 0 AS has_chosen, {share} AS share
     FROM audience_recipient r WHERE r.tenant_id = %(tenant)s AND {condition} {bounds} ORDER BY r.id LIMIT %(size)s
 ), invited AS MATERIALIZED (
-    SELECT p.*, {variant} AS variant, b.begin, sha256(b.begin || '\\x0000000000000000'::bytea || convert_to(
-        %(broadcast)s || chr(31) || encode(uuid_send(p.id), 'hex'), 'UTF8')) AS h
+    SELECT p.*, {variant} AS variant, CASE WHEN p.has_chosen THEN {chosen} ELSE '' END AS chosen, b.begin,
+        sha256(b.begin || '\\x0000000000000000'::bytea || convert_to(
+            %(broadcast)s || chr(31) || encode(uuid_send(p.id), 'hex'), 'UTF8')) AS h
     FROM page p CROSS JOIN LATERAL (
         SELECT substring(uuid_send(%(begin)s::uuid) FROM 1 FOR 6)
             || int2send(width_bucket(p.id, %(cuts)s::uuid[])::smallint) AS begin) b
@@ -52,7 +53,7 @@ WITH page AS MATERIALIZED (
     INSERT INTO campaign_page
     SELECT encode(set_byte(set_byte(begin || substring(h FROM 1 FOR 8), 6, get_byte(begin, 6) & 15 | 128),
             8, get_byte(h, 0) & 63 | 128), 'hex')::uuid,
-        id, variant, channel, is_first, has_chosen OR {any_odd}, timezone, is_blocked, states, endpoint_ids, places
+        id, variant, channel, is_first, {any_odd}, timezone, is_blocked, states, chosen, endpoint_ids, places
     FROM placed
 )
 SELECT count(*), count(*) FILTER (WHERE share < %(held_out)s), (SELECT id FROM page ORDER BY id DESC LIMIT 1) FROM page
@@ -60,26 +61,29 @@ SELECT count(*), count(*) FILTER (WHERE share < %(held_out)s), (SELECT id FROM p
 
 
 class Likeness(NamedTuple):
-    """`states`: of the addresses on the channel, oldest first: v (verified), u (unverified), x (retired)."""
+    """`states`: of the addresses on the channel, oldest first: v (verified), u (unverified), x (retired). `chosen`: as `Asked.chosen` has
+    it; empty: nothing was ever chosen."""
 
     channel: str
     variant: int
     timezone: str
     is_blocked: bool
     states: str
+    chosen: str
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """`share`, `variant`: SQL over `r.id`, and over `p.id`; `held_out`: who has a smaller share gets nothing. `vetoed`: SQL over `e`, an
-    audience_endpoint, true where its address must not be used. `begin`, `broadcast`, `cuts`: what ids are made of
-    (ledger/broadcasts.py)."""
+    """`share`, `variant`: SQL over `r.id`, and over `p.id`; `held_out`: who has a smaller share gets nothing. `chosen`: SQL over `p.id`, a
+    text that is the same for all who chose the same. `vetoed`: SQL over `e`, an audience_endpoint, true where its address must not be
+    used. `begin`, `broadcast`, `cuts`: what ids are made of (ledger/broadcasts.py)."""
 
     tenant_id: UUID
     condition: Condition
     channels: Sequence[Channel]
     share: str
     variant: str
+    chosen: str
     vetoed: str
     begin: UUID
     broadcast: str
@@ -106,6 +110,7 @@ def fill(asked: Asked, *, after: UUID | None, upto: UUID | None, size: int) -> F
         condition=asked.condition.sql,
         bounds=bounds,
         variant=asked.variant,
+        chosen=asked.chosen,
         state=_STATE,
         place=_PLACE,
         odd=f"{_ODD} OR {_SHARED} OR {asked.vetoed}",
@@ -131,11 +136,16 @@ def fill(asked: Asked, *, after: UUID | None, upto: UUID | None, size: int) -> F
 def likenesses() -> list[Likeness]:
     """Of those on the page who are like others."""
     rows = fetch(
-        """SELECT channel, variant, timezone, is_blocked, states FROM campaign_page WHERE NOT is_special
-        GROUP BY channel, variant, timezone, is_blocked, states""",
+        """SELECT channel, variant, timezone, is_blocked, states, chosen FROM campaign_page WHERE NOT is_special
+        GROUP BY channel, variant, timezone, is_blocked, states, chosen""",
         {},
     )
     return [Likeness(*row) for row in rows]
+
+
+def set_apart(chosen: Collection[str]) -> None:
+    """Who chose one of these is decided on by themselves."""
+    execute("UPDATE campaign_page SET is_special = true WHERE chosen = ANY(%(chosen)s)", {"chosen": list(chosen)})
 
 
 def specials(*, all_of_them: bool = False) -> list[tuple[UUID, int]]:

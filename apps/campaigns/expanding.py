@@ -1,7 +1,7 @@
 """A page of a wave: its people, what is decided for each, their messages and the cursor, in one transaction.
 
 Killed at any point, it leaves the page as if it had never been begun; begun again, it writes the same ids, of which there can be but
-one each. Which people a wave has is asked anew for every page: who comes to the segment before their page is read gets it, who leaves it
+one each. Its commit does not wait for the disk: the intent to send a message of it does, and takes it along. Which people a wave has is asked anew for every page: who comes to the segment before their page is read gets it, who leaves it
 does not; who was made known after the run began is not in it.
 """
 
@@ -25,7 +25,7 @@ from apps.campaigns.splitting import SHARE_SQL, WHOLE, Purpose, is_held_out, sal
 from apps.core import ids
 from apps.core.enums import Category, Channel, KeyMode, Priority
 from apps.core.locales import timezone_names
-from apps.core.rows import fetch
+from apps.core.rows import UNHURRIED, fetch
 from apps.dispatch.alike import may_be_alike
 from apps.dispatch.broadcasting import Invited, decide_page
 from apps.ledger import broadcasts
@@ -34,12 +34,13 @@ from apps.ledger.campaign_pages import Frame, write_page
 
 PAGE = 5_000
 # literal status, so that the partial index serves it; chance keeps several runs going side by side
-_CLAIM = """
+_CLAIM = f"""
 SELECT w.id FROM campaigns_wave w JOIN campaigns_run r ON r.id = w.run_id
 WHERE w.done_at IS NULL AND w.due_at <= %(now)s AND r.status = 'running'
     AND (r.next_page_at IS NULL OR r.next_page_at <= %(now)s)
     AND (w.kind <> 'sweep' OR NOT EXISTS (
         SELECT FROM campaigns_wave o WHERE o.run_id = w.run_id AND o.kind <> 'sweep' AND o.done_at IS NULL))
+    AND {UNHURRIED}
 ORDER BY random() LIMIT 1 FOR NO KEY UPDATE OF w SKIP LOCKED
 """
 

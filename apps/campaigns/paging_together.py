@@ -13,6 +13,7 @@ from apps.dispatch.alike import decide_alike
 from apps.dispatch.broadcasting import Invited, decide_page
 from apps.ledger.broadcasts import Broadcast, begin_of
 from apps.ledger.campaign_pages import Frame, write_alike, write_page
+from apps.preferences.choosing import CHOSEN_SQL
 from apps.preferences.selectors import VETOED_SQL
 
 
@@ -21,13 +22,15 @@ def together(
 ) -> Counted:
     """In the page's transaction."""
     filled = pages.fill(_asked(run, wave, frame, condition), after=wave.cursor or wave.first, upto=wave.upto, size=size)
-    alike = decide_alike(frame, broadcast, pages.likenesses(), now)
+    judged = decide_alike(frame, broadcast, pages.likenesses(), now)
     made, queues = 0, frozenset[str]()
-    if alike:
+    if judged and judged.apart:
+        pages.set_apart(judged.apart)
+    if judged and judged.alike:
         templates = {number: content.template_key for number, content in broadcast.contents.items()}
-        written = write_alike(frame, templates, alike)
+        written = write_alike(frame, templates, judged.alike)
         made, queues = written.notifications, written.queues
-    if others := [Invited(*one) for one in pages.specials(all_of_them=alike is None)]:
+    if others := [Invited(*one) for one in pages.specials(all_of_them=judged is None)]:
         rest = write_page(frame, decide_page(frame, broadcast, others, now))
         made, queues = made + rest.notifications, queues | rest.queues
     return Counted(filled.people, made, filled.held_out, 0, filled.last, queues)
@@ -61,6 +64,7 @@ def _asked(run: Any, wave: Any, frame: Frame, condition: Condition) -> pages.Ask
         channels=frame.channels,
         share=share,
         variant=variant,
+        chosen=CHOSEN_SQL,
         vetoed=VETOED_SQL,
         begin=begin_of(frame.stamp),
         broadcast=frame.broadcast_id.hex,

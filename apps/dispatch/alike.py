@@ -1,13 +1,15 @@
 """A page of a campaign decided on for all who are alike at once: the brain is asked about one of them, and its answer is everybody's.
 
 Sound, because two people of one likeness (audience/campaign_pages.py) differ in nothing that a rule looks at: which variant and channel it
-is, their zone, whether they are blocked, and the states of their addresses on the channel; they have chosen nothing, and none of their
-addresses is vetoed or somebody else's, too.
+is, their zone, whether they are blocked, the states of their addresses on the channel, and what they chose; none of their addresses is
+vetoed or somebody else's, too. When and where they chose it is each one's own, and is told with what objects: for those who chose, only
+a yes that needs no reason is everybody's.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from msgspec import structs
@@ -23,7 +25,7 @@ from apps.dispatch.facts import Facts
 from apps.dispatch.route_batch import WITHHELD
 from apps.ledger.broadcasts import Broadcast
 from apps.ledger.campaign_pages import Alike, Frame
-from apps.preferences.choosing import NOTHING_CHOSEN
+from apps.preferences.choosing import NOTHING_CHOSEN, choices_of
 from apps.routing.deciding import decide
 from apps.routing.decisions import Bundle, Decision, Hold, Send, Skip
 from apps.routing.facts import Person
@@ -38,9 +40,14 @@ def may_be_alike(frame: Frame) -> bool:
     return is_plain(frame, event_type_of(frame))
 
 
-def decide_alike(
-    frame: Frame, broadcast: Broadcast, likenesses: Sequence[Likeness], now: datetime
-) -> list[Alike] | None:
+class Judged(NamedTuple):
+    """`apart`: what those chose who have to be decided on by themselves."""
+
+    alike: list[Alike]
+    apart: frozenset[str]
+
+
+def decide_alike(frame: Frame, broadcast: Broadcast, likenesses: Sequence[Likeness], now: datetime) -> Judged | None:
     """None: the brain wants to know who it is (a country that no zone tells), or to put messages together: they have to be decided on one
     by one."""
     facts = facts_of(frame, broadcast, event_type_of(frame))
@@ -48,16 +55,20 @@ def decide_alike(
     tenant = tenants.tenant_by_id(frame.tenant_id)
     home = tenant.timezone if tenant else ""
     found: list[Alike] = []
+    apart: set[str] = set()
     for likeness in likenesses:
         country = country_of(timezone=likeness.timezone)
         if has_countries and not country:
             return None
         person = _person(frame, likeness, zone(likeness.timezone, home).key, country)
         decision = _decision(facts, frame, broadcast, likeness, person, now)
+        if likeness.chosen and not (isinstance(decision, Send) and not decision.because):
+            apart.add(likeness.chosen)
+            continue
         if isinstance(decision, Bundle):
             return None
         found += _fates(likeness, decision, person, now)
-    return found
+    return Judged([one for one in found if one.chosen not in apart], frozenset(apart))
 
 
 def _person(frame: Frame, likeness: Likeness, clock: str, country: str) -> Person:
@@ -69,7 +80,7 @@ def _person(frame: Frame, likeness: Likeness, clock: str, country: str) -> Perso
             Endpoint(UUID(int=number), _NOBODY, channel, _KINDS[channel], "", b"", "", "", state == "v", state == "x")
             for number, state in enumerate(likeness.states, start=1)
         ),
-        choices=NOTHING_CHOSEN,
+        choices=choices_of(likeness.chosen) if likeness.chosen else NOTHING_CHOSEN,
         suppressed={},
         is_guest=False,
         zone=clock,

@@ -151,6 +151,7 @@ class Alike:
     timezone: str
     is_blocked: bool
     states: str
+    chosen: str
     status: DeliveryStatus
     reason: Reason | None
     place: int = 0
@@ -162,9 +163,9 @@ class Alike:
 _WRITE_ALIKE = """
 WITH decided AS MATERIALIZED (
     SELECT * FROM unnest(%(channels_)s::text[], %(variants)s::smallint[], %(timezones)s::text[], %(blocked)s::boolean[],
-        %(states)s::text[], %(statuses)s::text[], %(reasons)s::text[], %(places)s::int[], %(dues)s::timestamptz[],
-        %(because)s::jsonb[], %(bypassed)s::text[], %(open)s::boolean[])
-        AS d(channel, variant, timezone, is_blocked, states, status, reason, place, due_at, because, bypassed, is_open)
+        %(states)s::text[], %(chosen)s::text[], %(statuses)s::text[], %(reasons)s::text[], %(places)s::int[],
+        %(dues)s::timestamptz[], %(because)s::jsonb[], %(bypassed)s::text[], %(open)s::boolean[])
+        AS d(channel, variant, timezone, is_blocked, states, chosen, status, reason, place, due_at, because, bypassed, is_open)
 ), notification AS (
     INSERT INTO ledger_notification (
         id, tenant_id, recipient_id, api_key_id, mode, category, event_type, template_key, channels, priority, expires_at,
@@ -178,7 +179,7 @@ WITH decided AS MATERIALIZED (
         sha256(uuid_send(p.notification_id) || convert_to(
             p.channel || chr(31) || coalesce(p.endpoint_ids[d.place]::text, ''), 'UTF8')) AS h
     FROM campaign_page p JOIN decided d ON d.channel = p.channel AND d.variant = p.variant AND d.timezone = p.timezone
-        AND d.is_blocked = p.is_blocked AND d.states = p.states
+        AND d.is_blocked = p.is_blocked AND d.states = p.states AND d.chosen = p.chosen
     WHERE NOT p.is_special
 ), fate AS MATERIALIZED (
     SELECT encode(set_byte(substring(uuid_send(notification_id) FROM 1 FOR 8) || substring(h FROM 1 FOR 8),
@@ -218,6 +219,7 @@ def write_alike(frame: Frame, templates: Mapping[int, str], alike: Sequence[Alik
             "timezones": [a.timezone for a in alike],
             "blocked": [a.is_blocked for a in alike],
             "states": [a.states for a in alike],
+            "chosen": [a.chosen for a in alike],
             "statuses": [a.status.value for a in alike],
             "reasons": [a.reason.value if a.reason else "" for a in alike],
             "places": [a.place for a in alike],

@@ -30,24 +30,27 @@ _MOST_AT_HAND = 10_000
 NOTHING_CHOSEN = Choices()
 
 # the JSON is that of core.types.Choices
-_CHOICES = """
-SELECT r.id, json_strip_nulls(json_build_object(
-    'version', r.preferences_version,
+_SAID = """json_strip_nulls(json_build_object({version}
     'switches', (
         SELECT json_agg(json_build_object(
-            'topic', p.topic, 'channel', p.channel, 'is_on', p.is_on, 'digest', nullif(p.digest, ''), 'source', p.source,
-            'since', p.updated_at) ORDER BY p.topic COLLATE "C", p.channel COLLATE "C")
-        FROM preferences_preference p WHERE p.recipient_id = r.id),
+            'topic', s.topic, 'channel', s.channel, 'is_on', s.is_on, 'digest', nullif(s.digest, '') {told_s})
+            ORDER BY s.topic COLLATE "C", s.channel COLLATE "C")
+        FROM preferences_preference s WHERE s.recipient_id = {id}),
     'mutes', (
-        SELECT json_agg(json_build_object(
-            'topic', m.topic, 'channel', m.channel, 'until', m.until, 'source', m.source, 'since', m.updated_at)
+        SELECT json_agg(json_build_object('topic', m.topic, 'channel', m.channel, 'until', m.until {told_m})
             ORDER BY m.topic COLLATE "C", m.channel COLLATE "C")
-        FROM preferences_mute m WHERE m.recipient_id = r.id),
+        FROM preferences_mute m WHERE m.recipient_id = {id}),
     'quiet_hours', f.quiet_hours, 'digest_hour', f.digest_hour, 'digest_weekday', f.digest_weekday,
-    'blocked_actors', f.blocked_actors))::text
+    'blocked_actors', f.blocked_actors))::text"""
+_TOLD = ", 'source', {0}.source, 'since', {0}.updated_at"
+_CHOICES = f"""
+SELECT r.id, {_SAID.format(version="'version', r.preferences_version,", id="r.id", told_s=_TOLD.format("s"), told_m=_TOLD.format("m"))}
 FROM audience_recipient r LEFT JOIN preferences_profile f ON f.recipient_id = r.id
 WHERE r.id = ANY(%(ids)s)
 """
+CHOSEN_SQL = f"""(SELECT {_SAID.format(version="", id="p.id", told_s="", told_m="")}
+    FROM (SELECT) one LEFT JOIN preferences_profile f ON f.recipient_id = p.id)"""
+"""What the person `p.id` chose, as text: the same for all who chose the same, whenever and wherever they did; for `choices_of`."""
 # and this that of core.types.TenantRules
 _RULES = """
 SELECT t.id, json_strip_nulls(json_build_object(
@@ -99,6 +102,11 @@ def stored(recipient_ids: Iterable[UUID]) -> dict[UUID, Choices]:
     ids = list(recipient_ids)
     rows = fetch(_CHOICES, {"ids": ids}) if ids else []
     return {id_: msgspec.json.decode(text, type=Choices) for id_, text in rows}
+
+
+def choices_of(chosen: str) -> Choices:
+    """From what CHOSEN_SQL gives; without version, sources and dates."""
+    return msgspec.json.decode(chosen, type=Choices)
 
 
 def keep(found: Mapping[UUID, Choices]) -> None:

@@ -26,7 +26,7 @@ _ALWAYS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
     "max_connections": "200",
-    "shared_buffers": "128MB",
+    "shared_buffers": "512MB",
     "max_wal_size": "2GB",
     "jit": "off",
     "timezone": "UTC",
