@@ -1,8 +1,10 @@
 """A page of a wave: its people, what is decided for each, their messages and the cursor, in one transaction.
 
 Killed at any point, it leaves the page as if it had never been begun; begun again, it writes the same ids, of which there can be but
-one each. Its commit does not wait for the disk: the intent to send a message of it does, and takes it along. Which people a wave has is asked anew for every page: who comes to the segment before their page is read gets it, who leaves it
-does not; who was made known after the run began is not in it.
+one each. Its commit does not wait for the disk: the intent to send a message of it does, and takes it along.
+
+Which people a wave has is asked anew for every page: who comes to the segment before their page is read gets it, who leaves it does not;
+who was made known after the run began is not in it.
 """
 
 from collections.abc import Mapping, Sequence

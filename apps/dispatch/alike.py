@@ -68,7 +68,7 @@ def decide_alike(frame: Frame, broadcast: Broadcast, likenesses: Sequence[Likene
         if isinstance(decision, Bundle):
             return None
         found += _fates(likeness, decision, person, now)
-    return Judged([one for one in found if one.chosen not in apart], frozenset(apart))
+    return Judged(found, frozenset(apart))
 
 
 def _person(frame: Frame, likeness: Likeness, clock: str, country: str) -> Person:

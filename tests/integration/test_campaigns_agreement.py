@@ -1,7 +1,7 @@
 """A campaign decides on a person as a single message would: together, one by one and by routing the answers are the same."""
 
 import random
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -10,9 +10,10 @@ from apps.audience.models import Endpoint, Recipient
 from apps.campaigns import affording
 from apps.core import clock, ids
 from apps.core.enums import Category, Channel
+from apps.dispatch import alike, broadcasting
 from apps.ledger.models import Delivery, Notification
 from apps.preferences import choosing
-from apps.preferences.models import DefaultPreference, Mute, Preference, QuietHoursRule, Suppression
+from apps.preferences.models import DefaultPreference, Mute, Preference, Profile, QuietHoursRule, Suppression
 from tests.integration import campaign_runs_cast as cast
 from tests.integration import dispatch_cast, templates_cast
 from tests.integration.dispatch_cast import carrier as carrier  # a fixture
@@ -89,7 +90,13 @@ def _choose(tenant, person, chance, now):
         **said, topic=topic, channel=channel, is_on=chance.random() < 0.5 or bool(digest), digest=digest
     )
     if chance.random() < 0.3:
-        Mute.objects.create(**said, topic="*", channel="push", until=now + timedelta(days=1), source="test")
+        Mute.objects.create(
+            **said, topic="*", channel=chance.choice(("push", "email")), until=now + timedelta(days=1), source="test"
+        )
+    if chance.random() < 0.3:
+        Profile.objects.create(
+            **said, quiet_hours=chance.choice(([], [{"start": 0, "end": 1439, "channels": ["email"]}]))
+        )
     Recipient.objects.filter(id=person.id).update(preferences_version=1)
 
 
@@ -113,18 +120,22 @@ def answers(notifications):
     return found
 
 
-@pytest.mark.parametrize("way", ["together", "one by one"])
-def test_a_campaign_decides_as_a_single_message_does(acme, way, monkeypatch):
+@pytest.mark.parametrize(
+    ("way", "channels"),
+    [("together", CHANNELS), ("together", (Channel.EMAIL,)), ("one by one", CHANNELS)],
+    ids=["together", "together by mail", "one by one"],
+)
+def test_a_campaign_decides_as_a_single_message_does(acme, way, channels, monkeypatch):
     people = crowd(acme)
     rules(acme)
     if way == "one by one":
         monkeypatch.setattr(affording, "is_limited", lambda run: True)
-    run = cast.started(cast.campaign(acme, channels=[channel.value for channel in CHANNELS]), size=30)
+    run = cast.started(cast.campaign(acme, channels=[channel.value for channel in channels]), size=30)
     dispatch_cast.route("marketing")
     mine = Notification.objects.of(acme).filter(broadcast_id=run.id).values_list("id", flat=True)
 
     singles = dispatch_cast.notify(
-        people, channels=CHANNELS, category=Category.MARKETING, template_key="spring", slug=acme.slug
+        people, channels=channels, category=Category.MARKETING, template_key="spring", slug=acme.slug
     )
     while dispatch_cast.route("marketing"):
         pass
@@ -135,18 +146,79 @@ def test_a_campaign_decides_as_a_single_message_does(acme, way, monkeypatch):
     wrong = {p: (found[p] - expected[p], expected[p] - found[p]) for p in people if found[p] != expected[p]}
     assert wrong == {}
     words = {said[1:3] for said in set().union(*found.values())}
-    assert {("queued", ""), ("held", "quiet_hours"), ("skipped", "suppressed"), ("skipped", "off_by_default")} < words
+    seen = {("queued", ""), ("held", "quiet_hours"), ("skipped", "suppressed")}
+    assert seen | ({("skipped", "off_by_default")} if Channel.SMS in channels else {("skipped", "muted")}) < words
     assert Delivery.objects.of(acme).filter(notification_id__in=mine, variant=None).count() == 0
 
 
-def test_ids_made_in_postgresql_are_those_made_here(acme):
+def test_who_chose_the_same_is_decided_on_once_and_each_no_has_its_own_date(acme, monkeypatch):
+    people = cast.people(acme, 9)
+    said = clock.now().replace(microsecond=0) - timedelta(days=30)
+    dates = {person: said + timedelta(days=day) for day, person in enumerate(people[:6])}
+    off = people[3:6]
+    for person, date in dates.items():
+        row = Preference.objects.create(
+            tenant_id=acme.id, recipient_id=person, topic="*", channel="email", is_on=person not in off, source="api"
+        )
+        Preference.objects.filter(id=row.id).update(updated_at=date)
+    Recipient.objects.filter(id__in=dates).update(preferences_version=3)
+    together, alone = noted(monkeypatch, alike), noted(monkeypatch, broadcasting)
+
+    run = cast.started(cast.campaign(acme, channels=["email"]))
+
+    assert (len(together), len(alone)) == (3, 3), "who chose nothing, on and off; then each who is off"
+    mine = Notification.objects.of(acme).filter(broadcast_id=run.id).values_list("id", flat=True)
+    rows = Delivery.objects.of(acme).filter(notification_id__in=mine)
+    assert {row.recipient_id: row.status for row in rows} == {
+        person: "skipped" if person in off else "queued" for person in people
+    }
+    assert {row.recipient_id: datetime.fromisoformat(row.because["since"]) for row in rows if row.because} == {
+        person: dates[person] for person in off
+    }
+
+
+def test_whatever_somebody_can_choose_counts_for_those_who_are_decided_on_together(acme):
+    plain, asleep, muted, off = cast.people(acme, 4)
+    night = [{"start": 0, "end": 1439, "channels": ["email"]}]
+    for person in (asleep, muted, off):
+        Profile.objects.create(tenant_id=acme.id, recipient_id=person, quiet_hours=night if person == asleep else [])
+    until = clock.now() + timedelta(days=1)
+    Mute.objects.create(tenant_id=acme.id, recipient_id=muted, topic="*", channel="*", until=until)
+    Preference.objects.create(tenant_id=acme.id, recipient_id=off, topic="category:marketing", channel="*", is_on=False)
+    Recipient.objects.filter(id__in=(asleep, muted, off)).update(preferences_version=1)
+
+    run = cast.started(cast.campaign(acme, channels=["email"]))
+
+    mine = Notification.objects.of(acme).filter(broadcast_id=run.id).values_list("id", flat=True)
+    rows = Delivery.objects.of(acme).filter(notification_id__in=mine).values_list("recipient_id", "status", "reason")
+    assert {person: (status, reason) for person, status, reason in rows} == {
+        plain: ("queued", ""),
+        asleep: ("held", "quiet_hours"),
+        muted: ("skipped", "muted"),
+        off: ("skipped", "topic_off"),
+    }
+
+
+def noted(monkeypatch, module):
+    """Cases that the module has asked the brain about."""
+    asked, real = [], module.decide
+
+    def decide(case):
+        asked.append(case)
+        return real(case)
+
+    monkeypatch.setattr(module, "decide", decide)
+    return asked
+
+
+def test_ids_made_in_postgresql_are_those_made_here(acme, monkeypatch):
     crowd(acme, 20)
     run = cast.started(cast.campaign(acme, channels=["email", "push"]))
     Wave = cast.Wave
     before = dispatch_cast.counts()
     affected = Wave.objects.of(acme).update(cursor=None, done_at=None)
     assert affected == 1
-    Recipient.objects.of(acme).update(preferences_version=1)
+    monkeypatch.setattr(affording, "is_limited", lambda run: True)
 
     assert sum(cast.expand()) == 20
 

@@ -95,3 +95,23 @@ def test_each_gets_what_was_said_of_it(written: list[int]) -> None:
     assert list(dead) == [(works[3].id, {"detail": "one"}), (works[4].id, {"detail": "two"})]
     assert left() == [(EMAIL, 0), (EMAIL, 0)]
     assert set(WorkItem.objects.all_tenants().values_list("id", "tries")) == {(works[5].id, 1), (works[6].id, 1)}
+
+
+def test_what_is_told_of_one_alone_is_not_told_of_its_neighbours() -> None:
+    notify(people(4))
+    route()
+    works = sorted(claimed(EMAIL), key=lambda work: work.id)
+    skipped = {"status": DeliveryStatus.SKIPPED, "reason": Reason.MUTED}
+    failed = {"status": DeliveryStatus.FAILED, "reason": Reason.INTERNAL_ERROR, "is_dead": True}
+    told: list[dict[str, Any]] = [
+        skipped | {"because": {"topic": "*"}},
+        skipped | {"because": {"topic": "category:transactional"}},
+        failed | {"context": {"error": "KeyError"}},
+        failed | {"context": {"error": "ValueError"}},
+    ]
+    assert settle([Settlement(w, **one) for w, one in zip(works, told, strict=True)]) == {w.id for w in works}
+
+    reasons = Delivery.objects.all_tenants().in_bulk([w.id for w in works])
+    assert [reasons[w.id].because for w in works] == [{"topic": "*"}, {"topic": "category:transactional"}, None, None]
+    letters = dict(DeadLetter.objects.all_tenants().values_list("delivery_id", "context"))
+    assert letters == {works[2].id: {"error": "KeyError"}, works[3].id: {"error": "ValueError"}}
