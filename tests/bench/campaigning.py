@@ -1,6 +1,7 @@
 """A campaign for a million: how fast its pages are written, alone and by two, beside the bare rows."""
 
 import multiprocessing
+import statistics
 import time
 from datetime import timedelta
 from typing import Any
@@ -29,20 +30,24 @@ EVERYBODY = {
 
 def campaigning(quick: bool) -> dict[str, Result]:
     """Expansion alone; nothing is sent."""
-    people = 60_000 if quick else 1_000_000
+    people, rounds = (60_000, 1) if quick else (1_000_000, 2)
     tenant = invited(people)
-    one = expand(tenant, workers=1)
-    bare = _bare(one)
-    clear(one)
-    two = expand(tenant, workers=2)
-    peaks = {"workers": two["memory_mb"]}
-    clear(two)
+    alone, together, bare, memory = [], [], [], []
+    for _ in range(rounds):
+        one = expand(tenant, workers=1)
+        alone.append(one["rate"])
+        bare.append(_bare(one))
+        clear(one)
+        two = expand(tenant, workers=2)
+        together.append(two["rate"])
+        memory.append(two["memory_mb"])
+        clear(two)
     return {
         "expand": result(
-            "recipients/s", [one["rate"]], [bare], ">= 10,000/s; ratio >= 0.5", people=people, seconds=one["seconds"],
-            bare_rows_per_s=round(bare * len(_KINDS)),
+            "recipients/s", alone, bare, ">= 10,000/s; ratio >= 0.5", people=people,
+            bare_rows_per_s=round(statistics.median(bare) * len(_KINDS)),
         ),
-        "expand_by_two": result("recipients/s", [two["rate"]], [one["rate"]], "ratio >= 1.7", people=people, **peaks),
+        "expand_by_two": result("recipients/s", together, alone, "ratio >= 1.7", people=people, workers=memory),
     }  # fmt: skip
 
 
@@ -104,7 +109,7 @@ def expand(tenant: Tenant, *, workers: int) -> dict[str, Any]:
     made = sum(Wave.objects.of(tenant).filter(run_id=run.id).values_list("made", flat=True))
     if made != run.audience_size:
         raise RuntimeError(f"{made} of {run.audience_size} were made")
-    return {"run": run, "rate": made / seconds, "seconds": round(seconds, 1), "memory_mb": memory}
+    return {"run": run, "rate": made / seconds, "memory_mb": memory}
 
 
 def _worker(_: int) -> float:
