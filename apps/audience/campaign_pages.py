@@ -1,7 +1,7 @@
 """A page of a campaign's people as rows of a temporary table, where those who are alike are decided on together and never leave PostgreSQL.
 
-Two people are alike on a channel when no rule can tell them apart: same zone, same addresses in the same states, the same chosen, no vetoed
-and no shared address. Everybody else is `special` and decided on by themselves.
+Two people are alike on a channel when no rule can tell them apart: same zone, same choices, same addresses in the same states, no vetoed
+and no shared address. Everybody else is `special` and decided on by themselves, as are those who chose what hardly anybody did.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -29,6 +29,8 @@ _ODD = "e.kind = 'email' AND (length(e.masked) >= 100 OR octet_length(e.masked) 
 _SHARED = """e.channel IN ('email', 'sms') AND EXISTS (
     SELECT FROM audience_endpoint o WHERE o.tenant_id = e.tenant_id AND o.address_hash = e.address_hash AND o.id <> e.id
         AND o.retired_at IS NULL)"""
+# asking the brain once for fewer saves nothing: most of what only one or two chose is a no
+_SOME = 3
 _FILL = """
 WITH page AS MATERIALIZED (
     SELECT r.id, r.timezone, r.blocked_at IS NOT NULL AS is_blocked, r.preferences_version > 0 AS has_chosen, {share} AS share
@@ -43,7 +45,8 @@ WITH page AS MATERIALIZED (
     WHERE p.share >= %(held_out)s
 ), placed AS (
     SELECT i.*, c.channel, c.place = 1 AS is_first, coalesce(a.states, '') AS states, a.endpoint_ids, a.places,
-        coalesce(a.is_odd, false) AS is_odd
+        coalesce(a.is_odd, false) OR (i.chosen <> '' AND i.chosen NOT IN (
+            SELECT chosen FROM invited WHERE chosen <> '' GROUP BY chosen HAVING count(*) >= {some})) AS is_odd
     FROM invited i CROSS JOIN unnest(%(channels)s::text[]) WITH ORDINALITY AS c(channel, place)
     LEFT JOIN LATERAL (
         SELECT string_agg({state}, '' ORDER BY e.id) AS states, array_agg(e.id ORDER BY e.id) AS endpoint_ids,
@@ -113,6 +116,7 @@ def fill(asked: Asked, *, after: UUID | None, upto: UUID | None, size: int) -> F
         chosen=asked.chosen,
         state=_STATE,
         place=_PLACE,
+        some=_SOME,
         odd=f"{_ODD} OR {_SHARED} OR {asked.vetoed}",
         any_odd="is_odd" if len(asked.channels) == 1 else "bool_or(is_odd) OVER (PARTITION BY id)",
     )
@@ -145,7 +149,9 @@ def likenesses() -> list[Likeness]:
 
 def set_apart(chosen: Collection[str]) -> None:
     """Who chose one of these is decided on by themselves."""
-    execute("UPDATE campaign_page SET is_special = true WHERE chosen = ANY(%(chosen)s)", {"chosen": list(chosen)})
+    # not = ANY: a plan that is made once would compare every one with every other
+    sql = "UPDATE campaign_page SET is_special = true WHERE chosen IN (SELECT unnest(%(chosen)s::text[]))"
+    execute(sql, {"chosen": list(chosen)})
 
 
 def specials(*, all_of_them: bool = False) -> list[tuple[UUID, int]]:

@@ -72,12 +72,13 @@ SERVICE = textwrap.dedent(
 )
 RUN = textwrap.dedent(
     """
-    import os, sys
+    import os, signal, sys
     from pathlib import Path
     from notifier.local.children import Child, Ports
     from notifier.local.console import console_for
     from notifier.local.up import Plan, Runner
 
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # also where the tests are run with nohup
     project, status, usual, extra = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4]
 
     def table(ports, scratch):

@@ -3,7 +3,6 @@
 import re
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
-from time import perf_counter
 from typing import Any
 
 import pytest
@@ -231,14 +230,10 @@ def test_each_row_says_how_much_it_is(rosa: Browser) -> None:
 
 
 @pytest.mark.parametrize("count", [1, 300])
-def test_it_takes_a_fixed_number_of_queries_and_little_time(
-    rosa: Browser, count: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_it_takes_a_fixed_number_of_queries(rosa: Browser, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     notify([rosa.recipient] * count, event_type="comment.new", category=Category.SOCIAL)
     rosa.get()
     choosing.forget_cached()
-    begin = perf_counter()
     with CaptureQueriesContext(connection) as seen, statements(monkeypatch) as by_hand:
         assert rosa.get().status_code == 200
     assert len(seen) + len(by_hand) == 8, [*(query["sql"][:90] for query in seen), *by_hand]
-    assert perf_counter() - begin < 0.3

@@ -4,7 +4,6 @@ import json
 import stat
 from io import StringIO
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 import pytest
@@ -88,9 +87,7 @@ def test_a_second_run_changes_nothing(tmp_path: Path) -> None:
     out = tmp_path / "demo.json"
     first = seed(out)
     before, kept = counts(), list(models.Template.objects.order_by("key").values("key", "current_id"))
-    began = perf_counter()
     assert seed(out) == first
-    assert perf_counter() - began < 2
     assert counts() == before
     assert list(models.Template.objects.order_by("key").values("key", "current_id")) == kept
 

@@ -15,6 +15,7 @@ def others(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     monkeypatch.setattr(interrupts, "_arrived", [])
     monkeypatch.setattr(interrupts, "_raised", False)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     told: list[str] = []
     listen(lambda: told.append("another"))
     yield told

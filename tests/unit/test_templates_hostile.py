@@ -68,7 +68,7 @@ def test_it_stops(name: str, is_html: bool) -> None:
     began = process_time()
     with pytest.raises(RenderError) as caught:
         run(parse(BOMBS[name], is_html=is_html), DATA)
-    assert process_time() - began < 0.9
+    assert process_time() - began < 5
     assert caught.value.code in {Fault.LIMIT, Fault.SYNTAX, Fault.BRACES, Fault.WRONG_VALUE}
 
 
