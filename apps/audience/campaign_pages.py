@@ -29,7 +29,7 @@ _ODD = "e.kind = 'email' AND (length(e.masked) >= 100 OR octet_length(e.masked) 
 _SHARED = """e.channel IN ('email', 'sms') AND EXISTS (
     SELECT FROM audience_endpoint o WHERE o.tenant_id = e.tenant_id AND o.address_hash = e.address_hash AND o.id <> e.id
         AND o.retired_at IS NULL)"""
-# asking the brain once for fewer saves nothing: most of what only one or two chose is a no
+# for fewer, asking the brain once saves nothing: where it says no, each of them is asked about again
 _SOME = 3
 _FILL = """
 WITH page AS MATERIALIZED (
