@@ -7,10 +7,11 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+from django.db import IntegrityError
 
 from apps.core import ids
 from apps.core.enums import Category, Channel, DeliveryStatus, KeyMode, Priority, Reason
-from apps.core.rows import fetch, uuids
+from apps.core.rows import atomic, fetch, uuids
 from apps.ledger.lifecycle import WAITING
 
 
@@ -160,7 +161,7 @@ class Alike:
     bypassed: Reason | None = None
 
 
-_WRITE_ALIKE = """
+_ALIKE = """
 WITH decided AS MATERIALIZED (
     SELECT * FROM unnest(%(channels_)s::text[], %(variants)s::smallint[], %(timezones)s::text[], %(blocked)s::boolean[],
         %(states)s::text[], %(chosen)s::text[], %(statuses)s::text[], %(reasons)s::text[], %(places)s::int[],
@@ -173,7 +174,7 @@ WITH decided AS MATERIALIZED (
     SELECT notification_id, %(tenant)s, recipient_id, %(api_key)s, %(mode)s, %(category)s, %(event_type)s,
         (%(templates)s::text[])[1 + variant], %(channels)s::text[], %(priority)s, %(expires_at)s, 'campaign', %(request_id)s,
         %(broadcast)s, variant
-    FROM campaign_page WHERE is_first AND NOT is_special ON CONFLICT (id) DO NOTHING RETURNING id
+    FROM campaign_page WHERE is_first AND NOT is_special {unless_known} RETURNING id
 ), hashed AS MATERIALIZED (
     SELECT p.notification_id, p.recipient_id, p.endpoint_ids[d.place] AS endpoint_id, p.places[d.place] AS sent_to, d.*,
         sha256(uuid_send(p.notification_id) || convert_to(
@@ -192,16 +193,22 @@ WITH decided AS MATERIALIZED (
         variant, place, ended_at)
     SELECT id, notification_id, %(tenant)s, recipient_id, channel, endpoint_id, %(category)s, %(mode)s, status, reason, bypassed,
         because, variant, coalesce(sent_to, ''), CASE WHEN NOT is_open THEN now() END
-    FROM fate WHERE notification_id IN (SELECT id FROM notification) RETURNING id
+    FROM fate {of_new} RETURNING id
 ), sends AS (
     INSERT INTO ledger_work_item (
         id, lane, queue, kind, channel, tenant_id, notification_id, priority, due_at, expires_at, order_at)
     SELECT f.id, %(category)s, 'send.' || %(category)s || '.' || f.channel, 'send', f.channel, %(tenant)s, f.notification_id,
         %(priority)s, coalesce(f.due_at, now()), %(expires_at)s, now()
-    FROM fate f WHERE f.is_open AND f.id IN (SELECT id FROM delivery) RETURNING queue
+    FROM fate f WHERE f.is_open {of_made} RETURNING queue
 )
 SELECT (SELECT count(*) FROM notification), (SELECT count(*) FROM delivery), ARRAY(SELECT DISTINCT queue FROM sends)
 """
+_WRITE_ALL = _ALIKE.format(unless_known="", of_new="", of_made="")
+_WRITE_NEW = _ALIKE.format(
+    unless_known="ON CONFLICT (id) DO NOTHING",
+    of_new="WHERE notification_id IN (SELECT id FROM notification)",
+    of_made="AND f.id IN (SELECT id FROM delivery)",
+)
 
 
 _NESTED_LOOPS = "SELECT set_config('enable_nestloop', %(value)s, true)"
@@ -209,28 +216,31 @@ _NESTED_LOOPS = "SELECT set_config('enable_nestloop', %(value)s, true)"
 
 def write_alike(frame: Frame, templates: Mapping[int, str], alike: Sequence[Alike]) -> Written:
     """Those of `campaign_page` (audience/campaign_pages.py) who are like others. As `write_page`."""
+    given = {
+        "channels_": [a.channel for a in alike],
+        "variants": [a.variant for a in alike],
+        "timezones": [a.timezone for a in alike],
+        "blocked": [a.is_blocked for a in alike],
+        "states": [a.states for a in alike],
+        "chosen": [a.chosen for a in alike],
+        "statuses": [a.status.value for a in alike],
+        "reasons": [a.reason.value if a.reason else "" for a in alike],
+        "places": [a.place for a in alike],
+        "dues": [a.due_at for a in alike],
+        "because": [_json(a.because) for a in alike],
+        "bypassed": [a.bypassed.value if a.bypassed else "" for a in alike],
+        "open": [a.status in WAITING for a in alike],
+        "templates": [templates.get(number, "") for number in range(max(templates, default=0) + 1)],
+        **_of_frame(frame),
+    }
     # the planner takes the page for one row, and would compare each with each
     fetch(_NESTED_LOOPS, {"value": "off"})
-    rows = fetch(
-        _WRITE_ALIKE,
-        {
-            "channels_": [a.channel for a in alike],
-            "variants": [a.variant for a in alike],
-            "timezones": [a.timezone for a in alike],
-            "blocked": [a.is_blocked for a in alike],
-            "states": [a.states for a in alike],
-            "chosen": [a.chosen for a in alike],
-            "statuses": [a.status.value for a in alike],
-            "reasons": [a.reason.value if a.reason else "" for a in alike],
-            "places": [a.place for a in alike],
-            "dues": [a.due_at for a in alike],
-            "because": [_json(a.because) for a in alike],
-            "bypassed": [a.bypassed.value if a.bypassed else "" for a in alike],
-            "open": [a.status in WAITING for a in alike],
-            "templates": [templates.get(number, "") for number in range(max(templates, default=0) + 1)],
-            **_of_frame(frame),
-        },
-    )
+    try:
+        with atomic():
+            rows = fetch(_WRITE_ALL, given)
+    except IntegrityError:
+        # somebody has theirs already: to ask for each beforehand would cost a sixth of the writing, to find it out costs a page
+        rows = fetch(_WRITE_NEW, given)
     fetch(_NESTED_LOOPS, {"value": "on"})
     notifications, deliveries, queues = rows[0]
     return Written(notifications, deliveries, frozenset(queues))

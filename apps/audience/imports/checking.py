@@ -3,10 +3,13 @@
 It begins anew after a death: a check is no longer than it takes to read the file.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from itertools import islice
 from time import monotonic
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.utils import ProgrammingError
 
 from apps.audience import models
@@ -34,21 +37,27 @@ WHERE id = %(id)s AND lease_token = %(token)s AND state = 'checking'
 """
 
 
+Batch = tuple[Checked, int]
+"""With its last line."""
+
+
 class LeaseLost(Exception):
     """Somebody else has it, or it was cancelled."""
 
 
-def check(mine: Claim) -> None:
-    """Raises LeaseLost."""
+def check(mine: Claim, *, threads: bool = True) -> None:
+    """`threads`: rows are read and judged in a thread of its own while those before them are stored. Raises LeaseLost."""
     row = models.Import.objects.of(mine.tenant_id).get(id=mine.import_id)
     keys = keys_at_hand()
     _begin(mine)
     total, refused, addresses = 0, 0, 0
     try:
-        for checked in _staged(mine, row):
-            total += checked.count + len(checked.refused)
-            refused += len(checked.refused)
-            addresses += checked.addresses
+        judged = _judged(mine, row)
+        with closing(_ahead(judged) if threads else judged) as batches:
+            for checked in _staged(mine, batches):
+                total += checked.count + len(checked.refused)
+                refused += len(checked.refused)
+                addresses += checked.addresses
     except Problem as problem:
         with transaction.atomic():
             given = {"id": mine.import_id, "token": mine.token, "error": problem.detail[:300], "now": clock.now()}
@@ -83,18 +92,34 @@ def _begin(mine: Claim) -> None:
         staging.create(mine.import_id)
 
 
-def _staged(mine: Claim, row: models.Import) -> Iterator[Checked]:
+def _judged(mine: Claim, row: models.Import) -> Generator[Batch, None, None]:
     checker = Checker(mine.tenant_id, plan_of(row.columns, row.mapping))
-    began, last = monotonic(), 0
     for rows in rows_of(mine.import_id, row.delimiter, skipped=row.skipped):
-        checked = checker.check(rows)
+        yield checker.check(rows), rows.last
+
+
+def _ahead(batches: Iterator[Batch]) -> Generator[Batch, None, None]:
+    """Each is made while the one before it is used, one at a time: no more than two are in memory."""
+    with ThreadPoolExecutor(1, thread_name_prefix="import-check") as thread:
+        try:
+            following = thread.submit(list, islice(batches, 1))
+            while found := following.result():
+                following = thread.submit(list, islice(batches, 1))
+                yield found[0]
+        finally:
+            thread.submit(connection.close)
+
+
+def _staged(mine: Claim, batches: Iterator[Batch]) -> Iterator[Checked]:
+    began, before = monotonic(), 0
+    for checked, last in batches:
         with transaction.atomic():
             # a check that is lost begins anew
             fetch("SET LOCAL synchronous_commit = off", {})
             now = monotonic()
-            if not claiming.renew(mine, rate=(rows.last - last) / max(now - began, 1e-6), checked=rows.last):
+            if not claiming.renew(mine, rate=(last - before) / max(now - began, 1e-6), checked=last):
                 raise LeaseLost
-            began, last = now, rows.last
+            began, before = now, last
             if checked.staged:
                 staging.copy_rows(mine.import_id, checked.staged)
             if checked.refused:

@@ -48,7 +48,7 @@ def work(*, ends: float, threads: bool = True) -> bool:
 
 def _go_on(mine: Claim, ends: float, threads: bool) -> None:
     if mine.state == "checking":
-        check(mine)
+        check(mine, threads=threads)
     row = models.Import.objects.of(mine.tenant_id).filter(id=mine.import_id).first()
     if row is None or row.state != "running" or row.lease_token != mine.token:
         return

@@ -69,7 +69,7 @@ class Migration(migrations.Migration):
                 ('attributes', models.JSONField(blank=True, default=dict)),
                 ('blocked_at', models.DateTimeField(blank=True, null=True)),
                 ('preferences_version', models.PositiveIntegerField(default=0, editable=False)),
-                ('tenant', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='tenants.tenant')),
+                ('tenant', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='tenants.tenant')),
             ],
         ),
         migrations.CreateModel(
@@ -173,7 +173,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='endpoint',
-            index=models.Index(fields=['tenant', 'address_hash'], name='endpoint_by_hash'),
+            index=django.contrib.postgres.indexes.HashIndex(fields=['address_hash'], name='endpoint_by_hash'),
         ),
         migrations.AddIndex(
             model_name='endpoint',
