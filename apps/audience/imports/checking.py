@@ -9,7 +9,7 @@ from contextlib import closing
 from itertools import islice
 from time import monotonic
 
-from django.db import connection, transaction
+from django.db import connections, transaction
 from django.db.utils import ProgrammingError
 
 from apps.audience import models
@@ -107,7 +107,7 @@ def _ahead(batches: Iterator[Batch]) -> Generator[Batch, None, None]:
                 following = thread.submit(list, islice(batches, 1))
                 yield found[0]
         finally:
-            thread.submit(connection.close)
+            thread.submit(connections.close_all)
 
 
 def _staged(mine: Claim, batches: Iterator[Batch]) -> Iterator[Checked]:
