@@ -7,10 +7,13 @@ SECRET_KEY_FALLBACKS are read, too. A payload can be read by everybody: it is si
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
+from collections.abc import Callable
 from functools import lru_cache
 from hashlib import sha256
 
 from django.conf import settings
+
+from apps.core.crypto import hmac_of
 
 MAC_BYTES = 16
 
@@ -45,10 +48,10 @@ def _written(raw: bytes) -> str:
 
 
 def _mac(purpose: str, payload: bytes, key: str) -> bytes:
-    return hmac.digest(_key(purpose, key), payload, "sha256")[:MAC_BYTES]
+    return _hashed(purpose, key)(payload)[:MAC_BYTES]
 
 
 @lru_cache(64)
-def _key(purpose: str, secret: str) -> bytes:
-    """As Django's salted_hmac derives it."""
-    return sha256(f"notifier.{purpose}{secret}".encode()).digest()
+def _hashed(purpose: str, secret: str) -> Callable[[bytes], bytes]:
+    """With a key as Django's salted_hmac derives it."""
+    return hmac_of(sha256(f"notifier.{purpose}{secret}".encode()).digest())

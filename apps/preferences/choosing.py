@@ -27,6 +27,7 @@ KEPT_SECONDS = 86_400
 REST_SECONDS = 1.0
 _MOST_CACHED = 5_000
 _MOST_AT_HAND = 10_000
+_FEW = 20
 NOTHING_CHOSEN = Choices()
 
 # the JSON is that of core.types.Choices
@@ -80,14 +81,19 @@ _rest_until = 0.0
 def choices(versions: Mapping[UUID, int]) -> dict[UUID, Choices]:
     """By recipient; `versions`: as read with the people. At least as new as that; who is gone meanwhile is left out.
 
-    One trip to Redis and one query, at most; neither for what is at hand, nor for version 0: nothing was ever chosen. Inside a
-    transaction the database is asked: what it says there may be rolled back, and must not be kept.
+    One trip to Redis and one query, at most; neither for what is at hand, nor for version 0: nothing was ever chosen. For more than a few
+    one query costs less than Redis does, which they would fill with people of whom each is met once. Inside a transaction the
+    database is asked: what it says there may be rolled back, and must not be kept.
     """
     if connection.in_atomic_block:
         return stored(versions)
     found = {id_: NOTHING_CHOSEN for id_, version in versions.items() if not version}
     found |= _taken_from_hand(versions)
-    if missing := [id_ for id_ in versions if id_ not in found]:
+    missing = [id_ for id_ in versions if id_ not in found]
+    if len(missing) > _FEW:
+        _take_in_hand(loaded := stored(missing))
+        return found | loaded
+    if missing:
         cached = _cached({id_: versions[id_] for id_ in missing})
         _take_in_hand(cached)
         found |= cached

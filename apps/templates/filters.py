@@ -63,7 +63,7 @@ def text_of(value: object) -> str:
 
 def is_safe_link(link: str) -> bool:
     """No scheme that runs code or opens local files. Browsers ignore whitespace and control characters in a scheme, so do we."""
-    if link.startswith("https://"):
+    if link.startswith(("https://", "http://")):
         return True
     scheme = _SCHEME.match(_INVISIBLE.sub("", link[:200]))
     return scheme is None or scheme[1].lower() not in _UNSAFE_SCHEMES
