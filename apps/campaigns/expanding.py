@@ -37,6 +37,8 @@ from apps.ledger.campaign_pages import Frame, write_page
 PAGE = 10_000
 # of those who are decided on one by one, each of whom takes ten times as long
 PAGE_APART = 5_000
+# of a wave: what is sent at once while the next page is written
+FIRST_PAGE = 1_000
 # literal status, so that the partial index serves it; chance keeps several runs going side by side
 _CLAIM = f"""
 SELECT w.id FROM campaigns_wave w JOIN campaigns_run r ON r.id = w.run_id
@@ -76,7 +78,10 @@ def expand_next(now: datetime, size: int = PAGE) -> Page | None:
 
 
 def _expand(run: Any, wave: Any, now: datetime, size: int) -> Page:
-    size = min(size, _share_of(run.throttle)) if run.throttle else size
+    if run.throttle:
+        size = min(size, _share_of(run.throttle))
+    if not wave.cursor:
+        size = min(size, FIRST_PAGE)
     condition = audience_of(run.definition, run.tenant_id, now, run.people_before)
     if (extra := _extra(run, wave)) is not None:
         condition = both(condition, extra)
