@@ -78,18 +78,15 @@ def expand_next(now: datetime, size: int = PAGE) -> Page | None:
 
 
 def _expand(run: Any, wave: Any, now: datetime, size: int) -> Page:
-    if run.throttle:
-        size = min(size, _share_of(run.throttle))
-    if not wave.cursor:
-        size = min(size, FIRST_PAGE)
     condition = audience_of(run.definition, run.tenant_id, now, run.people_before)
     if (extra := _extra(run, wave)) is not None:
         condition = both(condition, extra)
     frame, broadcast = frame_of(run, wave), broadcasts.broadcasts([run.id])[run.id]
-    if _is_together(run, wave, frame):
+    is_together = _is_together(run, wave, frame)
+    size = min(size, _most(run, wave, is_together))
+    if is_together:
         count = together(run, wave, frame, broadcast, condition, now, size)
     else:
-        size = min(size, PAGE_APART)
         count = _one_by_one(run, wave, frame, broadcast, condition, now, size)
     wave.seen += count.seen
     wave.made += count.made
@@ -125,9 +122,12 @@ def _one_by_one(
     return Counted(len(people), written.notifications, held_out, repeated, last, written.queues, sentence)
 
 
-def _share_of(throttle: int) -> int:
-    """People of a page where `throttle` a minute are allowed: those of one second, at least one."""
-    return max(1, throttle // 60)
+def _most(run: Any, wave: Any, is_together: bool) -> int:
+    """People of its next page. Where so many a minute are allowed: those of one second, at least one."""
+    most = PAGE if is_together else PAGE_APART
+    if not wave.cursor:
+        most = FIRST_PAGE
+    return min(most, max(1, run.throttle // 60)) if run.throttle else most
 
 
 def _extra(run: Any, wave: Any) -> Condition | None:

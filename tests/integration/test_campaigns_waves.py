@@ -210,6 +210,21 @@ def test_a_large_wave_is_cut_into_slices_that_together_are_the_whole(acme, monke
     assert Wave.objects.of(acme).filter(done_at=None).count() == 0
 
 
+@pytest.mark.parametrize(
+    ("key", "pages"), [("", [2, 4, 4, 1]), ("spring-2027", [2, 3, 3, 3, 0])], ids=["together", "one by one"]
+)
+def test_a_wave_begins_with_a_small_page(acme, monkeypatch, key, pages):
+    for name, size in {"FIRST_PAGE": 2, "PAGE": 4, "PAGE_APART": 3}.items():
+        monkeypatch.setattr(f"apps.campaigns.expanding.{name}", size)
+    people = cast.people(acme, 11)
+    spring = cast.campaign(acme, send_once_key=key)
+    cast.launch(spring)
+    cast.begin()
+
+    assert cast.expand() == pages
+    assert cast.asked(cast.run_of(spring)) == people
+
+
 @pytest.mark.parametrize("key", ["", "spring-2027"], ids=["together", "one by one"])
 def test_those_who_are_written_together_have_ids_that_stand_together(acme, monkeypatch, key):
     monkeypatch.setattr("apps.campaigns.preparing.SLICED_FROM", 10)
