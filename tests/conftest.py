@@ -10,12 +10,6 @@ from apps.channels import selectors as channels
 from apps.events import selectors as events
 from apps.preferences import choosing
 from apps.tenants import selectors as tenants
-from notifier import garbage
-
-
-def pytest_collection_finish() -> None:
-    """Looking through seven thousand tests for garbage, again and again, takes a twentieth of the time."""
-    garbage.settle()
 
 
 @pytest.fixture(autouse=True)
