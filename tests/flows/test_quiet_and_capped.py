@@ -1,10 +1,13 @@
 """A person who sleeps, and one who has had enough: the running system holds and withholds, and says why."""
 
 from datetime import UTC, datetime, timedelta
+from time import sleep
 
 from tests.flows.world import World
 
 CAPS = "/v1/frequency-caps"
+# seconds, until every process knows of a rule (docs/preferences.md)
+IN_FORCE = 1.1
 
 
 def test_a_sleeper_is_left_alone_but_for_what_is_critical(world: World) -> None:
@@ -26,6 +29,7 @@ def test_what_is_over_a_cap_is_withheld_and_says_which(world: World) -> None:
     world.call("PUT", "/v1/users/flow_tired", {"email": "tired+flow@simulator.test"}, 201)
     cap = {"limit": 2, "period": "rolling", "window_seconds": 3600, "topic": "category:marketing", "channel": "email"}
     world.call("PUT", f"{CAPS}/flow-two-an-hour", cap, 201)
+    sleep(IN_FORCE)
     ended = [world.wait(world.send("flow_tired", "email", "marketing")) for _ in range(3)]
     assert sorted((view["status"], view["reason"] or "") for view in ended) == [
         ("delivered", ""),

@@ -106,7 +106,8 @@ class Chromium:
         ends = monotonic() + seconds
         while not self.evaluate(f"Boolean({script})"):
             if monotonic() > ends:
-                raise AssertionError(f"It never came true: {script}")
+                where = self.evaluate("`${location.href} (${document.readyState}): ${document.body?.innerText.slice(0, 300)}`")
+                raise AssertionError(f"It never came true: {script}\n{where}")
             sleep(0.05)
 
     def press(self, key: str, *, shift: bool = False) -> None:
