@@ -106,7 +106,9 @@ class Chromium:
         ends = monotonic() + seconds
         while not self.evaluate(f"Boolean({script})"):
             if monotonic() > ends:
-                where = self.evaluate("`${location.href} (${document.readyState}): ${document.body?.innerText.slice(0, 300)}`")
+                where = self.evaluate(
+                    "`${location.href} (${document.readyState}): ${document.body?.innerText.slice(0, 300)}`"
+                )
                 raise AssertionError(f"It never came true: {script}\n{where}")
             sleep(0.05)
 
