@@ -63,7 +63,7 @@ def page(browser: Chromium, live_server: Any, acme: Tenant) -> Iterator[str]:
     rosa = InlineRecipient(user_id="rosa", locale="fr", attributes={"first_name": "Rosa"})
     upsert_recipients(tenant=acme, inline=[rosa])
     address = str(live_server.url)
-    browser.call("Network.setCookie", name="sessionid", value=client.cookies["sessionid"].value, url=address)
+    browser.enter(address, client.cookies["sessionid"].value)
     url = address + reverse("admin:message_templates_template_change", args=[Template.objects.get().id])
     browser.call("Emulation.setFocusEmulationEnabled", enabled=True)
     browser.size(1280, 900)

@@ -50,7 +50,7 @@ def spring(acme: Tenant, browser: Chromium, live_server: Any) -> UUID:
     keeping.create_segment(tenant_id=acme.id, key="vip", name="VIP", rules={"everyone": True})
     people.person(acme, "rosa")
     cookie = people.mira().cookies["sessionid"].value
-    browser.call("Network.setCookie", name="sessionid", value=cookie, url=live_server.url)
+    browser.enter(live_server.url, cookie)
     said = values(
         name="Spring",
         channels=["sms"],

@@ -60,7 +60,7 @@ def test_a_run_is_watched_to_its_end(browser: Chromium, live_server: Any) -> Non
     count(run)
     mira = admin_cast.mira()
     cookie = mira.cookies[configured.SESSION_COOKIE_NAME].value
-    browser.call("Network.setCookie", name=configured.SESSION_COOKIE_NAME, value=cookie, url=live_server.url)
+    browser.enter(live_server.url, cookie)
     page = live_server.url + reverse("admin:campaigns_run_change", args=[run.id])
     script = AXE.read_text()
     for width, is_dark in ((1280, False), (360, True)):
@@ -96,7 +96,7 @@ def test_what_goes_on_beside_its_box_fades_until_one_is_there(browser: Chromium,
     cast.said(run)
     count(run)
     cookie = admin_cast.mira().cookies[configured.SESSION_COOKIE_NAME].value
-    browser.call("Network.setCookie", name=configured.SESSION_COOKIE_NAME, value=cookie, url=live_server.url)
+    browser.enter(live_server.url, cookie)
     browser.size(360, 900)
     browser.open(live_server.url + reverse("admin:campaigns_run_change", args=[run.id]))
     browser.wait_for("document.querySelector('.n-scroll')")

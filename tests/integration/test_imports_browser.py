@@ -43,7 +43,7 @@ def acme(browser: Chromium, live_server: Any, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(services, "wake", lambda: None)
     tenant, client = tenant_acme(), mira()
     address = str(live_server.url)
-    browser.call("Network.setCookie", name="sessionid", value=client.cookies["sessionid"].value, url=address)
+    browser.enter(address, client.cookies["sessionid"].value)
     return tenant
 
 

@@ -41,7 +41,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
 @pytest.fixture
 def page(browser: Chromium, live_server: Any) -> Chromium:
     cookie = mira().cookies[configured.SESSION_COOKIE_NAME].value
-    browser.call("Network.setCookie", name=configured.SESSION_COOKIE_NAME, value=cookie, url=live_server.url)
+    browser.enter(live_server.url, cookie)
     return browser
 
 
