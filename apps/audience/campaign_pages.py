@@ -29,7 +29,7 @@ _ODD = "e.kind = 'email' AND (length(e.masked) >= 100 OR octet_length(e.masked) 
 _SHARED = """e.channel IN ('email', 'sms') AND EXISTS (
     SELECT FROM audience_endpoint o WHERE o.tenant_id = e.tenant_id AND o.address_hash = e.address_hash AND o.id <> e.id
         AND o.retired_at IS NULL)"""
-# by age; the most have one address, and to begin a sort for each of them would take a tenth of the whole
+# the oldest first; most people have one address, and beginning a sort for each of them would take a tenth of the whole
 _IN_ORDER = """CASE WHEN cardinality(a.endpoint_ids) > 1
     THEN ARRAY(SELECT x FROM unnest(a.endpoint_ids, a.{0}) AS u(id, x) ORDER BY id) ELSE a.{0} END"""
 # for fewer, asking the brain once saves nothing: where it says no, each of them is asked about again

@@ -121,7 +121,8 @@ class Run:
             text=True,
             start_new_session=True,
         )
-        Thread(target=self._read, daemon=True).start()
+        self._reader = Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     def _read(self) -> None:
         assert self.process.stdout is not None
@@ -145,7 +146,7 @@ class Run:
 
     def ends(self, within: float = 20) -> int:
         status = self.process.wait(within)
-        time.sleep(0.1)
+        self._reader.join(1)
         with suppress(Empty):
             while True:
                 self.lines.append(self._queue.get_nowait())

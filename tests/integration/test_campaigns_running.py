@@ -115,6 +115,24 @@ def test_who_has_theirs_gets_it_at_no_other_address(acme, way, monkeypatch):
     assert dispatch_cast.counts() == rows
 
 
+@pytest.mark.parametrize("way", ["together", "one by one"])
+def test_of_several_addresses_the_newest_gets_it_in_whatever_order_they_lie(acme, way, monkeypatch):
+    if way == "one by one":
+        monkeypatch.setattr("apps.campaigns.affording.is_limited", lambda run: True)
+    people = cast.people(acme, 8)
+    newest = {
+        person: dispatch_cast.endpoint(person, address=f"{person}@acme.test", slug=acme.slug) for person in people
+    }
+    # written anew, the older ones come behind the others in the table
+    Endpoint.objects.of(acme).exclude(id__in=newest.values()).update(last_seen_at=cast.clock.now())
+
+    run = cast.started(cast.campaign(acme))
+
+    mine = Notification.objects.of(acme).filter(broadcast_id=run.id).values_list("id", flat=True)
+    rows = Delivery.objects.of(acme).filter(notification_id__in=mine).values_list("recipient_id", "endpoint_id")
+    assert sorted(rows) == sorted(newest.items())
+
+
 def test_a_campaign_fires_once_whoever_looks(acme):
     cast.people(acme, 2)
     spring = cast.campaign(acme)
