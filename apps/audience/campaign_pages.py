@@ -29,9 +29,9 @@ _ODD = "e.kind = 'email' AND (length(e.masked) >= 100 OR octet_length(e.masked) 
 _SHARED = """e.channel IN ('email', 'sms') AND EXISTS (
     SELECT FROM audience_endpoint o WHERE o.tenant_id = e.tenant_id AND o.address_hash = e.address_hash AND o.id <> e.id
         AND o.retired_at IS NULL)"""
-# the oldest first; most people have one address, and beginning a sort for each of them would take a tenth of the whole
-_IN_ORDER = """CASE WHEN cardinality(a.endpoint_ids) > 1
-    THEN ARRAY(SELECT x FROM unnest(a.endpoint_ids, a.{0}) AS u(id, x) ORDER BY id) ELSE a.{0} END"""
+# most people have one address: gathering and sorting is for the others
+_ONE_OR_ALL = """CASE a.count WHEN 1 THEN {one} WHEN 0 THEN {none} ELSE (
+        SELECT {all} FROM audience_endpoint e WHERE e.recipient_id = i.id AND e.channel = c.channel) END"""
 # for fewer, asking the brain once saves nothing: where it says no, each of them is asked about again
 _SOME = 3
 _FILL = """
@@ -47,13 +47,13 @@ WITH page AS MATERIALIZED (
             || int2send(width_bucket(p.id, %(cuts)s::uuid[])::smallint) AS begin) b
     WHERE p.share >= %(held_out)s
 ), placed AS (
-    SELECT i.*, c.channel, c.place = 1 AS is_first, coalesce(array_to_string({states}, ''), '') AS states,
-        {endpoint_ids} AS endpoint_ids, {places} AS places,
+    SELECT i.*, c.channel, c.place = 1 AS is_first, {states} AS states, {endpoint_ids} AS endpoint_ids, {places} AS places,
         coalesce(a.is_odd, false) OR (i.chosen <> '' AND i.chosen NOT IN (
             SELECT chosen FROM invited WHERE chosen <> '' GROUP BY chosen HAVING count(*) >= {some})) AS is_odd
     FROM invited i CROSS JOIN unnest(%(channels)s::text[]) WITH ORDINALITY AS c(channel, place)
     LEFT JOIN LATERAL (
-        SELECT array_agg({state}) AS states, array_agg(e.id) AS endpoint_ids, array_agg({place}) AS places, bool_or({odd}) AS is_odd
+        SELECT count(*) AS count, any_value(e.id) AS id, any_value({state}) AS state, any_value({place}) AS place,
+            bool_or({odd}) AS is_odd
         FROM audience_endpoint e WHERE e.recipient_id = i.id AND e.channel = c.channel) a ON true
 ), filled AS (
     INSERT INTO campaign_page
@@ -119,7 +119,9 @@ def fill(asked: Asked, *, after: UUID | None, upto: UUID | None, size: int) -> F
         chosen=asked.chosen,
         state=_STATE,
         place=_PLACE,
-        **{name: _IN_ORDER.format(name) for name in ("states", "endpoint_ids", "places")},
+        states=_ONE_OR_ALL.format(one="a.state", none="''", all=f"string_agg({_STATE}, '' ORDER BY e.id)"),
+        endpoint_ids=_ONE_OR_ALL.format(one="ARRAY[a.id]", none="NULL", all="array_agg(e.id ORDER BY e.id)"),
+        places=_ONE_OR_ALL.format(one="ARRAY[a.place]", none="NULL", all=f"array_agg({_PLACE} ORDER BY e.id)"),
         some=_SOME,
         odd=f"{_ODD} OR {_SHARED} OR {asked.vetoed}",
         any_odd="is_odd" if len(asked.channels) == 1 else "bool_or(is_odd) OVER (PARTITION BY id)",

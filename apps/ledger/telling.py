@@ -38,7 +38,8 @@ class Change:
 
 
 def listen(tenant_id: UUID, kinds: Collection[str]) -> None:
-    """Changes of these kinds are kept for somebody to take, from this transaction's commit on; none: no longer any."""
+    """Changes of these kinds are kept for somebody to take, from this transaction's commit on, but for what a statement writes that has
+    begun by then; none: no longer any."""
     assert KINDS.issuperset(kinds)
     if kinds:
         execute(
@@ -48,6 +49,11 @@ def listen(tenant_id: UUID, kinds: Collection[str]) -> None:
         )
     else:
         execute("DELETE FROM ledger_listener WHERE tenant_id = %(tenant)s", {"tenant": tenant_id})
+
+
+def is_heard() -> bool:
+    """Whether any tenant listens to anything."""
+    return bool(fetch("SELECT EXISTS (SELECT FROM ledger_listener)", {})[0][0])
 
 
 _TAKE = """

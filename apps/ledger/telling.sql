@@ -1,5 +1,6 @@
 -- Whatever becomes of a delivery is told to the tenants that listen, in the very transaction that writes it: rows that no reader
--- can miss, however late it commits and whichever statement wrote it. Where nobody listens it costs one look at an empty table.
+-- can miss, however late it commits and whichever statement wrote it. Where nobody listens it costs one look at an empty table, and the
+-- keeping of each row until its statement ends: pages of campaigns are written past it then (campaign_pages.py).
 CREATE FUNCTION ledger_tell_notifications() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF EXISTS (SELECT FROM ledger_listener) THEN

@@ -4,14 +4,15 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.db.models import Count
 
 from apps.audience.models import Endpoint, Recipient
 from apps.audience.segments import stored as segments
 from apps.campaigns import expanding, launching
 from apps.campaigns.models import Campaign, Run, Wave
 from apps.core.enums import Reason
-from apps.ledger import broadcasts
-from apps.ledger.models import Delivery, Notification
+from apps.ledger import broadcasts, partitions, telling
+from apps.ledger.models import Change, Delivery, Notification
 from tests.integration import campaign_runs_cast as cast
 from tests.integration import dispatch_cast, templates_cast
 from tests.integration.dispatch_cast import carrier as carrier  # a fixture
@@ -62,6 +63,48 @@ def test_all_of_a_run_is_one_range_of_ids(acme):
         id__gte=broadcasts.begin_of(run.stamp), id__lte=broadcasts.end_of(run.stamp), variant=0
     )
     assert deliveries.count() == 3
+
+
+@pytest.mark.parametrize(
+    ("kinds", "told"),
+    [
+        ((), []),
+        (
+            ("accepted", "status.queued", "status.skipped"),
+            [("accepted", 3), ("status.queued", 2), ("status.skipped", 1)],
+        ),
+        (("status.skipped",), [("status.skipped", 1)]),
+    ],
+)
+def test_who_listens_is_told_of_what_is_on_a_page(acme, kinds, told):
+    people = cast.people(acme, 3)
+    Recipient.objects.of(acme).filter(id=people[0]).update(blocked_at=cast.clock.now())
+    telling.listen(acme.id, kinds)
+
+    run = cast.started(cast.campaign(acme))
+
+    assert cast.fates(run) == [("queued", ""), ("queued", ""), ("skipped", "recipient_blocked")]
+    changes = Change.objects.of(acme).values_list("kind").annotate(count=Count("id")).order_by("kind")
+    assert list(changes) == told
+
+
+@pytest.mark.parametrize("months", [0, 1])
+def test_a_page_is_written_in_the_month_of_its_run_to_the_millisecond(acme, months):
+    """The last one of this month, and the first of the next."""
+    end = partitions.month_start(cast.clock.now(), 1)
+    cast.people(acme, 2)
+    spring = cast.campaign(acme)
+    cast.launch(spring)
+    cast.begin()
+    Run.objects.of(acme).update(stamp=round(end.timestamp() * 1000) - 1 + months)
+
+    assert cast.expand() == [2]
+
+    month = partitions.month_start(end, months - 1)
+    with connection.cursor() as cursor:
+        for table in ("ledger_notification", "ledger_delivery"):
+            cursor.execute(f"SELECT tableoid::regclass::text, count(*) FROM {table} GROUP BY 1")
+            assert cursor.fetchall() == [(partitions.partition_name(table, month), 2)]
 
 
 def test_a_page_that_dies_leaves_nothing_and_comes_again(acme, monkeypatch):

@@ -130,7 +130,7 @@ class Migration(migrations.Migration):
                 ('channel', models.CharField(default='*', max_length=8)),
                 ('until', models.DateTimeField()),
                 ('source', models.CharField(max_length=32)),
-                ('recipient', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='audience.recipient')),
+                ('recipient', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='audience.recipient')),
                 ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='tenants.tenant')),
             ],
             options={
@@ -148,7 +148,7 @@ class Migration(migrations.Migration):
                 ('is_on', models.BooleanField()),
                 ('digest', models.CharField(blank=True, choices=[('hourly', 'Once an hour.'), ('daily', 'Once a day.'), ('weekly', 'Once a week.')], db_default='', default='', max_length=8)),
                 ('source', models.CharField(default='admin', max_length=32)),
-                ('recipient', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='audience.recipient')),
+                ('recipient', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='audience.recipient')),
                 ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='tenants.tenant')),
             ],
             options={

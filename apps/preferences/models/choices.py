@@ -18,7 +18,7 @@ class Preference(TenantTable):
     `digest`: on, but summed up that often."""
 
     tenant = models.ForeignKey("tenants.Tenant", on_delete=models.CASCADE, related_name="+")
-    recipient = models.ForeignKey("audience.Recipient", on_delete=models.CASCADE, related_name="+")
+    recipient = models.ForeignKey("audience.Recipient", on_delete=models.CASCADE, db_index=False, related_name="+")
     topic = models.CharField(max_length=100)
     channel = models.CharField(max_length=8, default="*")
     is_on = models.BooleanField()
@@ -36,7 +36,7 @@ class Mute(TenantTable):
     """Nothing of the topic on the channel until then; `*` and `*`: a pause of everything."""
 
     tenant = models.ForeignKey("tenants.Tenant", on_delete=models.CASCADE, related_name="+")
-    recipient = models.ForeignKey("audience.Recipient", on_delete=models.CASCADE, related_name="+")
+    recipient = models.ForeignKey("audience.Recipient", on_delete=models.CASCADE, db_index=False, related_name="+")
     topic = models.CharField(max_length=100)
     channel = models.CharField(max_length=8, default="*")
     until = models.DateTimeField()
