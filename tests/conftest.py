@@ -1,5 +1,6 @@
-"""For every test: nothing that an earlier test left in this process's caches."""
+"""For every test: nothing that an earlier test left in this process's caches, and nothing in the tables."""
 
+import gc
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +11,13 @@ from apps.channels import selectors as channels
 from apps.events import selectors as events
 from apps.preferences import choosing
 from apps.tenants import selectors as tenants
+from tests.emptying import _quick_flush as _quick_flush
+
+
+def pytest_collection_finish() -> None:
+    """What is loaded by now stays: nobody need look whether it is garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -22,7 +22,8 @@ from apps.dispatch.facts import NO_RULES, Facts
 from apps.dispatch.route_batch import WITHHELD
 from apps.events import selectors as events
 from apps.ledger.broadcasts import Broadcast, notification_id
-from apps.ledger.campaign_pages import Fate, Frame, NewMessage, claim
+from apps.ledger.campaign_pages import Fate, Frame, NewMessage
+from apps.ledger.seen_keys import claim
 from apps.preferences import choosing
 from apps.preferences import selectors as preferences
 from apps.preferences.choosing import NOTHING_CHOSEN

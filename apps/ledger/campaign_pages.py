@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -287,18 +287,3 @@ def _words(values: Sequence[str | int]) -> str:
 
 def _json(value: Mapping[str, Any] | None) -> str | None:
     return msgspec.json.encode(value).decode() if value else None
-
-
-def claim(keys: Mapping[bytes, UUID], kept: timedelta) -> frozenset[bytes]:
-    """Those keys that are this notification's: nobody else's was faster, and a page that is written again finds its own. 32 bytes each."""
-    if not keys:
-        return frozenset()
-    rows = fetch(
-        """INSERT INTO ledger_seen_key AS s (key, ref_id, expires_at)
-        SELECT key, ref_id, now() + %(kept)s FROM unnest(%(keys)s::bytea[], %(refs)s::uuid[]) AS k(key, ref_id) ORDER BY key
-        ON CONFLICT (key) DO UPDATE SET ref_id = excluded.ref_id, expires_at = excluded.expires_at
-            WHERE s.expires_at < now() OR s.ref_id = excluded.ref_id
-        RETURNING key""",
-        {"keys": list(keys), "refs": list(keys.values()), "kept": kept},
-    )
-    return frozenset(bytes(key) for (key,) in rows)

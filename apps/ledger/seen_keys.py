@@ -56,3 +56,18 @@ def marks(keys: Collection[bytes], fresh: Collection[UUID] = ()) -> dict[bytes, 
         return {}
     rows = fetch(_MARKS, {"keys": list(keys), "fresh": list(fresh), "nothing": _CAME_TO_NOTHING})
     return {bytes(key): Mark(ref_id, until) for key, ref_id, until in rows}
+
+
+def claim(keys: Mapping[bytes, UUID], kept: timedelta) -> frozenset[bytes]:
+    """Those keys that are this notification's: nobody else's was faster, and a page that is written again finds its own. 32 bytes each."""
+    if not keys:
+        return frozenset()
+    rows = fetch(
+        """INSERT INTO ledger_seen_key AS s (key, ref_id, expires_at)
+        SELECT key, ref_id, now() + %(kept)s FROM unnest(%(keys)s::bytea[], %(refs)s::uuid[]) AS k(key, ref_id) ORDER BY key
+        ON CONFLICT (key) DO UPDATE SET ref_id = excluded.ref_id, expires_at = excluded.expires_at
+            WHERE s.expires_at < now() OR s.ref_id = excluded.ref_id
+        RETURNING key""",
+        {"keys": list(keys), "refs": list(keys.values()), "kept": kept},
+    )
+    return frozenset(bytes(key) for (key,) in rows)

@@ -73,7 +73,7 @@ def test_an_email_address_is_what_the_full_validator_says(text: str) -> None:
     judged(full_email(text), plain_addresses.email(text))
 
 
-@settings(max_examples=2_000, deadline=None)
+@settings(max_examples=1_000, deadline=None)
 @given(PHONE)
 @example("+41446681800")
 @example("+390612345678")
