@@ -131,7 +131,7 @@ class Provider(ABC):
             )
             return [refused.get(place, outcome) for place in range(len(messages))]
         if deadline.wait:
-            outcome = _not_begun(deadline.wait)
+            outcome = not_begun(deadline.wait)
             return [refused.get(place, outcome) for place in range(len(messages))]
         answer = exchange(account, request, deadline)
         seen = {"status": answer.status if isinstance(answer, HttpResponse) else 0, "ms": _ms(started)}
@@ -269,7 +269,8 @@ def _untranslatable(provider: str, error: Exception) -> Outcome:
     return Outcome(OutcomeKind.REJECTED, "untranslatable", str(error)[:500])
 
 
-def _not_begun(wait: float) -> Outcome:
+def not_begun(wait: float) -> Outcome:
+    """Of a message whose account was told to wait before its request was begun."""
     seen = {"status": 0, "ms": 0, "code": "not_begun"}
     return Outcome(
         OutcomeKind.THROTTLED, "not_begun", "Another answer had just told us to wait.", retry_after=wait, exchange=seen

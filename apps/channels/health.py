@@ -100,12 +100,22 @@ def record(account: Account) -> Record:
 
 def may_call(account: Account) -> bool:
     """Whether its breaker is closed and it has not told anybody to wait, as of FRESH_SECONDS ago."""
+    known = _fresh(account)
+    return not known.state and known.rest(now()) <= 0
+
+
+def asked_wait(account: Account) -> float:
+    """Seconds for which it has told anybody to wait, as of FRESH_SECONDS ago; 0: it has not."""
+    return max(0.0, _fresh(account).rest(now()))
+
+
+def _fresh(account: Account) -> Record:
     if not is_watched(account):
-        return True
+        return _HEALTHY
     until, known = _here.seen.get(account.key, (0.0, _HEALTHY))
     if until < monotonic() + READ_SECONDS - FRESH_SECONDS:
         known = _read([account.key])[account.key]
-    return not known.state and known.rest(now()) <= 0
+    return known
 
 
 def told_to_wait(account: Account, seconds: float) -> None:

@@ -11,6 +11,7 @@ from django.conf import settings
 from msgspec import structs
 
 from apps.channels import alerts, health, registry
+from apps.channels.base import not_begun
 from apps.channels.breaking import number, tally
 from apps.core import clock
 from apps.core.enums import Channel, OutcomeKind
@@ -98,8 +99,12 @@ def _call(account: Account, call: Sequence[Ready]) -> None:
     ours = [r for r in call if r.work.id in mine]
     if not ours:
         return
-    outcomes = _outcomes(account, [r.message for r in ours], deadline)
-    changed = _note(account, ours, outcomes)
+    if wait := 0.0 if call[0].is_probe else health.asked_wait(account):
+        # somebody else was told while the intents were written
+        outcomes, changed = [not_begun(wait)] * len(ours), ""
+    else:
+        outcomes = _outcomes(account, [r.message for r in ours], deadline)
+        changed = _note(account, ours, outcomes)
     steps = [_step(account, r, outcome) for r, outcome in zip(ours, outcomes, strict=True)]
     results = [
         Settlement(

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable
 from dataclasses import replace
-from types import ModuleType
 from typing import Any
 
 MUTANTS = (
@@ -28,18 +27,17 @@ def mutate(name: str) -> None:
     from apps.dispatch import gate
     from apps.ingest import idempotency
     from apps.ingest import services as ingest
-    from apps.ledger import accepting, routing_results, selectors, sending_results, work
+    from apps.ledger import accepting, leases, routing_results, selectors, sending_results, work
     from apps.routing.deciding import sending
     from apps.webhooks import calling
 
     match name:
         case "intents_without_fence":
-            sending_results._INTEND = _without(
-                sending_results._INTEND,
-                f" AND w.lease_token = (%(tokens)s ->> w.id::text)::integer\n        AND w.phase = {work.CLAIMED}",
-            )
+            fence = f" AND w.lease_token = {sending_results._TOKEN}\n        AND w.phase = {work.CLAIMED}"
+            sending_results._INTEND = _instead_of(fence, "", sending_results._INTEND)
         case "rescue_takes_calling":
-            _edit_sql(work, "CASE WHEN w.phase = 1 THEN 0 ELSE w.phase END", "0")
+            only_claimed = f"CASE WHEN w.phase = {work.CLAIMED} THEN {work.READY} ELSE w.phase END"
+            leases._LAPSE = _instead_of(only_claimed, str(work.READY), leases._LAPSE)
         case "no_idempotency_key":
             idempotency.scoped = lambda *_: os.urandom(32)
         case "random_delivery_id":
@@ -47,7 +45,7 @@ def mutate(name: str) -> None:
         case "answer_before_commit":
             ingest.accepting.accept = lambda request, _: accepting.Accepted(False, request.answer, False)
         case "expiries_not_counted":
-            _edit_sql(work, "expiries = w.expiries + 1", "expiries = w.expiries")
+            leases._LAPSE = _instead_of("expiries = w.expiries + 1", "expiries = w.expiries", leases._LAPSE)
         case "webhooks_to_anywhere":
             calling.guard_of = lambda _: lambda _: True
         case "gate_believes_routing":
@@ -56,8 +54,7 @@ def mutate(name: str) -> None:
             expanding.together = _committing_the_cursor_first(expanding.together)
         case "random_notification_id":
             own = "encode(uuid_send(p.id), 'hex')"
-            assert own in campaign_pages._FILL
-            campaign_pages._FILL = campaign_pages._FILL.replace(own, "gen_random_uuid()::text")
+            campaign_pages._FILL = _instead_of(own, "gen_random_uuid()::text", campaign_pages._FILL)
         case "pause_not_looked_at":
             shared = selectors.broadcasts
             selectors.broadcasts = lambda asked: {id_: replace(one, halt=None) for id_, one in shared(asked).items()}
@@ -81,16 +78,6 @@ def _committing_the_cursor_first(together: Callable[..., Any]) -> Callable[..., 
     return ahead
 
 
-def _without(text: str, part: str) -> str:
+def _instead_of(part: str, other: str, text: str) -> str:
     assert part in text, f"the fence is not where it was: {part}"
-    return text.replace(part, "")
-
-
-def _edit_sql(module: ModuleType, part: str, instead: str) -> None:
-    """Edits statements that the module builds inside its functions, on their way to the database."""
-    original = module.fetch
-
-    def fetch(sql: str, parameters: Any) -> Any:
-        return original(sql.replace(part, instead), parameters)
-
-    module.fetch = fetch
+    return text.replace(part, other)

@@ -57,6 +57,8 @@ def pause_and_cancel(experiment: Experiment, people: int) -> None:
         paused = do(experiment, "pause", **made)
         time.sleep(GRACE + 3)
         after_pause = [at for at in sent_at(experiment, run) if at > paused["at"]]
+        # or nothing may be left to go on with
+        assert len(after_pause) <= paused["in_flight"] + paused["taken"], {"sent_after_pause": len(after_pause)}
         before_resume = len(sent_at(experiment, run))
 
         do(experiment, "resume", **made)
@@ -80,7 +82,6 @@ def pause_and_cancel(experiment: Experiment, people: int) -> None:
         "statuses": statuses,
     }
     found = {
-        "sent_after_pause": len(after_pause) > paused["in_flight"] + paused["taken"],
         "too_late_after_pause": figures["last_after_pause_seconds"] > GRACE,
         "sent_after_cancel": len(after_cancel) > cancelled["in_flight"] + cancelled["taken"],
         "too_late_after_cancel": figures["last_after_cancel_seconds"] > GRACE,

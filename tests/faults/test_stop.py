@@ -5,6 +5,7 @@ Judged from the providers' records against the moment when each change had been 
 """
 
 import random
+import re
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -22,7 +23,6 @@ pytestmark = pytest.mark.faults
 COUNT, EACH_WAY, PACE = (5_000, 5, 1) if SIZE == 1 else (100_000, 50, 4)
 MESSAGES_EACH = 20
 GRACE = 5.0
-TEMPLATE = "campaign"
 # what a deployed worker has, not what the other experiments shorten
 AS_DEPLOYED = {"NOTIFIER_LEASE_SECONDS": "30", "DEADLINE": "15"}
 _LEFT = """SELECT count(*) FROM ledger_work_item w JOIN ledger_notification n ON n.id = w.notification_id
@@ -63,10 +63,12 @@ def run_campaign(slow: Experiment, chance: random.Random, count: int, each_way: 
     """While so many notifications go out, so many people say no in each way, and as many messages twice are cancelled."""
     system, producer = slow.system, slow.producer
     crowd = Crowd(slow, count // MESSAGES_EACH)
-    _publish_twice(crowd)
+    # its own: nothing was sent with it that a new version would change
+    template = re.sub("[^a-z0-9]+", "-", f"campaign-{slow.name}")
+    _publish_twice(crowd, template)
     system.start("marketing", **AS_DEPLOYED)
     system.await_ready()
-    bodies = crowd.bodies(count, TEMPLATE)
+    bodies = crowd.bodies(count, template)
 
     def run() -> None:
         for start in range(0, count, 500):
@@ -86,7 +88,7 @@ def run_campaign(slow: Experiment, chance: random.Random, count: int, each_way: 
         if places.get(place) == "forget":
             system.redis().flushall()
         elif places.get(place) == "roll_back":
-            assert crowd.ask("POST", f"/v1/templates/{TEMPLATE}/rollback", {"version": 1}).ok
+            assert crowd.ask("POST", f"/v1/templates/{template}/rollback", {"version": 1}).ok
             rolled_back_at = time.time()
         if way != "cancel":
             crowd.ways[way]()
@@ -125,12 +127,12 @@ def run_campaign(slow: Experiment, chance: random.Random, count: int, each_way: 
     assert set(withheld) >= {"topic_off", "muted", "suppressed"}
 
 
-def _publish_twice(crowd: Crowd) -> None:
+def _publish_twice(crowd: Crowd, template: str) -> None:
     for number in (1, 2):
         content = {"subject": f"Offer {number}", "html": "<p>{{ data.number }}, {{ vars.unsubscribe_url }}</p>"}
         body = {"name": "Campaign", "sample": {"number": 1}, "variants": [{"channel": "email", "content": content}]}
         for method, path in (("PUT", ""), ("POST", "/publish")):
-            answer = crowd.ask(method, f"/v1/templates/{TEMPLATE}{path}", body if method == "PUT" else None)
+            answer = crowd.ask(method, f"/v1/templates/{template}{path}", body if method == "PUT" else None)
             assert answer.ok, answer.text
 
 
