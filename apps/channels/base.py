@@ -94,18 +94,20 @@ class Provider(ABC):
         *,
         deadline: float,
         on_wait: Callable[[float], None] | None = None,
+        asked_wait: Callable[[], float] | None = None,
     ) -> list[Outcome]:
         """One Outcome per message, in order, after exactly one request for each (none for one that cannot be translated, and none
         for those not begun yet when an answer told the account to wait: `not_begun`).
 
-        `deadline`: seconds for everything. `on_wait`: called with the seconds as soon as an answer tells the account to wait.
+        `deadline`: seconds for everything. `on_wait`: called with the seconds as soon as an answer tells the account to wait;
+        `asked_wait`: those that an answer to somebody else asks for, 0 for none, asked just before each request.
         Never raises for what a provider said or a socket did.
         Raises ValueError for more messages than one call takes.
         """
         most = self.max_batch * self.fan_out
         if not 0 < len(messages) <= most:
             raise ValueError(f"{self.name} takes 1 to {most} messages a call, not {len(messages)}.")
-        bounds = Deadline(deadline, account.connect_timeout, account.read_timeout, on_wait)
+        bounds = Deadline(deadline, account.connect_timeout, account.read_timeout, on_wait, asked_wait)
         return self.call(account, messages, bounds)
 
     def call(self, account: Account, messages: Messages, deadline: Deadline) -> list[Outcome]:
@@ -130,8 +132,8 @@ class Provider(ABC):
                 error.outcome, exchange={"status": 0, "ms": _ms(started), "code": error.outcome.code}
             )
             return [refused.get(place, outcome) for place in range(len(messages))]
-        if deadline.wait:
-            outcome = not_begun(deadline.wait)
+        if told := deadline.told():
+            outcome = _not_begun(told)
             return [refused.get(place, outcome) for place in range(len(messages))]
         answer = exchange(account, request, deadline)
         seen = {"status": answer.status if isinstance(answer, HttpResponse) else 0, "ms": _ms(started)}
@@ -269,8 +271,7 @@ def _untranslatable(provider: str, error: Exception) -> Outcome:
     return Outcome(OutcomeKind.REJECTED, "untranslatable", str(error)[:500])
 
 
-def not_begun(wait: float) -> Outcome:
-    """Of a message whose account was told to wait before its request was begun."""
+def _not_begun(wait: float) -> Outcome:
     seen = {"status": 0, "ms": 0, "code": "not_begun"}
     return Outcome(
         OutcomeKind.THROTTLED, "not_begun", "Another answer had just told us to wait.", retry_after=wait, exchange=seen

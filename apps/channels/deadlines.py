@@ -21,12 +21,14 @@ class Deadline:
     """`seconds` for everything, `connect` for each address tried, `read` for each wait for the peer.
 
     `wait`: seconds that the provider has told the account to wait; then nothing more is begun. `on_wait` hears of it at once.
+    `asked_wait`: those that others were told.
     """
 
     seconds: float
     connect: float
     read: float
     on_wait: Callable[[float], None] | None = None
+    asked_wait: Callable[[], float] | None = None
     wait: float = 0.0
     ends_at: float = field(init=False)
 
@@ -37,6 +39,10 @@ class Deadline:
         is_news, self.wait = not self.wait, max(self.wait, seconds)
         if is_news and self.on_wait:
             self.on_wait(seconds)
+
+    def told(self) -> float:
+        """Seconds to wait before anything is begun, whoever was told; 0: nobody was."""
+        return self.wait or (self.asked_wait() if self.asked_wait else 0.0)
 
     def left(self) -> float:
         return max(0.0, self.ends_at - monotonic())

@@ -106,7 +106,7 @@ def may_call(account: Account) -> bool:
 
 def asked_wait(account: Account) -> float:
     """Seconds for which it has told anybody to wait, as of FRESH_SECONDS ago; 0: it has not."""
-    return max(0.0, _fresh(account).rest(now()))
+    return max(0.0, _fresh(account).pause - now())
 
 
 def _fresh(account: Account) -> Record:

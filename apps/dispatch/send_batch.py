@@ -11,7 +11,6 @@ from django.conf import settings
 from msgspec import structs
 
 from apps.channels import alerts, health, registry
-from apps.channels.base import not_begun
 from apps.channels.breaking import number, tally
 from apps.core import clock
 from apps.core.enums import Channel, OutcomeKind
@@ -99,12 +98,8 @@ def _call(account: Account, call: Sequence[Ready]) -> None:
     ours = [r for r in call if r.work.id in mine]
     if not ours:
         return
-    if wait := 0.0 if call[0].is_probe else health.asked_wait(account):
-        # somebody else was told while the intents were written
-        outcomes, changed = [not_begun(wait)] * len(ours), ""
-    else:
-        outcomes = _outcomes(account, [r.message for r in ours], deadline)
-        changed = _note(account, ours, outcomes)
+    outcomes = _outcomes(account, [r.message for r in ours], deadline)
+    changed = _note(account, ours, outcomes)
     steps = [_step(account, r, outcome) for r, outcome in zip(ours, outcomes, strict=True)]
     results = [
         Settlement(
@@ -128,8 +123,13 @@ def _call(account: Account, call: Sequence[Ready]) -> None:
 def _outcomes(account: Account, messages: Sequence[OutboundMessage], deadline: float) -> list[Outcome]:
     """A bug in a provider file leaves the request in doubt: it may have gone out."""
     try:
-        provider, told = registry.provider(account.provider), partial(health.told_to_wait, account)
-        return provider.send(account, messages, deadline=deadline, on_wait=told)
+        return registry.provider(account.provider).send(
+            account,
+            messages,
+            deadline=deadline,
+            on_wait=partial(health.told_to_wait, account),
+            asked_wait=partial(health.asked_wait, account),
+        )
     except Exception as error:
         log.error("provider failed", extra={"account": account.key}, exc_info=error)
         return [Outcome(OutcomeKind.AMBIGUOUS, "provider_bug", type(error).__name__)] * len(messages)

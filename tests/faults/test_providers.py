@@ -44,7 +44,8 @@ def test_e14_told_to_wait(trial: Experiment, size: int) -> None:
     - nothing sent twice, no attempt burned (each is accepted or throttled), no worker held up: mail goes on as ever.
     """
     outside, system, producer = world(trial), trial.system, trial.producer
-    pause, slowness, limit = 6, 0.1, 30
+    # long enough for whoever has begun by then to be seen by the provider
+    pause, slowness, limit = 6, 0.3, 30
     system.query("UPDATE channels_provideraccount SET is_on = false WHERE key = 'vonage'")
     sms(trial, 100, "transactional")
     trial.settle()

@@ -207,7 +207,7 @@ class Carrier(Provider):
         return [message for call in self.calls for message in call]
 
     def send(
-        self, account: Account, messages: Sequence[OutboundMessage], *, deadline: float, on_wait: object = None
+        self, account: Account, messages: Sequence[OutboundMessage], *, deadline: float, **told: Any
     ) -> list[Outcome]:
         self.calls.append(list(messages))
         self.accounts.append(account.key)

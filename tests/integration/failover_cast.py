@@ -1,6 +1,6 @@
 """Two accounts of one channel, each of which says what it is told to."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from itertools import count
 from typing import Any
@@ -33,11 +33,13 @@ class Two(Carrier):
         super().__init__()
         self.words: dict[str, Outcome] = {}
         self.seen: list[tuple[str, int]] = []
+        self.asked_wait: Callable[[], float] = lambda: 0.0
 
     def send(
-        self, account: Account, messages: Sequence[OutboundMessage], *, deadline: float, on_wait: object = None
+        self, account: Account, messages: Sequence[OutboundMessage], *, deadline: float, **told: Any
     ) -> list[Outcome]:
         self.during(messages)
+        self.asked_wait = told["asked_wait"]
         self.calls.append(list(messages))
         self.seen.append((account.key, len(messages)))
         return [self.words.get(account.key, OK)] * len(messages)

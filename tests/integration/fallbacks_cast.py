@@ -43,9 +43,7 @@ def run(category: Category = T) -> None:
 def refuses(carrier: Carrier, *channels: Channel, outcome: Outcome = GONE) -> None:
     """These channels refuse, the others accept."""
 
-    def send(
-        account: Any, messages: Sequence[OutboundMessage], *, deadline: float, on_wait: object = None
-    ) -> list[Outcome]:
+    def send(account: Any, messages: Sequence[OutboundMessage], *, deadline: float, **told: Any) -> list[Outcome]:
         carrier.calls.append(list(messages))
         return [outcome if m.channel in channels else ACCEPTED for m in messages]
 

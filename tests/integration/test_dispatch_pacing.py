@@ -1,6 +1,5 @@
 """How fast accounts are called, and which of equals: pauses that a 429 asks for, budgets for retries, rates, weights, distrust."""
 
-from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -11,10 +10,8 @@ from apps.channels.models import ProviderAccount
 from apps.core import clock
 from apps.core.enums import Category, Channel, KeyMode, OutcomeKind
 from apps.core.types import Account, Outcome
-from apps.dispatch import send_batch
 from apps.dispatch.accounts import in_order
-from apps.ledger.models import Attempt, WorkItem
-from apps.ledger.sending_results import Intent
+from apps.ledger.models import WorkItem
 from tests.integration.dispatch_cast import carrier as carrier  # fixtures
 from tests.integration.dispatch_cast import counts, endpoint, notify, person, route, send
 from tests.integration.dispatch_cast import rung as rung
@@ -42,27 +39,13 @@ def test_nothing_is_sent_before_the_time_that_a_429_asks_for(two: Two) -> None:
     assert counts()["Attempt"] == 10
 
 
-def test_nothing_is_begun_when_others_are_told_to_wait_while_its_intents_are_written(
-    two: Two, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ProviderAccount.objects.filter(key="second").delete()
-    written = send_batch.write_intents
-
-    def told_meanwhile(intents: Sequence[Intent], *, lease: timedelta) -> set[UUID]:
-        mine = written(intents, lease=lease)
-        health.told_to_wait(FIRST, 30.0)
-        return mine
-
-    monkeypatch.setattr(send_batch, "write_intents", told_meanwhile)
-    ask_for(3)
+def test_each_request_asks_whether_others_were_told_to_wait_meanwhile(two: Two) -> None:
+    ask_for()
     send()
-    assert two.taken() == {}
-    assert list(Attempt.objects.all_tenants().values_list("kind", "code")) == [("throttled", "not_begun")] * 3
-    due = [row - clock.now() for row in WorkItem.objects.all_tenants().values_list("due_at", flat=True)]
-    assert len(due) == 3 and min(due) > timedelta(seconds=28)
-    assert set(WorkItem.objects.all_tenants().values_list("tries", flat=True)) == {0}
-    # told once, not once more by what was not begun
-    assert 28 < health.record(FIRST).rest(health.now()) <= 30
+    assert two.taken() == {"first": 1}
+    assert two.asked_wait() == 0.0
+    health.told_to_wait(FIRST, 30.0)
+    assert 29 < two.asked_wait() <= 30
 
 
 def test_a_long_pause_of_the_first_is_not_waited_for_where_there_is_a_second(two: Two) -> None:

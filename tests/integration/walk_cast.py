@@ -214,8 +214,8 @@ class Post(Carrier):
         super().__init__()
         self.refused, self.refusal = refused, refusal
 
-    def send(self, account: Any, messages: Any, *, deadline: float, on_wait: object = None) -> list[Outcome]:
-        super().send(account, messages, deadline=deadline, on_wait=on_wait)
+    def send(self, account: Any, messages: Any, *, deadline: float, **told: Any) -> list[Outcome]:
+        super().send(account, messages, deadline=deadline, **told)
         said = [ACCEPTED] * len(messages)
         for place in range(min(self.refused, len(said))):
             said[place] = self.refusal

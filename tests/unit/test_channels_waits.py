@@ -89,6 +89,25 @@ def test_what_is_not_begun_when_an_answer_says_to_wait_is_not_begun(monkeypatch:
     assert waits == [30.0]
 
 
+def test_what_others_are_told_before_a_request_is_begun_holds_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    told, begun = [0.0, 0.0, 12.0], list[bytes]()
+
+    def exchange(account: Account, request: HttpRequest, deadline: Any) -> HttpResponse:
+        begun.append(request.body)
+        return FINE
+
+    monkeypatch.setattr(base, "exchange", exchange)
+    monkeypatch.setattr(Paper, "fan_out", 1)
+    outcomes = [
+        one
+        for number in range(3)
+        for one in Paper().send(ACCOUNT, [message(str(number))], deadline=5.0, asked_wait=lambda: told.pop(0))
+    ]
+    assert begun == [b"0", b"1"]
+    assert codes(outcomes) == [("accepted", ""), ("accepted", ""), ("throttled", "not_begun")]
+    assert outcomes[2].retry_after == 12.0
+
+
 def test_others_hear_of_it_once_and_without_a_number_it_is_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(base, "exchange", lambda *a: HttpResponse(429, {}, b""))
     waits: list[float] = []
