@@ -22,7 +22,7 @@ from msgspec import structs
 
 from apps.channels.answers import FAULT_KINDS, kind_of_status, retry_after
 from apps.channels.deadlines import Deadline
-from apps.channels.transport import Fault, HttpRequest, HttpResponse, exchange
+from apps.channels.transport import Fault, HttpRequest, HttpResponse, exchange, line
 from apps.core import clock
 from apps.core.enums import Channel, OutcomeKind
 from apps.core.types import Account, InboundText, OutboundMessage, Outcome, ProviderCall, Receipt
@@ -132,14 +132,16 @@ class Provider(ABC):
                 error.outcome, exchange={"status": 0, "ms": _ms(started), "code": error.outcome.code}
             )
             return [refused.get(place, outcome) for place in range(len(messages))]
-        if told := deadline.told():
-            outcome = _not_begun(told)
-            return [refused.get(place, outcome) for place in range(len(messages))]
-        answer = exchange(account, request, deadline)
-        seen = {"status": answer.status if isinstance(answer, HttpResponse) else 0, "ms": _ms(started)}
-        outcomes = self.reconsider(account, request, self._read(sent, answer))
-        if wait := self.wait(outcomes):
-            deadline.told_to_wait(wait)
+        # whoever waits for this connection begins when it is known what was said on it
+        with line(account, deadline):
+            if told := deadline.told():
+                outcome = _not_begun(told)
+                return [refused.get(place, outcome) for place in range(len(messages))]
+            answer = exchange(account, request, deadline)
+            seen = {"status": answer.status if isinstance(answer, HttpResponse) else 0, "ms": _ms(started)}
+            outcomes = self.reconsider(account, request, self._read(sent, answer))
+            if wait := self.wait(outcomes):
+                deadline.told_to_wait(wait)
         # one for all of a code: the ledger writes it once (sending_results.py)
         noted = {code: seen | {"code": code} for code in {outcome.code for outcome in outcomes}}
         answers = iter([structs.replace(outcome, exchange=noted[outcome.code]) for outcome in outcomes])

@@ -8,7 +8,9 @@ answer that got lost, and is AMBIGUOUS.
 
 import os
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from threading import BoundedSemaphore, Lock
 from typing import Any
@@ -84,6 +86,7 @@ class _Lines:
 
 _lines: OrderedDict[tuple[UUID, int], _Lines] = OrderedDict()
 _lock = Lock()
+_holding: ContextVar["_Lines | None"] = ContextVar("holding", default=None)
 os.register_at_fork(after_in_child=_lines.clear)
 
 
@@ -99,24 +102,40 @@ def exchange(account: Account, request: HttpRequest, deadline: Deadline) -> Http
         return Fault("bad_header", str(error))
     except (requests.RequestException, ValueError) as error:
         return Fault("bad_url", type(error).__name__)
+    with line(account, deadline) as lines:
+        if lines is None:
+            return Fault("pool_exhausted", f"All {account.pool_size} connections were in use.")
+        token = current.set(wire)
+        try:
+            answer = lines.adapter.send(
+                prepared,
+                stream=True,
+                timeout=(deadline.connect, deadline.read),
+                verify=account.ca_bundle or True,
+                proxies={},
+            )
+            return _read(answer, wire, request.enough)
+        except (requests.RequestException, HTTPError, OSError, ValueError) as error:
+            return Fault(_code(wire, error), type(error).__name__)
+        finally:
+            current.reset(token)
+
+
+@contextmanager
+def line(account: Account, deadline: Deadline) -> Iterator["_Lines | None"]:
+    """One of the account's connections while the block lasts, waited for; None: none became free in time. Who holds one has it already."""
     lines = _lines_of(account)
-    if not lines.gate.acquire(timeout=deadline.left()):
-        return Fault("pool_exhausted", f"All {account.pool_size} connections were in use.")
-    token = current.set(wire)
-    try:
-        answer = lines.adapter.send(
-            prepared,
-            stream=True,
-            timeout=(deadline.connect, deadline.read),
-            verify=account.ca_bundle or True,
-            proxies={},
-        )
-        return _read(answer, wire, request.enough)
-    except (requests.RequestException, HTTPError, OSError, ValueError) as error:
-        return Fault(_code(wire, error), type(error).__name__)
-    finally:
-        current.reset(token)
-        lines.gate.release()
+    if _holding.get() is lines:
+        yield lines
+    elif lines.gate.acquire(timeout=deadline.left()):
+        token = _holding.set(lines)
+        try:
+            yield lines
+        finally:
+            _holding.reset(token)
+            lines.gate.release()
+    else:
+        yield None
 
 
 def close_connections() -> None:

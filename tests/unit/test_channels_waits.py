@@ -1,17 +1,21 @@
 """Told to wait (429): what is under way is answered, nothing more is begun, and the pace afterwards grows without asking too much."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from socket import socket
 from threading import Barrier, Event
+from time import sleep
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from apps.channels import base, breaking
+from apps.channels import base, breaking, transport
 from apps.channels.base import HttpRequest, HttpResponse, Messages, Provider
 from apps.channels.breaking import Record, Tally
 from apps.core.enums import Category, Channel, OutcomeKind
 from apps.core.types import Account, OutboundMessage, Outcome
+from tests.contract.scripted import Seen, answer, scripted
 
 ACCOUNT = Account(uuid4(), "acme-first", "paper", Channel.SMS, "http://paper.test", "", {})
 WAIT = HttpResponse(429, {"retry-after": "30"}, b"")
@@ -106,6 +110,39 @@ def test_what_others_are_told_before_a_request_is_begun_holds_for_it(monkeypatch
     assert begun == [b"0", b"1"]
     assert codes(outcomes) == [("accepted", ""), ("accepted", ""), ("throttled", "not_begun")]
     assert outcomes[2].retry_after == 12.0
+
+
+def test_who_waits_for_a_connection_hears_what_was_said_on_it_before() -> None:
+    """Another thread of the process, whose call had begun before the answer came."""
+
+    def script(seen: Seen, peer: socket) -> bool:
+        is_asked.set()
+        is_waited_for.wait(5)
+        sleep(0.1)
+        return answer(429, b"", {"retry-after": "30"})(seen, peer)
+
+    told: list[float] = []
+    is_asked, is_waited_for = Event(), Event()
+
+    def ask(number: int) -> list[Outcome]:
+        if number:
+            is_asked.wait(5)
+            is_waited_for.set()
+        return Paper().send(
+            account,
+            [message(str(number))],
+            deadline=5.0,
+            on_wait=told.append,
+            asked_wait=lambda: max(told, default=0.0),
+        )
+
+    with scripted(script) as server, ThreadPoolExecutor(4) as threads:
+        account = Account(uuid4(), "acme-one", "paper", Channel.SMS, server.url, "", {}, pool_size=1)
+        outcomes = [one for found in threads.map(ask, range(4)) for one in found]
+    transport.close_connections()
+    assert len(server.requests) == 1
+    assert codes(outcomes) == [("throttled", "429"), *[("throttled", "not_begun")] * 3]
+    assert told == [30.0]
 
 
 def test_others_hear_of_it_once_and_without_a_number_it_is_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
