@@ -179,7 +179,8 @@ WITH decided AS MATERIALIZED (
     FROM campaign_page WHERE is_first AND NOT is_special {unless_known}
 ), fate AS MATERIALIZED (
     SELECT encode(set_byte(substring(uuid_send(notification_id) FROM 1 FOR 8) || substring(h FROM 1 FOR 8),
-            8, get_byte(h, 0) & 63 | 128), 'hex')::uuid AS id, hashed.*
+            8, get_byte(h, 0) & 63 | 128), 'hex')::uuid AS id, notification_id, recipient_id, endpoint_id,
+        sent_to, channel, variant, status, reason, bypassed, because, is_open, due_at
     FROM (
         SELECT p.notification_id, p.recipient_id, p.endpoint_ids[d.place] AS endpoint_id, p.places[d.place] AS sent_to, d.channel,
             d.variant, d.status, d.reason, d.bypassed, d.because, d.is_open, d.due_at,
