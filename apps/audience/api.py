@@ -69,7 +69,8 @@ class UserView(APIView):
         summary="Create or change a person",
         description=(
             "Fields left out keep what is stored, `null` clears `locale` and `timezone`, `attributes` are replaced as a whole. "
-            "`email` and `phone` are added to the person's endpoints; nothing is removed."
+            "`email` and `phone` are added to the person's endpoints; nothing is removed. "
+            "Who blocks or unblocks them stands in the audit log."
         ),
         tags=["Users"],
         parameters=[USER_ID],
@@ -91,8 +92,9 @@ class UserView(APIView):
     def put(self, request: Request, user_id: str) -> Response:
         body = decode(request, UserBody)
         given = body.checked(checked_user_id(user_id, "#path/user_id"))
-        is_new = upsert_user(tenant=caller_of(request).tenant, user=given)
-        return Response(_user(caller_of(request).tenant.id, user_id), status=201 if is_new else 200)
+        caller = caller_of(request)
+        is_new = upsert_user(tenant=caller.tenant, user=given, by=auditing.key(caller))
+        return Response(_user(caller.tenant.id, user_id), status=201 if is_new else 200)
 
     @extend_schema(
         operation_id="forget_user",

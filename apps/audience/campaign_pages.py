@@ -40,8 +40,7 @@ WITH page AS MATERIALIZED (
     FROM audience_recipient r WHERE r.tenant_id = %(tenant)s AND {condition} {bounds} ORDER BY r.id LIMIT %(size)s
 ), invited AS MATERIALIZED (
     SELECT p.*, {variant} AS variant, CASE WHEN p.has_chosen THEN {chosen} ELSE '' END AS chosen, b.begin,
-        sha256(b.begin || '\\x0000000000000000'::bytea || convert_to(
-            %(broadcast)s || chr(31) || encode(uuid_send(p.id), 'hex'), 'UTF8')) AS h
+        sha256(b.begin || %(hashed_with)s::bytea || uuid_send(p.id)) AS h
     FROM page p CROSS JOIN LATERAL (
         SELECT substring(uuid_send(%(begin)s::uuid) FROM 1 FOR 6)
             || int2send(width_bucket(p.id, %(cuts)s::uuid[])::smallint) AS begin) b
@@ -92,7 +91,7 @@ class Asked:
     chosen: str
     vetoed: str
     begin: UUID
-    broadcast: str
+    broadcast: UUID
     cuts: Sequence[UUID]
     parameters: Mapping[str, Any]
     held_out: int = 0
@@ -130,7 +129,7 @@ def fill(asked: Asked, *, after: UUID | None, upto: UUID | None, size: int) -> F
         "tenant": asked.tenant_id,
         "channels": [channel.value for channel in asked.channels],
         "begin": asked.begin,
-        "broadcast": asked.broadcast,
+        "hashed_with": bytes(8) + asked.broadcast.bytes + b"\x1f",
         "cuts": uuids(asked.cuts),
         "held_out": asked.held_out,
         "after": after,

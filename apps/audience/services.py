@@ -43,10 +43,30 @@ def upsert_recipients(*, tenant: Tenant, inline: Sequence[InlineRecipient]) -> d
     return {user_id: person.recipient_id for user_id, person in people.items()}
 
 
-def upsert_user(*, tenant: Tenant, user: InlineRecipient) -> bool:
-    """One person, at the caller's explicit wish: retired addresses come back into use. True when the person is new."""
+def upsert_user(*, tenant: Tenant, user: InlineRecipient, by: Actor | None = None) -> bool:
+    """One person, at the caller's explicit wish: retired addresses come back into use. True when the person is new.
+
+    `by`: who blocks or unblocks them, for the audit log; None: it is written elsewhere.
+    """
     with transaction.atomic():
-        return _write(tenant, [user], revive=True)[user.user_id].is_new
+        was_blocked = _is_blocked(tenant, user.user_id) if by and user.is_blocked is not None else user.is_blocked
+        written = _write(tenant, [user], revive=True)[user.user_id]
+        if by and was_blocked != user.is_blocked:
+            record(
+                actor=by,
+                tenant_id=tenant.id,
+                action="change",
+                kind="audience.recipient",
+                object_id=written.recipient_id,
+                label=user.user_id,
+                before={"blocked": was_blocked},
+                after={"blocked": user.is_blocked},
+            )
+        return written.is_new
+
+
+def _is_blocked(tenant: Tenant, user_id: str) -> bool:
+    return models.Recipient.objects.of(tenant).filter(user_id=user_id, blocked_at__isnull=False).exists()
 
 
 def _write(tenant: Tenant, inline: Sequence[InlineRecipient], *, revive: bool) -> dict[str, Written]:

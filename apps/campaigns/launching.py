@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db import transaction
 
+from apps.campaigns.alerting import Waiting, goes_on, waits
 from apps.campaigns.definitions import snapshot
 from apps.campaigns.holding import check_held
 from apps.campaigns.lifecycle import OPEN_RUNS, CampaignStatus, Command, RunStatus, after
@@ -89,6 +90,8 @@ def pause(
             ]
         )
         broadcasts.halt(id=run.id, reason=Reason.PAUSED)
+        if reason != PAUSED_BY_HAND:
+            waits(run, Waiting.STOPPED, detail)
     return _afoot(run)
 
 
@@ -110,6 +113,7 @@ def resume(*, campaign_id: UUID, tenant_id: UUID, by: str, now: datetime | None 
             run.save(update_fields=["status", "paused_from", "pause_reason", "pause_detail", "updated_at"])
             put_off_rest(run, now or clock.now())
             broadcasts.halt(id=run.id, reason=None)
+            goes_on(run, Waiting.STOPPED)
             queues |= broadcasts.wake(stamp=run.stamp, lane=_lane(run), tenant_id=tenant_id)
     transaction.on_commit(lambda: bells.ring(*sorted(queues)), robust=True)
 
@@ -130,6 +134,7 @@ def cancel(*, campaign_id: UUID, tenant_id: UUID, by: str, now: datetime | None 
             run.status, run.paused_by, run.finished_at = RunStatus.CANCELLED, by[:150], now or clock.now()
             run.save(update_fields=["status", "paused_by", "finished_at", "updated_at"])
             broadcasts.halt(id=run.id, reason=Reason.CANCELLED)
+            goes_on(run, *Waiting)
             queues = broadcasts.wake(stamp=run.stamp, lane=_lane(run), tenant_id=tenant_id)
     transaction.on_commit(lambda: bells.ring(*sorted(queues)), robust=True)
     return _afoot(run) if run is not None else Halted()

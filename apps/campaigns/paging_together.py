@@ -67,7 +67,7 @@ def _asked(run: Any, wave: Any, frame: Frame, condition: Condition) -> pages.Ask
         chosen=CHOSEN_SQL,
         vetoed=VETOED_SQL,
         begin=begin_of(frame.stamp),
-        broadcast=frame.broadcast_id.hex,
+        broadcast=frame.broadcast_id,
         cuts=frame.cuts,
         parameters=parameters,
         held_out=held_out,

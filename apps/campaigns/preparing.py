@@ -12,6 +12,7 @@ from django.db import transaction
 from apps.audience.segments.asking import ask
 from apps.audience.segments.compiling import Condition, both, condition_of, without
 from apps.audience.segments.freezing import freeze, frozen
+from apps.campaigns.alerting import Waiting, waits
 from apps.campaigns.costing import estimate_of_run
 from apps.campaigns.covering import Lack
 from apps.campaigns.holding import lack_at_fire
@@ -125,6 +126,7 @@ def _hold(run: Any, lack: Lack, now: datetime) -> list[str]:
     campaign.save(update_fields=["status", "updated_at"])
     run.status, run.paused_from, run.paused_by, run.paused_at = RunStatus.PAUSED, RunStatus.PREPARING, "approval", now
     run.pause_reason, run.pause_detail = lack.code.value, lack.why[:500]
+    waits(run, Waiting.STOPPED, lack.why)
     return ["paused_from", "paused_by", "paused_at", "pause_reason", "pause_detail"]
 
 

@@ -8,17 +8,15 @@ from uuid import UUID
 from django.db import transaction
 
 from apps.campaigns import settling
+from apps.campaigns.alerting import Waiting, goes_on, waits
 from apps.campaigns.choosing_winner import Metric, Seen, Verdict, judge
 from apps.campaigns.lifecycle import RunStatus
 from apps.campaigns.models import Run
 from apps.campaigns.reading import Tallied, tallied
-from apps.channels.alerts import end_alert, raise_alert
-from apps.core import ids
 from apps.core.enums import DeliveryStatus as D
 from apps.tenants import auditing
 from apps.tenants.auditing import Actor
 
-NO_WINNER = "no_clear_winner"
 BY_ITSELF = Actor("system", "", "by itself")
 # a provider took it, whatever became of it later
 _SENT = frozenset({D.SENT, D.DELIVERED, D.BOUNCED, D.UNKNOWN})
@@ -88,8 +86,7 @@ def _choose(run: Any, now: datetime) -> bool:
         first = min(variant["position"] for variant in run.definition["variants"])
         said = f"{found.sentence} {name_of(run, first)} goes to the rest, as was asked for."
         return _choose_by_itself(run, first, said, now)
-    text = f"{run}: {found.sentence} The rest waits until somebody chooses."
-    raise_alert(kind=NO_WINNER, subject=ids.show(ids.CAMPAIGN_RUN, run.id), text=text)
+    waits(run, Waiting.WINNER, f"{found.sentence} The rest waits until somebody chooses.")
     return False
 
 
@@ -112,5 +109,5 @@ def _choose_by_itself(run: Any, winner: int, said: str, now: datetime) -> bool:
 def _settle(run: Any, winner: int, said: str, now: datetime) -> bool:
     done = settling.choose(run.id, run.tenant_id, winner, now, said)
     if done:
-        end_alert(kind=NO_WINNER, subject=ids.show(ids.CAMPAIGN_RUN, run.id))
+        goes_on(run, Waiting.WINNER)
     return done

@@ -41,12 +41,16 @@ def new() -> UUID:
 
 
 def derived(source: UUID, *parts: object) -> UUID:
-    """A UUIDv8 that begins like `source`, version aside, and ends with 62 bits of a hash of it and the parts: the same input gives the
-    same id, in the same partition, and beside those that were made together with it."""
-    digest = sha256(source.bytes + "\x1f".join(map(str, parts)).encode()).digest()
+    """A UUIDv8 that begins like `source`, version aside, and ends with 62 bits of a hash of it and the parts (UUIDs: their 16 bytes): the
+    same input gives the same id, in the same partition, and beside those that were made together with it."""
+    digest = sha256(source.bytes + b"\x1f".join(map(_bytes, parts))).digest()
     value = source.int >> 64 << 64 | int.from_bytes(digest[:8], "big")
     value = value & ~(0xF << 76) | 8 << 76
     return UUID(int=value & ~(0x3 << 62) | 2 << 62)
+
+
+def _bytes(part: object) -> bytes:
+    return part.bytes if isinstance(part, UUID) else str(part).encode()
 
 
 def show(prefix: str, value: UUID) -> str:

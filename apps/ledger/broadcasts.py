@@ -49,7 +49,7 @@ def notification_id(stamp: int, broadcast_id: UUID, recipient_id: UUID, cuts: Se
     """`cuts`: at most 4,095 ids of people, in order. Who is between the same two has an id in the same part of the run's range: those who
     are written together stand together in every index."""
     place = UUID(int=begin_of(stamp).int | bisect_right(cuts, recipient_id) << 64)
-    return ids.derived(place, broadcast_id.hex, recipient_id.hex)
+    return ids.derived(place, broadcast_id, recipient_id)
 
 
 def open_broadcast(*, id: UUID, tenant_id: UUID, contents: Mapping[int, Content], data: Mapping[str, Any]) -> None:

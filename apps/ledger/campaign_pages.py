@@ -9,11 +9,11 @@ from uuid import UUID
 import msgspec
 from django.db import IntegrityError
 
-from apps.core import ids
 from apps.core.enums import Category, Channel, DeliveryStatus, KeyMode, Priority, Reason
 from apps.core.rows import atomic, fetch, uuids
 from apps.ledger.lifecycle import WAITING
 from apps.ledger.partitions import month_start, partition_name
+from apps.ledger.routing_results import delivery_id
 from apps.ledger.telling import is_heard
 
 
@@ -115,7 +115,7 @@ def write_page(frame: Frame, messages: Sequence[NewMessage]) -> Written:
         return Written(0, 0, frozenset())
     page = [m.id for m in messages]
     fates = [
-        (ids.derived(id_, f.channel.value, f.endpoint_id or ""), place, f)
+        (delivery_id(id_, f.channel, f.endpoint_id), place, f)
         for place, (id_, m) in enumerate(zip(page, messages, strict=True), start=1)
         for f in m.fates or ()
     ]
@@ -165,7 +165,8 @@ class Alike:
 
 _ALIKE = """
 WITH decided AS MATERIALIZED (
-    SELECT * FROM unnest(%(channels_)s::text[], %(variants)s::smallint[], %(timezones)s::text[], %(blocked)s::boolean[],
+    SELECT *, convert_to(channel || chr(31), 'UTF8') AS hashed_with
+    FROM unnest(%(channels_)s::text[], %(variants)s::smallint[], %(timezones)s::text[], %(blocked)s::boolean[],
         %(states)s::text[], %(chosen)s::text[], %(statuses)s::text[], %(reasons)s::text[], %(places)s::int[],
         %(dues)s::timestamptz[], %(because)s::jsonb[], %(bypassed)s::text[], %(open)s::boolean[])
         AS d(channel, variant, timezone, is_blocked, states, chosen, status, reason, place, due_at, because, bypassed, is_open)
@@ -184,8 +185,7 @@ WITH decided AS MATERIALIZED (
     FROM (
         SELECT p.notification_id, p.recipient_id, p.endpoint_ids[d.place] AS endpoint_id, p.places[d.place] AS sent_to, d.channel,
             d.variant, d.status, d.reason, d.bypassed, d.because, d.is_open, d.due_at,
-            sha256(uuid_send(p.notification_id) || convert_to(
-                p.channel || chr(31) || coalesce(p.endpoint_ids[d.place]::text, ''), 'UTF8')) AS h
+            sha256(uuid_send(p.notification_id) || d.hashed_with || coalesce(uuid_send(p.endpoint_ids[d.place]), '')) AS h
         FROM campaign_page p JOIN decided d ON d.channel = p.channel AND d.variant = p.variant AND d.timezone = p.timezone
             AND d.is_blocked = p.is_blocked AND d.states = p.states AND d.chosen = p.chosen
         WHERE NOT p.is_special OFFSET 0) hashed

@@ -11,6 +11,7 @@ from apps.audience.addresses import address_hash
 from apps.audience.models import Endpoint, Recipient
 from apps.campaigns import expanding, firing, launching, preparing, settling
 from apps.campaigns.models import Campaign, Run, Variant, Wave
+from apps.channels.models import Alert
 from apps.core import clock, crypto, ids
 from apps.core.enums import Channel
 from apps.core.types import Tenant
@@ -140,3 +141,9 @@ def fates(run: Run) -> list[tuple[str, str]]:
 def status(of: Campaign) -> tuple[str, str]:
     of.refresh_from_db()
     return of.status, run_of(of).status
+
+
+def alerts() -> list[tuple[str, str]]:
+    """(kind, text) of what somebody still has to look at."""
+    rows = Alert.objects.all_tenants().filter(ended_at=None).order_by("id")
+    return list(rows.values_list("kind", "text"))

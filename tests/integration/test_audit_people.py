@@ -75,6 +75,47 @@ class TestSuppressions:
         assert "bea.hill" not in kept()
 
 
+class TestBlocking:
+    def entries(self) -> list[Any]:
+        return list(
+            AuditEntry.objects.all_tenants().order_by("id").values_list("actor", "action", "label", "difference")
+        )
+
+    def test_over_the_api_each_change_of_it_is_told_and_nothing_else_of_a_person(
+        self, acme: Tenant, call: Call
+    ) -> None:
+        for body in (
+            {"locale": "de"},
+            {"blocked": False},
+            {"blocked": True},
+            {"blocked": True, "locale": "fr"},
+            {"timezone": "UTC"},
+        ):
+            assert call("put", "users/u_42", body).status_code in (200, 201)
+        assert self.entries() == [("key shop", "change", "u_42", {"blocked": [False, True]})]
+        assert call("put", "users/u_42", {"blocked": False}).status_code == 200
+        assert self.entries()[1:] == [("key shop", "change", "u_42", {"blocked": [True, False]})]
+        entry = AuditEntry.objects.all_tenants().last()
+        zoe = Recipient.objects.of(acme).get()
+        assert (entry.kind, entry.object_id, entry.tenant_id) == ("audience.recipient", str(zoe.id), acme.id)
+
+    def test_who_is_new_and_blocked_at_once_too(self, call: Call) -> None:
+        assert call("put", "users/u_7", {"blocked": True}).status_code == 201
+        assert self.entries() == [("key shop", "change", "u_7", {"blocked": [False, True]})]
+
+    def test_in_the_admin_it_is_told_once(self, acme: Tenant, mira: Client) -> None:
+        rosa = cast.person(acme)
+        page = reverse("admin:audience_recipient_change", args=[rosa])
+        mira.post(page, {"locale": "", "timezone": "", "is_blocked": "on"})
+        assert [entry[:3] for entry in self.entries()] == [("operator mira", "change", "rosa")]
+
+    def test_without_the_entry_nobody_is_blocked(self, acme: Tenant, call: Call, monkeypatch: Any) -> None:
+        call("put", "users/u_42", {})
+        monkeypatch.setattr("apps.audience.services.record", lambda **_: 1 / 0)
+        assert call("put", "users/u_42", {"blocked": True}).status_code == 500
+        assert Recipient.objects.of(acme).get().blocked_at is None
+
+
 class TestErasure:
     SAID = "Forgotten: the person, their addresses, choices and feed, and what was said to them."
 

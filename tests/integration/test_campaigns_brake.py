@@ -57,6 +57,9 @@ def test_it_stops_a_run_whose_mails_bounce() -> None:
     assert state(run) == ("paused", "paused", "brake_bounces", BOUNCED)
     assert run.paused_by == "brake"
     assert run.judged_at is not None
+    assert campaign_runs_cast.alerts() == [("run_stopped", f"{run.campaign.name} ({run}): {BOUNCED}")]
+    launching.cancel(campaign_id=run.campaign_id, tenant_id=run.tenant_id, by="mira")
+    assert campaign_runs_cast.alerts() == []
 
 
 def test_it_lets_one_go_on_that_does_well_or_has_said_too_little() -> None:

@@ -51,10 +51,12 @@ def test_it_stops_at_the_cap_says_so_and_goes_on_when_there_is_more() -> None:
     run.refresh_from_db()
     assert (run.status, run.pause_reason, run.pause_detail) == ("paused", "budget", second.sentence)
     assert Campaign.objects.of(tenant).get().status == "paused"
+    assert runs.alerts() == [("run_stopped", f"Spring ({run}): {second.sentence}")]
     assert runs.expand(5) == []
 
     Policy.objects.of(tenant).update(day_budgets={"email": 10_000})
     launching.resume(campaign_id=campaign.id, tenant_id=tenant.id, by="mira")
+    assert runs.alerts() == []
     assert runs.expand(5) == [5, 5, 0]
     assert fates(run) == {("queued", ""): 17, ("skipped", "over_budget"): 3}
     assert Spending.objects.of(tenant).get(subject_id=tenant.id).micros == 1_700

@@ -5,7 +5,6 @@ import pytest
 from apps.campaigns import approving, launching
 from apps.campaigns.agreeing import resume_unapproved
 from apps.campaigns.models import Approval, Campaign, Policy, Run
-from apps.channels.models import Alert
 from apps.core import clock, ids
 from apps.core.problem_codes import Code
 from apps.core.types import Tenant
@@ -53,6 +52,7 @@ def is_held(run: Run) -> bool:
 
 def test_what_outgrew_its_approval_goes_on_when_somebody_else_agreed_to_that(tenant: Tenant, held: Run) -> None:
     spring = Campaign.objects.of(tenant).get()
+    assert runs.alerts() == [("run_stopped", f"Spring ({held}): {GREW}")]
     assert refused(Code.APPROVAL_VOID, resume, held) == f"{GREW} Ask for an approval."
     again = approving.ask(tenant=tenant, campaign_id=spring.id, by="mira", note="", now=clock.now())
     kept = Approval.objects.of(tenant).get(id=again)
@@ -131,15 +131,15 @@ def test_the_glass_is_broken_for_one_run(tenant: Tenant, held: Run) -> None:
         resume_unapproved(tenant=tenant, campaign_id=spring.id, actor=OTTO, comment=comment, now=clock.now())
 
     refused(Code.MISSING_FIELD, go_on, " ")
-    assert is_held(held) and not Alert.objects.all_tenants().exists()
+    assert is_held(held) and [kind for kind, _ in runs.alerts()] == ["run_stopped"]
     go_on("The sale ends at noon.")
     assert pages() == [5]
     assert state(spring) == ("running", ["approved", "void", "broken"])
     refused(Code.CONFLICT, decide, tenant, waits)
     broken = Approval.objects.of(tenant).get(decision="broken")
     assert (broken.people, broken.decided_by, broken.comment) == (5, "otto", "The sale ends at noon.")
-    alert = Alert.objects.all_tenants().get(kind="broken_glass")
-    assert alert.text == "otto went on with Spring without the approval that it needs: The sale ends at noon."
+    said = "otto went on with Spring without the approval that it needs: The sale ends at noon."
+    assert runs.alerts() == [("broken_glass", said)]
     entry = AuditEntry.objects.of(tenant).get(action="broken_glass")
     assert (entry.actor, entry.said) == ("otto", "Went on without an approval: The sale ends at noon.")
     refused(Code.CAMPAIGN_STATE, go_on, "Once more.")

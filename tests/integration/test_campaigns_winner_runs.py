@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from apps.campaigns import winning
+from apps.campaigns import launching, winning
 from apps.campaigns.models import Campaign, Run, Tally, Wave
 from apps.channels.models import Alert
 from apps.core import clock, ids
@@ -91,6 +91,15 @@ def test_no_clear_winner_waits_for_somebody_and_says_so_once(testing: Run) -> No
     assert not Alert.objects.all_tenants().filter(ended_at=None).exists()
     testing.refresh_from_db()
     assert (testing.winner, testing.winner_said) == (0, "A was chosen by mira.")
+
+
+def test_nobody_has_to_choose_for_what_was_cancelled_and_a_pause_by_hand_changes_nothing(testing: Run) -> None:
+    seen(testing, 100, 101)
+    winning.choose_due(later(testing))
+    known = {"campaign_id": testing.campaign_id, "tenant_id": testing.tenant_id, "by": "mira"}
+    for step, kinds in ((launching.pause, ["no_clear_winner"]), (launching.resume, ["no_clear_winner"]), (launching.cancel, [])):
+        step(**known)
+        assert [kind for kind, _ in runs.alerts()] == kinds, step
 
 
 @pytest.mark.parametrize("clicked", [(100, 101), (0, 0)])

@@ -40,6 +40,14 @@ def test_derived_ids_are_the_same_for_the_same_input_and_keep_the_time() -> None
     assert ids.time_of(one) == ids.time_of(source)
 
 
+def test_the_recipe_of_derived_ids_stays_what_it_is() -> None:
+    """Ids in the database were made by it: another one would make a second of each."""
+    source, person = UUID("019aa3e0-1234-7abc-8def-0123456789ab"), UUID("0199f000-0000-7000-8000-000000000001")
+    assert ids.derived(source, "email", person) == UUID("019aa3e0-1234-8abc-8ff5-54756edfb593")
+    assert ids.derived(source, "email", "") == UUID("019aa3e0-1234-8abc-b4fe-101e5802c056")
+    assert ids.derived(source, "email", str(person)) == UUID("019aa3e0-1234-8abc-b9d1-ecfbca587038")
+
+
 def test_a_bound_is_the_smallest_id_of_its_millisecond() -> None:
     moment = datetime(2026, 11, 1, tzinfo=UTC)
     assert ids.time_of(ids.bound(moment)) == moment

@@ -1,0 +1,28 @@
+"""Alerts of a run that waits for somebody: it stopped by itself, or no variant has clearly won."""
+
+from enum import StrEnum
+from typing import Any
+
+from apps.channels.alerts import end_alert, raise_alert
+from apps.core import ids
+
+
+class Waiting(StrEnum):
+    """STOPPED: by its brake, its budget, or an approval that it lacks."""
+
+    STOPPED = "run_stopped"
+    WINNER = "no_clear_winner"
+
+
+def waits(run: Any, kind: Waiting, why: str) -> None:
+    """Told once, however often it is noticed."""
+    raise_alert(kind=kind, subject=_subject(run), text=f"{run.campaign.name} ({run}): {why}")
+
+
+def goes_on(run: Any, *kinds: Waiting) -> None:
+    for kind in kinds:
+        end_alert(kind=kind, subject=_subject(run))
+
+
+def _subject(run: Any) -> str:
+    return ids.show(ids.CAMPAIGN_RUN, run.id)
