@@ -24,8 +24,8 @@ help: ## this list
 run: venv ## start everything, send the first notification, keep serving (Ctrl-C stops)
 	@$(PY) -m notifier.local up
 
-# two processes; a file's tests stay in one. Another number: make test WORKERS=4
-WORKERS ?= 2
+# three processes, which wait for others a third of their time; a file's tests stay in one. Another number: make test WORKERS=4
+WORKERS ?= 3
 test: venv-dev ## the whole test suite
 	$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 

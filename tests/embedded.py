@@ -1,7 +1,7 @@
 """A pytest plugin, loaded before Django's settings: real PostgreSQL and Redis of this run's own, gone when it ends.
 
-With `-n` the workers share the PostgreSQL, in a database of each (pytest-django names it); each has a Redis of its own,
-for `PUBLISH` and `FLUSHALL` know no database numbers. DATABASE_URL and REDIS_URL in the environment are used instead
+With `-n` the workers share the PostgreSQL, in a database of each (pytest-django names it) that is copied from one (migrated.py); each has a
+Redis of its own, for `PUBLISH` and `FLUSHALL` know no database numbers. DATABASE_URL and REDIS_URL in the environment are used instead
 when NOTIFIER_TEST_EXTERNAL=1. The broker of tests that run no worker is a sentence that fails loudly.
 """
 
@@ -73,6 +73,16 @@ def _take_a_number() -> None:
     if number > 7:
         raise pytest.UsageError("NOTIFIER_TEST_EXTERNAL=1 goes with eight workers at most: -n 8")
     os.environ["REDIS_URL"] = urlsplit(os.environ["REDIS_URL"])._replace(path=f"/{number + 1}").geturl()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if WORKER or os.environ.get("NOTIFIER_TEST_EXTERNAL") == "1" or not getattr(config.option, "numprocesses", None):
+        return
+    from tests import migrated
+
+    making = migrated.begin()
+    atexit.register(making.wait)
+    atexit.register(making.terminate)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -21,6 +21,7 @@ from notifier.local.environment import child_environment
 from notifier.local.processes import wait_until
 from notifier.local.supervisor import Supervisor
 from notifier.pools import QUEUES, Pool
+from tests import migrated
 
 PROJECT = Path(__file__).resolve().parents[2]
 DATABASE, REDIS_NUMBER = "flows", 9
@@ -149,7 +150,8 @@ def _environment(scratch: Path, places: Ports) -> dict[str, str]:
     database, redis = urlsplit(os.environ["DATABASE_URL"]), urlsplit(os.environ["REDIS_URL"])
     with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
         connection.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)".encode())
-        connection.execute(f"CREATE DATABASE {DATABASE}".encode())
+        template = f" TEMPLATE {name}" if (name := migrated.found()) else ""
+        connection.execute(f"CREATE DATABASE {DATABASE}{template}".encode())
     own = {
         **os.environ,
         "DATABASE_URL": database._replace(path=f"/{DATABASE}").geturl(),

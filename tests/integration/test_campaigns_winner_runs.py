@@ -97,7 +97,11 @@ def test_nobody_has_to_choose_for_what_was_cancelled_and_a_pause_by_hand_changes
     seen(testing, 100, 101)
     winning.choose_due(later(testing))
     known = {"campaign_id": testing.campaign_id, "tenant_id": testing.tenant_id, "by": "mira"}
-    for step, kinds in ((launching.pause, ["no_clear_winner"]), (launching.resume, ["no_clear_winner"]), (launching.cancel, [])):
+    for step, kinds in (
+        (launching.pause, ["no_clear_winner"]),
+        (launching.resume, ["no_clear_winner"]),
+        (launching.cancel, []),
+    ):
         step(**known)
         assert [kind for kind, _ in runs.alerts()] == kinds, step
 

@@ -28,7 +28,7 @@ from tests.integration import ingest_cast as cast
 from tests.integration.ingest_cast import Caller
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
-EXAMPLES = {GenerationMode.POSITIVE: 9, GenerationMode.NEGATIVE: 5}
+EXAMPLES = {GenerationMode.POSITIVE: 6, GenerationMode.NEGATIVE: 4}
 KNOWN = {"user_id": "rosa", "event_type": "order.shipped", "template_id": "order_shipped_v3", "recipient": None}
 
 
