@@ -4,7 +4,6 @@ from enum import StrEnum
 from typing import Any
 
 from apps.channels.alerts import end_alert, raise_alert
-from apps.core import ids
 
 
 class Waiting(StrEnum):
@@ -16,13 +15,9 @@ class Waiting(StrEnum):
 
 def waits(run: Any, kind: Waiting, why: str) -> None:
     """Told once, however often it is noticed."""
-    raise_alert(kind=kind, subject=_subject(run), text=f"{run.campaign.name} ({run}): {why}")
+    raise_alert(kind=kind, subject=str(run), text=f"{run.campaign.name} ({run}): {why}")
 
 
 def goes_on(run: Any, *kinds: Waiting) -> None:
     for kind in kinds:
-        end_alert(kind=kind, subject=_subject(run))
-
-
-def _subject(run: Any) -> str:
-    return ids.show(ids.CAMPAIGN_RUN, run.id)
+        end_alert(kind=kind, subject=str(run))

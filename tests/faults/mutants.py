@@ -39,25 +39,29 @@ def mutate(name: str) -> None:
             only_claimed = f"CASE WHEN w.phase = {work.CLAIMED} THEN {work.READY} ELSE w.phase END"
             leases._LAPSE = _instead_of(only_claimed, str(work.READY), leases._LAPSE)
         case "no_idempotency_key":
-            idempotency.scoped = lambda *_: os.urandom(32)
+            _put(idempotency, "scoped", lambda *_: os.urandom(32))
         case "random_delivery_id":
-            routing_results.delivery_id = lambda *_: ids.new()
+            _put(routing_results, "delivery_id", lambda *_: ids.new())
         case "answer_before_commit":
-            ingest.accepting.accept = lambda request, _: accepting.Accepted(False, request.answer, False)
+            _put(ingest.accepting, "accept", lambda request, _: accepting.Accepted(False, request.answer, False))
         case "expiries_not_counted":
             leases._LAPSE = _instead_of("expiries = w.expiries + 1", "expiries = w.expiries", leases._LAPSE)
         case "webhooks_to_anywhere":
-            calling.guard_of = lambda _: lambda _: True
+            _put(calling, "guard_of", lambda _: lambda _: True)
         case "gate_believes_routing":
-            gate.decide = sending
+            _put(gate, "decide", sending)
         case "cursor_ahead_of_page":
-            expanding.together = _committing_the_cursor_first(expanding.together)
+            _put(expanding, "together", _committing_the_cursor_first(expanding.together))
         case "random_notification_id":
-            own = "encode(uuid_send(p.id), 'hex')"
-            campaign_pages._FILL = _instead_of(own, "gen_random_uuid()::text", campaign_pages._FILL)
+            own = "uuid_send(p.id)"
+            campaign_pages._FILL = _instead_of(own, "uuid_send(gen_random_uuid())", campaign_pages._FILL)
         case "pause_not_looked_at":
             shared = selectors.broadcasts
-            selectors.broadcasts = lambda asked: {id_: replace(one, halt=None) for id_, one in shared(asked).items()}
+            _put(
+                selectors,
+                "broadcasts",
+                lambda asked: {id_: replace(one, halt=None) for id_, one in shared(asked).items()},
+            )
         case _:
             raise ValueError(name)
 
@@ -76,6 +80,11 @@ def _committing_the_cursor_first(together: Callable[..., Any]) -> Callable[..., 
         return together(run, wave, *rest)
 
     return ahead
+
+
+def _put(module: Any, name: str, other: Any) -> None:
+    assert hasattr(module, name), f"the fence is not where it was: {name}"
+    setattr(module, name, other)
 
 
 def _instead_of(part: str, other: str, text: str) -> str:
