@@ -15,7 +15,8 @@ class Waiting(StrEnum):
 
 def waits(run: Any, kind: Waiting, why: str) -> None:
     """Told once, however often it is noticed."""
-    raise_alert(kind=kind, subject=str(run), text=f"{run.campaign.name} ({run}): {why}")
+    text = f"{run.campaign.name} ({run}): {why}"
+    raise_alert(kind=kind, subject=str(run), text=text, tenant_id=run.tenant_id)
 
 
 def goes_on(run: Any, *kinds: Waiting) -> None:

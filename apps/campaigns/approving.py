@@ -188,7 +188,8 @@ def break_glass(
     asked = Approval.objects.of(tenant).filter(campaign_id=seen.row.id, decision=Decision.ASKED)
     asked.update(decision=Decision.VOID, comment="It was not waited for.")
     text = f"{by} {did} {seen.row.name} without the approval that it needs: {comment.strip()}"
-    raise_alert(kind=BROKEN_GLASS, subject=ids.show(ids.CAMPAIGN, seen.row.id), text=text)
+    subject = ids.show(ids.CAMPAIGN, seen.row.id)
+    raise_alert(kind=BROKEN_GLASS, subject=subject, text=text, tenant_id=seen.row.tenant_id)
     return UUID(str(made.id))
 
 

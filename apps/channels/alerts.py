@@ -6,6 +6,7 @@ However many processes notice it, and however often: while the row is open, the 
 import logging
 from collections.abc import Sequence
 from enum import StrEnum
+from uuid import UUID
 
 from apps.channels import health
 from apps.channels.models import Alert
@@ -23,16 +24,23 @@ class AlertKind(StrEnum):
 
 
 _RAISE = """
-INSERT INTO channels_alert (id, created_at, updated_at, kind, subject, text)
-VALUES (%(id)s, %(now)s, %(now)s, %(kind)s, %(subject)s, %(text)s)
+INSERT INTO channels_alert (id, created_at, updated_at, tenant_id, kind, subject, text)
+VALUES (%(id)s, %(now)s, %(now)s, %(tenant)s, %(kind)s, %(subject)s, %(text)s)
 ON CONFLICT (kind, subject) WHERE ended_at IS NULL DO NOTHING RETURNING id
 """
 
 
-def raise_alert(*, kind: str, subject: str, text: str) -> bool:
-    """Whether it is news. One statement."""
+def raise_alert(*, kind: str, subject: str, text: str, tenant_id: UUID | None = None) -> bool:
+    """Whether it is news. One statement. `tenant_id`: whose staff see it, beside those who see every tenant; None: nobody else."""
     moment = clock.now()
-    parameters = {"id": ids.new(), "now": moment, "kind": kind, "subject": subject, "text": text[:500]}
+    parameters = {
+        "id": ids.new(),
+        "now": moment,
+        "tenant": tenant_id,
+        "kind": kind,
+        "subject": subject,
+        "text": text[:500],
+    }
     is_news = bool(fetch(_RAISE, parameters))
     if is_news:
         log.warning("alert", extra={"kind": kind, "subject": subject, "said": text[:500]})

@@ -49,7 +49,7 @@ def _judge(one: Rollout, now: datetime) -> None:
     except Problem:
         return
     text = f"{one.tenant}: version {one.number} of `{one.key}` was taken back from {one.share:g} % of the people. {because}"
-    raise_alert(kind=KIND, subject=f"{one.tenant}/{one.key}", text=text)
+    raise_alert(kind=KIND, subject=f"{one.tenant}/{one.key}", text=text, tenant_id=one.tenant_id)
 
 
 def _counted(one: Rollout, since: UUID, until: UUID) -> tuple[Tally, Tally]:

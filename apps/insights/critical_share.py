@@ -23,7 +23,7 @@ def watch(now: datetime) -> None:
                 f"{percent:.0f} % of what {slug} sent in an hour is critical ({share.critical} of {share.total}); {most} % is the limit. "
                 "Critical passes over what people switched off: see which event types those are."
             )
-            raise_alert(kind=KIND, subject=slug, text=text)
+            raise_alert(kind=KIND, subject=slug, text=text, tenant_id=tenant_id)
         else:
             end_alert(kind=KIND, subject=slug)
 

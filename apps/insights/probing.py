@@ -99,4 +99,4 @@ def _note(probe: Any, now: datetime, *, arrived: bool, said: str, took: float | 
         end_alert(kind=KIND, subject=name)
     else:
         text = f"The probe of {probe.channel} to {probe.user_id} did not arrive. {said}"
-        raise_alert(kind=KIND, subject=name, text=text)
+        raise_alert(kind=KIND, subject=name, text=text, tenant_id=probe.tenant_id)

@@ -12,14 +12,15 @@ ALERT = "webhook_off"
 def switch_off(endpoint_id: UUID, reason: str, *, is_alert: bool = True) -> bool:
     """In the caller's transaction; whether it was on. `is_alert`: nobody wanted it, so an operator is told."""
     rows = WebhookEndpoint.objects.all_tenants().filter(id=endpoint_id, is_on=True)
-    url = rows.values_list("url", flat=True).first()
+    found = rows.values_list("tenant_id", "url").first()
     is_changed = bool(rows.update(is_on=False, off_reason=reason[:300], updated_at=clock.now()))
-    if is_changed:
+    if found and is_changed:
         WebhookCall.objects.all_tenants().filter(endpoint_id=endpoint_id).delete()
         if is_alert:
+            tenant_id, url = found
             shown = ids.show(ids.WEBHOOK_ENDPOINT, endpoint_id)
-            host = (url or "").split("/")[2]
-            raise_alert(kind=ALERT, subject=shown, text=f"The webhook endpoint {shown} at {host} is off. {reason}")
+            text = f"The webhook endpoint {shown} at {url.split('/')[2]} is off. {reason}"
+            raise_alert(kind=ALERT, subject=shown, text=text, tenant_id=tenant_id)
     return is_changed
 
 

@@ -9,6 +9,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from apps.channels.alerts import raise_alert
 from apps.channels.services import create_account, switch_off
 from apps.core import clock
 from apps.core.enums import Channel, KeyMode, Scope
@@ -18,6 +19,7 @@ from apps.ledger.models import Notification
 from apps.receipts.models import ReceiptCall
 from apps.tenants.services import create_api_key
 from tests.integration import admin_cast as cast
+from tests.integration import roles_cast as roles
 from tests.integration.admin_fixtures import acme as acme  # fixtures
 from tests.integration.admin_fixtures import mira as mira
 from tests.integration.ingest_cast import statements
@@ -165,3 +167,17 @@ def test_staff_sees_only_what_it_may(acme: Tenant) -> None:
     vera = cast.viewer("ledger.view_notification")
     assert "Last 24 hours" in words(vera)
     assert "dead letter" not in words(vera)
+
+
+def test_alerts_are_seen_by_those_whose_tenant_it_is(acme: Tenant, mira: Client) -> None:
+    ours, theirs, nobodys = "Our run waits.", "Their run waits.", "An account is off."
+    for text, tenant_id in ((ours, acme.id), (theirs, cast.acme("beta").id), (nobodys, None)):
+        assert raise_alert(kind="run_stopped", subject=text, text=text, tenant_id=tenant_id)
+
+    def seen(client: Client) -> list[str]:
+        found = words(client)
+        return [text for text in (ours, theirs, nobodys) if text in found]
+
+    assert seen(mira) == [ours, theirs, nobodys]
+    assert seen(roles.staff("vera", operator=(acme,))) == [ours]
+    assert seen(roles.staff("otto", marketer=(acme,))) == []

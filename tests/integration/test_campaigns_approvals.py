@@ -140,7 +140,7 @@ def test_breaking_the_glass_is_kept_audited_and_told(tenant: Tenant, spring: Cam
     assert state(spring) == ("draft", [])
     launch(tenant, spring, breaks_glass=True, comment="The shop is on fire.")
     assert state(spring) == ("scheduled", ["broken"])
-    alert = Alert.objects.all_tenants().get(kind="broken_glass")
+    alert = Alert.objects.of(tenant).get(kind="broken_glass")
     assert alert.subject == ids.show(ids.CAMPAIGN, spring.id)
     assert alert.text == "mira launched Spring without the approval that it needs: The shop is on fire."
     entry = AuditEntry.objects.of(tenant).get(action="broken_glass")

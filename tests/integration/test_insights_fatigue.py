@@ -119,7 +119,7 @@ def test_too_large_a_share_of_critical_raises_one_alert_until_it_is_in_order() -
     critical_share.watch(clock.now())
     critical_share.watch(clock.now())
     assert alerts() == [("acme", True)]
-    text = Alert.objects.all_tenants().get(kind=critical_share.KIND).text
+    text = Alert.objects.of(tenant()).get(kind=critical_share.KIND).text
     assert text.startswith("21 % of what acme sent in an hour is critical (21 of 100); 20 % is the limit.")
     asked(5, Category.SOCIAL)
     critical_share.watch(clock.now())

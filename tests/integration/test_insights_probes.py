@@ -88,7 +88,7 @@ def test_what_does_not_arrive_in_time_is_told_once_and_that_it_arrives_again() -
     ran(one, 121)
     assert (one.has_arrived, one.said) == (False, "After 120 s it is sent.")
     assert alerts() == [("probe", True)]
-    text = Alert.objects.all_tenants().get().text
+    text = Alert.objects.of(tenant()).get().text
     assert text == "The probe of email to probe-device did not arrive. After 120 s it is sent."
     ran(one, 600)
     ran(one, 721)

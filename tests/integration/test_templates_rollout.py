@@ -183,7 +183,12 @@ def test_a_faulty_version_is_taken_back_and_who_failed_is_told_so(
     assert models.Rollout.objects.of(acme).get().because == because
     assert (order(acme).version.number, order(acme).staged) == (1, None)
     alert = Alert.objects.all_tenants().get()
-    assert (alert.kind, alert.subject, alert.ended_at) == ("template_reverted", "acme/order", None)
+    assert (alert.kind, alert.subject, alert.tenant_id, alert.ended_at) == (
+        "template_reverted",
+        "acme/order",
+        acme.id,
+        None,
+    )
     assert alert.text == f"acme: version 2 of `order` was taken back from 50 % of the people. {because}"
     rollouts.watch(clock.now())
     assert (len(steps(acme)), Alert.objects.all_tenants().count(), left()) == (3, 1, [])
