@@ -14,21 +14,25 @@ from typing import Any
 from apps.core import ids
 from apps.core.rows import fetch, recordset
 
-# of each slice of time the first MOST_READ attempts are looked at, and at most `most` of those that matter are taken
-MOST_READ = 5_000
+# of each part of a slice of time the first MOST_READ attempts are looked at, so that a flood hides only what was sent in the same seconds;
+# of each slice at most `most` of an account are taken
+PARTS, MOST_READ = 20, 500
 _SAMPLE = """
-sample AS MATERIALIZED (
+part AS MATERIALIZED (
+    SELECT * FROM json_to_recordset(%(parts)s) AS p(slice integer, low uuid, high uuid)
+), sample AS MATERIALIZED (
     SELECT d.account, d.place, a.ended_at AS sent_at,
         CASE WHEN d.status = 'sent' AND EXISTS (
             SELECT FROM ledger_delivery_event e WHERE e.notification_id = d.notification_id AND e.delivery_id = d.id
                 AND e.kind IN ('deferred', 'soft_bounced')) THEN 'waits' ELSE d.status END AS status,
         greatest(extract(epoch FROM coalesce(d.delivered_at, d.ended_at) - a.ended_at), 0)::float AS delay
-    FROM json_to_recordset(%(slices)s) AS s(low uuid, high uuid) CROSS JOIN LATERAL (
-        SELECT delivery_id, account, ended_at FROM (
-            SELECT * FROM ledger_attempt WHERE id >= s.low AND id < s.high ORDER BY id LIMIT %(read)s) first
-        WHERE account = ANY(%(accounts)s) AND kind = 'accepted' LIMIT %(most)s) a
+    FROM (
+        SELECT delivery_id, account, ended_at, row_number() OVER (PARTITION BY p.slice, account) AS number
+        FROM part p CROSS JOIN LATERAL (
+            SELECT * FROM ledger_attempt WHERE id >= p.low AND id < p.high ORDER BY id LIMIT %(read)s) first
+        WHERE account = ANY(%(accounts)s) AND kind = 'accepted') a
     JOIN ledger_delivery d ON d.id = a.delivery_id
-    WHERE d.account = a.account AND d.mode <> 'test' AND d.status IN ('sent', 'delivered', 'bounced', 'failed')
+    WHERE a.number <= %(most)s AND d.account = a.account AND d.mode <> 'test' AND d.status IN ('sent', 'delivered', 'bounced', 'failed')
 )"""
 
 _LEARN = f"""
@@ -96,7 +100,8 @@ def learnt_norms(
     slices: int = 96,
     most: int = 400,
 ) -> list[Norm]:
-    """Of what was sent from `start` to `end`. Groups of fewer than `least` are left out. Takes at most slices x most attempts."""
+    """Of what was sent from `start` to `end`. Groups of fewer than `least` are left out. Takes at most slices x most attempts of
+    an account."""
     parameters = {
         **_sample(accounts, start, end, slices, most),
         "least": least,
@@ -112,10 +117,11 @@ def overdue(
     now: datetime,
     window: timedelta,
     longest: timedelta,
-    most: int = 1_000,
+    most: int = 400,
 ) -> list[Overdue]:
     """What had its `patience` (seconds to wait for a receipt, by account and place; the place "" stands for those not named), and was
-    sent at most `window` earlier than that. `longest`: the longest patience. Takes at most `most` attempts a minute."""
+    sent at most `window` earlier than that. `longest`: the longest patience. Takes at most `most` attempts a minute of
+    an account."""
     if not patience:
         return []
     start = now - longest - window
@@ -132,7 +138,10 @@ def overdue(
 
 
 def _sample(accounts: Collection[str], start: datetime, end: datetime, slices: int, most: int) -> dict[str, Any]:
-    step = (end - start) / slices
-    bounds = [ids.bound(start + step * number) for number in range(slices + 1)]
-    rows = [{"low": low, "high": high} for low, high in pairwise(bounds)]
-    return {"slices": recordset(rows), "accounts": sorted(accounts), "most": most, "read": MOST_READ}
+    count = slices * PARTS
+    step = (end - start) / count
+    bounds = [ids.bound(start + step * number) for number in range(count + 1)]
+    parts = [
+        {"slice": number // PARTS, "low": low, "high": high} for number, (low, high) in enumerate(pairwise(bounds))
+    ]
+    return {"parts": recordset(parts), "accounts": sorted(accounts), "most": most, "read": MOST_READ}
