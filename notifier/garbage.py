@@ -5,7 +5,7 @@ import gc
 
 def settle() -> None:
     """What is loaded by now stays for good: it is never looked through again, and what a fork shares stays shared. Batches make
-    thousands of short-lived values, so the young generation is larger than usual."""
+    tens of thousands of short-lived values, so the young generation has room for those of one."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
+    gc.set_threshold(60_000, 20, 20)

@@ -66,7 +66,7 @@ def fetch(sql: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
     connection.ensure_connection()
     with connection.wrap_database_errors, Cursor(connection.connection) as cursor:
         cursor.execute(sql, parameters, binary=True)
-        return cursor.fetchall() if cursor.description else []
+        return cursor.fetchall() if cursor.pgresult and cursor.pgresult.nfields else []
 
 
 def execute(sql: str, parameters: Mapping[str, Any]) -> int:

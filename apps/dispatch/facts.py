@@ -31,7 +31,7 @@ NOBODY = Person(recipient=None, endpoints=(), choices=Choices(), suppressed={}, 
 @dataclass(frozen=True, slots=True)
 class Facts:
     """About the notifications of one batch. `contents`: published templates by (tenant, key); `pinned`: versions by id. `fuller`: by
-    notification, the one that takes its place (merging.py)."""
+    notification, the one that takes its place (merging.py). `wishes`: what the messages of a campaign run have in common."""
 
     people: Mapping[UUID, Person]
     event_types: Mapping[tuple[UUID, str], EventType]
@@ -39,6 +39,7 @@ class Facts:
     rules: Mapping[UUID, TenantRules]
     fuller: Mapping[UUID, UUID] = field(default_factory=dict)
     pinned: Mapping[UUID, rendering.Content] = field(default_factory=dict)
+    wishes: dict[tuple[UUID, datetime | None], Wish] = field(default_factory=dict)
 
     def event_type(self, n: NotificationFacts) -> EventType | None:
         return self.event_types.get((n.tenant_id, n.event_type)) if n.event_type else None
@@ -112,6 +113,14 @@ class Facts:
     def _wish(self, n: NotificationFacts) -> Wish:
         if n.is_summary:
             return summary_wish(n, self.people.get(n.recipient_id, NOBODY))
+        if n.broadcast_id is None:
+            return self._wish_of(n)
+        kind = n.broadcast_id, n.expires_at
+        if (wish := self.wishes.get(kind)) is None:
+            wish = self.wishes[kind] = self._wish_of(n)
+        return wish
+
+    def _wish_of(self, n: NotificationFacts) -> Wish:
         event_type = self.event_type(n)
         return Wish(
             category=n.category,

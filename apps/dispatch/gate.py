@@ -22,7 +22,7 @@ from apps.ledger.selectors import Gated
 from apps.ledger.sending_results import Settlement
 from apps.ledger.spent import seen_elsewhere
 from apps.routing import caps
-from apps.routing.deciding import decide
+from apps.routing.deciding import decide, decide_all
 from apps.routing.decisions import Bundle, Decision, Hold, Send, Skip
 from apps.routing.facts import Case, Stage
 from apps.routing.quiet_hours import in_turn
@@ -69,7 +69,7 @@ def pass_gate(
         id_: structs.replace(cases[id_], was_held=gated[id_].held_for in ALONE, seen_elsewhere=id_ in seen)
         for id_ in held
     }
-    judged = {id_: decide(case) for id_, case in cases.items()}
+    judged = decide_all(cases)
     refused = capping.reserve(_limited(known, notifications, cases, judged), now)
     judged |= {id_: decide(structs.replace(cases[id_], over=cap)) for id_, cap in refused.over.items()}
 

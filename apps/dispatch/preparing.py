@@ -1,5 +1,6 @@
 """Before what passed the gate is sent: each message rendered, with the accounts that could take it."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -8,7 +9,7 @@ import msgspec
 from apps.channels import registry
 from apps.channels import selectors as channels
 from apps.core import ids
-from apps.core.enums import Channel, DeliveryStatus, Reason
+from apps.core.enums import Channel, DeliveryStatus, KeyMode, Reason
 from apps.core.types import Account, Endpoint, NotificationFacts, OutboundMessage, Rendered, Work
 from apps.dispatch.accounts import Choice, Wanted
 from apps.dispatch.facts import Facts
@@ -51,14 +52,18 @@ class Ready(msgspec.Struct, frozen=True):
     has_other: bool
 
 
-def prepare(passed: Passed, facts: Facts, now: datetime) -> Prepared | Settlement:
+Carriers = Callable[[UUID, KeyMode, Channel, str], tuple[Account, ...]]
+
+
+def prepare(passed: Passed, facts: Facts, carriers: Carriers, now: datetime) -> Prepared | Settlement:
+    """`carriers`: as carriers_of says, once for a batch."""
     work, n, endpoint_id = passed.work, passed.notification, passed.endpoint_id
     assert work.channel is not None
     person = facts.people[n.recipient_id]
     endpoint = next((e for e in person.endpoints if e.id == endpoint_id), None)
     accounts: tuple[Account, ...] = ()
     if work.channel != Channel.IN_APP:
-        accounts = _carriers(n, work.channel, endpoint.carried_as if endpoint else "")
+        accounts = carriers(n.tenant_id, n.mode, work.channel, endpoint.carried_as if endpoint else "")
         if not accounts:
             return _without_account(work, n, endpoint, now)
     try:
@@ -92,8 +97,9 @@ def address(prepared: Prepared, choice: Choice, now: datetime) -> Ready | Settle
     )
 
 
-def _carriers(n: NotificationFacts, channel: Channel, platform: str) -> tuple[Account, ...]:
-    accounts = channels.accounts_for(n.tenant_id, n.mode, channel)
+def carriers_of(tenant_id: UUID, mode: KeyMode, channel: Channel, platform: str) -> tuple[Account, ...]:
+    """The accounts that are on and reach such a device, in order."""
+    accounts = channels.accounts_for(tenant_id, mode, channel)
     return tuple(account for account in accounts if registry.provider(account.provider).carries(platform, account))
 
 

@@ -1,8 +1,11 @@
 """decide: the one function that says yes, later, together, or no. `explain` and the real path both call it."""
 
+from collections.abc import Hashable, Mapping
 from dataclasses import replace
+from uuid import UUID
 
 from apps.core.enums import Channel, Reason
+from apps.core.types import Choices
 from apps.routing.choosing import may_refuse_critical
 from apps.routing.decisions import NOTHING, Because, Bundle, Decision, Hold, Send, Skip
 from apps.routing.facts import Case
@@ -23,6 +26,49 @@ def decide(case: Case) -> Decision:
             continue
         return objection if isinstance(objection, Send) else replace(objection, because=_named(rule, objection, case))
     return sending(case, bypassed, because)
+
+
+_NOTHING_CHOSEN = Choices()
+
+
+def decide_all(cases: Mapping[UUID, Case]) -> dict[UUID, Decision]:
+    """Each as `decide` would. People of one likeness who all want nothing but to be told are decided on once: a plain yes to one of them is
+    everybody's, to an address of their own."""
+    wanted: set[Hashable] = set()
+    decided: dict[UUID, Decision] = {}
+    for id_, case in cases.items():
+        likeness = _likeness(case)
+        if likeness in wanted:
+            decided[id_] = Send((case.person.endpoints[0].id,))
+            continue
+        found = decided[id_] = decide(case)
+        if likeness is not None and isinstance(found, Send) and found.bypassed is None and not found.because:
+            wanted.add(likeness)
+    return decided
+
+
+def _likeness(case: Case) -> Hashable | None:
+    """All that a rule can tell this case by from others; None for somebody who chose something, and for whatever else is not plain."""
+    person, wish = case.person, case.wish
+    if (
+        person.recipient is None
+        or person.recipient.is_blocked
+        or person.suppressed
+        or len(person.endpoints) != 1
+        or person.choices != _NOTHING_CHOSEN
+        or case.channel == Channel.IN_APP
+        or case.duplicate_of
+        or case.fuller
+        or case.seen_elsewhere
+        or case.over
+        or case.was_held
+        or wish.verifies
+    ):
+        return None
+    (to,) = person.endpoints
+    asked = case.channel, case.now, case.asked_at, case.stage, case.has_content, case.has_provider
+    them = person.zone, person.country, person.is_guest, to.channel, to.is_verified, to.is_retired
+    return id(wish), id(case.rules), asked, them
 
 
 def sending(case: Case, bypassed: Reason | None = None, because: Because = NOTHING) -> Send:

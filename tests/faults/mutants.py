@@ -49,7 +49,7 @@ def mutate(name: str) -> None:
         case "webhooks_to_anywhere":
             _put(calling, "guard_of", lambda _: lambda _: True)
         case "gate_believes_routing":
-            _put(gate, "decide", sending)
+            _put(gate, "decide_all", lambda cases: {id_: sending(case) for id_, case in cases.items()})
         case "cursor_ahead_of_page":
             _put(expanding, "together", _committing_the_cursor_first(expanding.together))
         case "random_notification_id":

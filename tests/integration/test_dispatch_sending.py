@@ -11,12 +11,12 @@ from apps.channels.services import create_account
 from apps.core import clock
 from apps.core.enums import Category, Channel, KeyMode, OutcomeKind, Reason
 from apps.core.types import Outcome
-from apps.dispatch import gate
 from apps.events.models import EventType
 from apps.ledger import work
 from apps.ledger.models import Attempt, WorkItem
 from apps.ledger.selectors import notifications
 from apps.preferences.models import Preference, Suppression
+from apps.routing import deciding
 from apps.routing.decisions import Hold
 from apps.templates.models import TemplateVariant
 from apps.tenants.selectors import tenant_by_id
@@ -186,7 +186,7 @@ def test_it_is_judged_again_before_it_is_sent(carrier: Carrier, change: str, sta
 def test_what_must_wait_now_is_held_and_sent_later(carrier: Carrier, monkeypatch: pytest.MonkeyPatch) -> None:
     id_ = routed(Category.TRANSACTIONAL, Channel.EMAIL)
     with monkeypatch.context() as patch:
-        patch.setattr(gate, "decide", lambda case: Hold(soon(100), Reason.EXPIRED))
+        patch.setattr(deciding, "decide", lambda case: Hold(soon(100), Reason.EXPIRED))
         send()
     assert (state(id_), carrier.calls) == (("held", "expired"), [])
     assert timedelta(seconds=98) < item().due_at - clock.now() <= timedelta(seconds=100)
