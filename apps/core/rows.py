@@ -3,6 +3,7 @@
 One parameter whatever the number of rows and columns: one statement text, prepared once.
 """
 
+import json
 import re
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from contextlib import AbstractContextManager
@@ -12,6 +13,7 @@ from uuid import UUID
 import msgspec
 from django.db import connection, transaction
 from psycopg import Cursor
+from psycopg.types.json import set_json_loads
 
 UNHURRIED = "(SELECT set_config('synchronous_commit', 'off', true)) = 'off'"
 """A condition that always holds: the commit of its statement does not wait for the disk. For what a crash may undo without harm, since
@@ -53,6 +55,17 @@ class Shared:
 def uuids(values: Iterable[UUID | None]) -> str:
     """An array as text: four times as fast as value by value through the driver."""
     return "{" + ",".join([value.hex if value else "NULL" for value in values]) + "}"
+
+
+def _loads(text: str | bytes) -> Any:
+    """Four times as fast as the driver's own way, which reads all that this one does not: a number beyond every float."""
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return json.loads(text)
+
+
+set_json_loads(_loads)
 
 
 def _literal(value: Any) -> Any:

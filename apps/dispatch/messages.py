@@ -9,7 +9,7 @@ from msgspec import structs
 
 from apps.core import ids
 from apps.core.enums import Channel
-from apps.core.types import Account, Endpoint, NotificationFacts, OutboundMessage, Recipient, Rendered, Work
+from apps.core.types import Account, Endpoint, NotificationFacts, OutboundMessage, Recipient, Rendered, Tenant, Work
 from apps.dispatch.digests import render_digest
 from apps.dispatch.facts import Facts
 from apps.dispatch.letter_links import Links, one_click, with_footer
@@ -32,9 +32,10 @@ def render(
     """`past`: the content that a summary was sent with. Raises RenderError."""
     if not n.is_summary:
         return render_content(n, facts.content(n), person, channel, delivery_id)
-    if person.recipient is None:
+    tenant = tenants.tenant_by_id(n.tenant_id)
+    if person.recipient is None or tenant is None:
         raise rendering.RenderError("no_template", "There is nobody to tell.")
-    context = _context(n, person.recipient, Links(n, delivery_id, channel))
+    context = _context(n, tenant, person.recipient, Links(n, delivery_id, channel))
     said = render_digest(n, facts, person, channel, context, past)
     if isinstance(said, Rendered):
         return said
@@ -58,12 +59,10 @@ def render_content(
     if content is None or tenant is None or recipient is None:
         raise rendering.RenderError("no_template", "There is no published template.")
     locales = rendering.locale_chain(recipient.locale, tenant.locale)
-    return rendering.render(content, channel=channel, locales=locales, context=_context(n, recipient, links))
+    return rendering.render(content, channel=channel, locales=locales, context=_context(n, tenant, recipient, links))
 
 
-def _context(n: NotificationFacts, recipient: Recipient, links: Links) -> dict[str, Any]:
-    tenant = tenants.tenant_by_id(n.tenant_id)
-    assert tenant is not None
+def _context(n: NotificationFacts, tenant: Tenant, recipient: Recipient, links: Links) -> dict[str, Any]:
     person = {
         **recipient.attributes,
         "user_id": recipient.user_id,

@@ -85,8 +85,9 @@ class Crowd:
         """By the link in the header of a mail that just went out."""
         for body in reversed(self.outside.bodies("postmark", 4)):
             for mail in json.loads(body):
-                person = int(mail["To"].rpartition("@")[0].rpartition("-")[2])
-                if person not in self.noes:
+                head, _, number = mail["To"].rpartition("@")[0].rpartition("-")
+                person = int(number) if head == f"crowd-{self._mark}" else None
+                if person is not None and person not in self.noes:
                     headers = {one["Name"]: one["Value"] for one in mail["Headers"]}
                     assert headers["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
                     link = headers["List-Unsubscribe"].strip("<>")
@@ -110,6 +111,14 @@ class Crowd:
     def ask(self, method: str, path: str, body: object = None) -> requests.Response:
         headers = {**self._authorization, "Idempotency-Key": str(uuid4())}
         return self._session.request(method, self.trial.system.url + path, json=body, headers=headers, timeout=20)
+
+    def has_begun(self) -> bool:
+        """Whether somebody of it got a mail, and somebody a text."""
+        return all(
+            {line.address for line in self.outside.lines(key)}
+            & {hashed(self.address(person, channel)) for person in range(self.size)}
+            for key, channel in (("postmark", "email"), ("twilio", "sms"))
+        )
 
     def late(self) -> list[tuple[float, str]]:
         """By how many seconds messages came after the no of their recipient, with the way it was said."""

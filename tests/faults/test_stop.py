@@ -76,7 +76,7 @@ def run_campaign(slow: Experiment, chance: random.Random, count: int, each_way: 
 
     campaign = Thread(target=run)
     campaign.start()
-    assert system.wait(lambda: bool(crowd.outside.lines("postmark")) and bool(crowd.outside.lines("twilio")), 60)
+    assert system.wait(crowd.has_begun, 60)
 
     plan = [*crowd.ways] * each_way + ["cancel"] * 2 * each_way
     chance.shuffle(plan)
