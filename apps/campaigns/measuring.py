@@ -13,9 +13,8 @@ from apps.campaigns import splitting
 from apps.campaigns.intervals import BOTH
 from apps.campaigns.splitting import Purpose
 from apps.core.enums import Category, Channel, KeyMode, Priority
-from apps.core.types import NotificationFacts, Recipient
+from apps.core.types import NOTHING_CHOSEN, NotificationFacts, Recipient
 from apps.dispatch.messages import render_content
-from apps.preferences.choosing import NOTHING_CHOSEN
 from apps.routing.facts import Person
 from apps.templates import rendering
 

@@ -19,13 +19,13 @@ from apps.audience.countries import country_of
 from apps.core import ids
 from apps.core.enums import Channel, DeliveryStatus, EndpointKind
 from apps.core.locales import zone
-from apps.core.types import Endpoint, Recipient
+from apps.core.types import NOTHING_CHOSEN, Endpoint, Recipient
 from apps.dispatch.broadcasting import Invited, event_type_of, facts_of, is_plain, names_countries, notification_of
 from apps.dispatch.facts import Facts
 from apps.dispatch.route_batch import WITHHELD
 from apps.ledger.broadcasts import Broadcast
 from apps.ledger.campaign_pages import Alike, Frame
-from apps.preferences.choosing import NOTHING_CHOSEN, choices_of
+from apps.preferences.choosing import choices_of
 from apps.routing.deciding import decide
 from apps.routing.decisions import Bundle, Decision, Hold, Send, Skip
 from apps.routing.facts import Person

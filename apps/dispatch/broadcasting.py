@@ -17,7 +17,7 @@ from apps.audience.outlines import Outline, place_of
 from apps.core import crypto
 from apps.core.enums import Channel, DeliveryStatus, KeyMode, Reason
 from apps.core.locales import zone
-from apps.core.types import Endpoint, EventType, NotificationFacts, TenantRules, Veto
+from apps.core.types import NOTHING_CHOSEN, Endpoint, EventType, NotificationFacts, TenantRules, Veto
 from apps.dispatch.facts import NO_RULES, Facts
 from apps.dispatch.route_batch import WITHHELD
 from apps.events import selectors as events
@@ -26,7 +26,6 @@ from apps.ledger.campaign_pages import Fate, Frame, NewMessage
 from apps.ledger.seen_keys import claim
 from apps.preferences import choosing
 from apps.preferences import selectors as preferences
-from apps.preferences.choosing import NOTHING_CHOSEN
 from apps.routing.deciding import decide
 from apps.routing.decisions import Bundle, Decision, Hold, Send, Skip
 from apps.routing.facts import Person

@@ -12,7 +12,7 @@ from apps.channels import selectors as channels
 from apps.core import ids
 from apps.core.enums import Channel, KeyMode
 from apps.core.locales import zone
-from apps.core.types import Choices, Endpoint, EventType, NotificationFacts, Recipient, TenantRules, Veto
+from apps.core.types import NOTHING_CHOSEN, Endpoint, EventType, NotificationFacts, Recipient, TenantRules, Veto
 from apps.dispatch.summaries import Named, summary_wish
 from apps.events import selectors as events
 from apps.ledger.sensitive import ERASED
@@ -25,13 +25,13 @@ from apps.tenants import selectors as tenants
 
 NO_RULES = TenantRules()
 NO_TIME = timedelta(0)
-NOBODY = Person(recipient=None, endpoints=(), choices=Choices(), suppressed={}, is_guest=False)
+NOBODY = Person(recipient=None, endpoints=(), choices=NOTHING_CHOSEN, suppressed={}, is_guest=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
     """About the notifications of one batch. `contents`: published templates by (tenant, key); `pinned`: versions by id. `fuller`: by
-    notification, the one that takes its place (merging.py). `wishes`: what the messages of a campaign run have in common."""
+    notification, the one that takes its place (merging.py). `wishes`: of campaign runs, made when the first is asked for."""
 
     people: Mapping[UUID, Person]
     event_types: Mapping[tuple[UUID, str], EventType]

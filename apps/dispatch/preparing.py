@@ -1,7 +1,8 @@
 """Before what passed the gate is sent: each message rendered, with the accounts that could take it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from uuid import UUID
 
 import msgspec
@@ -20,6 +21,7 @@ from apps.routing.retrying import GIVE_UP_AFTER
 from apps.templates.rendering import RenderError
 
 WITHOUT_ACCOUNT = timedelta(seconds=30)
+Carriers = Callable[[UUID, KeyMode, Channel, str], tuple[Account, ...]]
 
 
 class Prepared(msgspec.Struct, frozen=True):
@@ -52,11 +54,13 @@ class Ready(msgspec.Struct, frozen=True):
     has_other: bool
 
 
-Carriers = Callable[[UUID, KeyMode, Channel, str], tuple[Account, ...]]
+def prepare(batch: Sequence[Passed], facts: Facts, now: datetime) -> list[Prepared | Settlement]:
+    """Each, in order. Who could carry it is asked once for all that are alike."""
+    carriers = cache(_carriers)
+    return [_prepared(passed, facts, carriers, now) for passed in batch]
 
 
-def prepare(passed: Passed, facts: Facts, carriers: Carriers, now: datetime) -> Prepared | Settlement:
-    """`carriers`: as carriers_of says, once for a batch."""
+def _prepared(passed: Passed, facts: Facts, carriers: Carriers, now: datetime) -> Prepared | Settlement:
     work, n, endpoint_id = passed.work, passed.notification, passed.endpoint_id
     assert work.channel is not None
     person = facts.people[n.recipient_id]
@@ -97,7 +101,7 @@ def address(prepared: Prepared, choice: Choice, now: datetime) -> Ready | Settle
     )
 
 
-def carriers_of(tenant_id: UUID, mode: KeyMode, channel: Channel, platform: str) -> tuple[Account, ...]:
+def _carriers(tenant_id: UUID, mode: KeyMode, channel: Channel, platform: str) -> tuple[Account, ...]:
     """The accounts that are on and reach such a device, in order."""
     accounts = channels.accounts_for(tenant_id, mode, channel)
     return tuple(account for account in accounts if registry.provider(account.provider).carries(platform, account))

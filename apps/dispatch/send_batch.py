@@ -4,7 +4,7 @@ import logging
 import random
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
-from functools import cache, partial
+from functools import partial
 from time import monotonic
 
 from django.conf import settings
@@ -21,7 +21,7 @@ from apps.dispatch.facts import load
 from apps.dispatch.gate import pass_gate
 from apps.dispatch.in_app import deliver_in_app
 from apps.dispatch.messages import with_badges
-from apps.dispatch.preparing import Prepared, Ready, address, carriers_of, prepare
+from apps.dispatch.preparing import Prepared, Ready, address, prepare
 from apps.dispatch.recording import record
 from apps.ledger import selectors as ledger
 from apps.ledger import work as items
@@ -45,8 +45,7 @@ def send_batch(works: Sequence[Work], ends: float) -> None:
     known = [(w.order_at, notifications[w.notification_id]) for w in works if w.notification_id in notifications]
     facts = merging.with_fuller(facts, known)
     passed, settled = pass_gate(works, notifications, gated, facts, now)
-    carriers = cache(carriers_of)
-    found = [prepare(one, facts, carriers, now) for one in passed]
+    found = prepare(passed, facts, now)
     prepared = [one for one in found if isinstance(one, Prepared)]
     settled += [one for one in found if isinstance(one, Settlement)]
     if works[0].channel == Channel.IN_APP:

@@ -18,6 +18,7 @@ from apps.core.enums import (
     NotificationStatus,
     Priority,
     WorkPhase,
+    by_value,
 )
 from apps.core.rows import fetch, uuids
 from apps.core.types import NotificationFacts
@@ -27,10 +28,7 @@ from apps.ledger.lifecycle import SETTLED, notification_status
 from apps.ledger.models import DeadLetter, Delivery, DeliveryEvent, Notification, WorkItem
 
 PRIORITIES = tuple(Priority)
-# asking the enum itself takes five times as long
-_MODES = {mode.value: mode for mode in KeyMode}
-_CATEGORIES = {category.value: category for category in Category}
-_CHANNELS = {channel.value: channel for channel in Channel}
+_MODES, _CATEGORIES, _CHANNELS = by_value(KeyMode), by_value(Category), by_value(Channel)
 
 _FACTS = """id, tenant_id, recipient_id, mode, category, event_type, template_key, channels, priority, sealed, expires_at,
     actor_id, object_id, ordering_key, source, broadcast_id, variant"""

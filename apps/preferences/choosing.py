@@ -18,7 +18,7 @@ from django.db import connection
 
 from apps.core import redis
 from apps.core.rows import fetch
-from apps.core.types import Choices, TenantRules
+from apps.core.types import NOTHING_CHOSEN, Choices, TenantRules
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,6 @@ REST_SECONDS = 1.0
 _MOST_CACHED = 5_000
 _MOST_AT_HAND = 10_000
 _FEW = 20
-NOTHING_CHOSEN = Choices()
 
 # the JSON is that of core.types.Choices; in the order of the unique indexes, so that nothing has to be sorted
 _SAID = """json_strip_nulls(json_build_object({version}

@@ -5,7 +5,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from apps.core.enums import Channel, Reason
-from apps.core.types import Choices
+from apps.core.types import NOTHING_CHOSEN
 from apps.routing.choosing import may_refuse_critical
 from apps.routing.decisions import NOTHING, Because, Bundle, Decision, Hold, Send, Skip
 from apps.routing.facts import Case
@@ -28,9 +28,6 @@ def decide(case: Case) -> Decision:
     return sending(case, bypassed, because)
 
 
-_NOTHING_CHOSEN = Choices()
-
-
 def decide_all(cases: Mapping[UUID, Case]) -> dict[UUID, Decision]:
     """Each as `decide` would. People of one likeness who all want nothing but to be told are decided on once: a plain yes to one of them is
     everybody's, to an address of their own."""
@@ -39,12 +36,16 @@ def decide_all(cases: Mapping[UUID, Case]) -> dict[UUID, Decision]:
     for id_, case in cases.items():
         likeness = _likeness(case)
         if likeness in wanted:
-            decided[id_] = Send((case.person.endpoints[0].id,))
+            decided[id_] = _plain_yes(case)
             continue
-        found = decided[id_] = decide(case)
-        if likeness is not None and isinstance(found, Send) and found.bypassed is None and not found.because:
+        decided[id_] = decide(case)
+        if likeness is not None and decided[id_] == _plain_yes(case):
             wanted.add(likeness)
     return decided
+
+
+def _plain_yes(case: Case) -> Send:
+    return Send((case.person.endpoints[0].id,))
 
 
 def _likeness(case: Case) -> Hashable | None:
@@ -55,7 +56,7 @@ def _likeness(case: Case) -> Hashable | None:
         or person.recipient.is_blocked
         or person.suppressed
         or len(person.endpoints) != 1
-        or person.choices != _NOTHING_CHOSEN
+        or person.choices != NOTHING_CHOSEN
         or case.channel == Channel.IN_APP
         or case.duplicate_of
         or case.fuller

@@ -14,7 +14,6 @@ from apps.core import clock, ids
 from apps.core.enums import Channel
 from apps.insights import silence, tasks
 from apps.insights.models import ReceiptNorm
-from apps.ledger import arrivals
 from apps.ledger.models import Attempt, Delivery, DeliveryEvent
 from apps.receipts.models import ReceiptCall
 from tests.integration.dispatch_cast import endpoint, notify, person, route, tenant
@@ -251,41 +250,6 @@ def test_it_does_not_judge_while_receipts_wait_to_be_applied(trusted: list[tuple
     ReceiptCall.objects.update(applied_at=NOW)
     silence.watch(NOW)
     assert alerts() == [("silent", key, True)]
-
-
-def test_what_is_read_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    key = account()
-    traffic(key, NOW - timedelta(minutes=10), NOW, each=0.5, now=NOW)
-    found = arrivals.learnt_norms(
-        accounts=[key],
-        start=NOW - timedelta(minutes=10),
-        end=NOW,
-        least=1,
-        grace=0,
-        longest=600,
-        slices=5,
-        most=7,
-    )
-    assert [norm.sample for norm in found] == [35, 35]
-    few = arrivals.overdue(
-        patience={(key, ""): 0.0}, now=NOW, window=timedelta(minutes=10), longest=timedelta(0), most=3
-    )
-    assert sum(one.judged for one in few) == 30
-    monkeypatch.setattr(arrivals, "MOST_READ", 2)
-    read = arrivals.overdue(patience={(key, ""): 0.0}, now=NOW, window=timedelta(minutes=10), longest=timedelta(0))
-    assert sum(one.judged for one in read) == 10 * arrivals.PARTS * 2
-
-
-def test_a_flood_does_not_hide_what_is_sent_beside_it() -> None:
-    """By one account twelve thousand in nine seconds of a minute; by the other one a second, six of which come behind 500 others."""
-    flood, key = account("acme-bulk"), account()
-    minute = (NOW - 11 * MINUTE).replace(second=0)
-    traffic(flood, minute, minute + timedelta(seconds=9), each=0.00075, now=NOW)
-    traffic(key, minute, minute + MINUTE, each=1, now=NOW)
-    found = arrivals.overdue(
-        patience={(flood, ""): 0.0, (key, ""): 0.0}, now=minute + 11 * MINUTE, window=11 * MINUTE, longest=timedelta(0)
-    )
-    assert {one.account: one.judged for one in found} == {flood: 400, key: 54}
 
 
 def test_accounts_without_receipts_are_left_out() -> None:

@@ -15,6 +15,7 @@ from apps.core.enums import Category, Channel, DigestFrequency, GroupBy, KeyMode
 from apps.core.types import (
     Choices,
     Default,
+    Endpoint,
     Grouping,
     Mute,
     QuietHours,
@@ -29,6 +30,7 @@ from tests.unit.test_routing_decide import NOW, ROSA, VETO, case, endpoint
 from tests.unit.test_routing_explaining import CAP
 
 NIGHT = QuietHours(22 * 60, 8 * 60)
+RULES = TenantRules(quiet_hours=(NIGHT,))
 LATE = datetime(2026, 11, 20, 23, 0, tzinfo=UTC)
 
 
@@ -91,7 +93,14 @@ OTHERWISE: dict[str, dict[str, Any]] = {
     "on another channel": {"channel": Channel.SMS},
     "asked long ago": {"asked_at": NOW - timedelta(days=1)},
 }
-RULES = TenantRules(quiet_hours=(NIGHT,))
+
+
+def test_a_wish_passed_over_is_recorded_with_each() -> None:
+    urgent = structs.replace(case(category=Category.CRITICAL, rules=RULES, person=plain(0)), now=LATE)
+    cases = {UUID(int=number): structs.replace(urgent, person=plain(number)) for number in range(3)}
+    found = deciding.decide_all(cases)
+    assert [decision.bypassed for decision in found.values() if isinstance(decision, Send)] == [Reason.QUIET_HOURS] * 3
+    assert found == {id_: deciding.decide(one) for id_, one in cases.items()}
 
 
 @pytest.mark.parametrize("odd", [*ODD, *OTHERWISE])
@@ -130,6 +139,25 @@ def test_in_app_needs_no_address() -> None:
     first = case(Channel.IN_APP, person=plain(0))
     cases = {UUID(int=number): structs.replace(first, person=plain(number)) for number in range(2)}
     assert deciding.decide_all(cases) == {UUID(int=0): Send((None,)), UUID(int=1): Send((None,))}
+
+
+LOOKED_AT = {
+    Case: "wish person channel now has_content has_provider duplicate_of rules stage asked_at fuller seen_elsewhere over was_held",
+    Person: "recipient endpoints choices suppressed is_guest zone country",
+    Recipient: "is_blocked",
+    Endpoint: "channel is_verified is_retired",
+}
+OF_THEIR_OWN = {
+    Recipient: "id tenant_id user_id locale timezone attributes preferences_version",
+    Endpoint: "id recipient_id kind address address_hash masked platform other_hashes",
+}
+
+
+@pytest.mark.parametrize("fact", LOOKED_AT)
+def test_a_new_fact_is_part_of_the_likeness_or_no_rule_looks_at_it(fact: type) -> None:
+    """Whoever adds a field says which, here and in `_likeness`."""
+    said = f"{LOOKED_AT[fact]} {OF_THEIR_OWN.get(fact, '')}".split()
+    assert {field.name for field in structs.fields(fact)} == set(said)
 
 
 @st.composite

@@ -62,6 +62,9 @@ class Choices:
     blocked_actors: frozenset[str] = frozenset()
 
 
+NOTHING_CHOSEN = Choices()
+
+
 @dataclass(frozen=True, slots=True)
 class Default:
     """What holds where the recipient chose nothing; locked: whatever the recipient chose, for the `reason` that is shown."""
