@@ -1,7 +1,7 @@
 """A page of a campaign's people as rows of a temporary table, where those who are alike are decided on together and never leave PostgreSQL.
 
-Two people are alike on a channel when no rule can tell them apart: same zone, same choices, same addresses in the same states, no vetoed
-and no shared address. Everybody else is `special` and decided on by themselves, as are those who chose what hardly anybody did.
+Two people are alike on a channel when no rule can tell them apart: same zone, same choices, addresses in the same states, none of them
+vetoed. Everybody else is `special` and decided on by themselves, as are those who chose what hardly anybody did.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -26,9 +26,6 @@ _PLACE = """CASE e.kind WHEN 'email' THEN lower(split_part(e.masked, '@', -1)) W
     ELSE e.platform END"""
 # masks that do not hold the whole domain as it is written on the wire: see outlines.py
 _ODD = "e.kind = 'email' AND (length(e.masked) >= 100 OR octet_length(e.masked) > length(e.masked))"
-_SHARED = """e.channel IN ('email', 'sms') AND EXISTS (
-    SELECT FROM audience_endpoint o WHERE o.tenant_id = e.tenant_id AND o.address_hash = e.address_hash AND o.id <> e.id
-        AND o.retired_at IS NULL)"""
 # most people have one address: gathering and sorting is for the others
 _ONE_OR_ALL = """CASE a.count WHEN 1 THEN {one} WHEN 0 THEN {none} ELSE (
         SELECT {all} FROM audience_endpoint e WHERE e.recipient_id = i.id AND e.channel = c.channel) END"""
@@ -122,7 +119,7 @@ def fill(asked: Asked, *, after: UUID | None, upto: UUID | None, size: int) -> F
         endpoint_ids=_ONE_OR_ALL.format(one="ARRAY[a.id]", none="NULL", all="array_agg(e.id ORDER BY e.id)"),
         places=_ONE_OR_ALL.format(one="ARRAY[a.place]", none="NULL", all=f"array_agg({_PLACE} ORDER BY e.id)"),
         some=_SOME,
-        odd=f"{_ODD} OR {_SHARED} OR {asked.vetoed}",
+        odd=f"{_ODD} OR {asked.vetoed}",
         any_odd="is_odd" if len(asked.channels) == 1 else "bool_or(is_odd) OVER (PARTITION BY id)",
     )
     parameters = {

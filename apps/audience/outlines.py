@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from apps.core import crypto
-from apps.core.enums import Channel, EndpointKind
+from apps.core.enums import Channel, EndpointKind, by_value
 from apps.core.rows import fetch
 from apps.core.types import Endpoint, Recipient
 
-_CHANNELS = {channel.value: channel for channel in Channel}
-_KINDS = {kind.value: kind for kind in EndpointKind}
+_CHANNELS, _KINDS = by_value(Channel), by_value(EndpointKind)
 _PEOPLE = """
 SELECT id, tenant_id, user_id, locale, timezone, blocked_at IS NOT NULL, preferences_version
 FROM audience_recipient WHERE id = ANY(%(ids)s) AND tenant_id = %(tenant)s
@@ -23,11 +22,6 @@ SELECT id, recipient_id, channel, kind, address_hash, masked, platform, verified
     CASE WHEN %(opened)s AND kind = 'phone'
         OR kind = 'email' AND (length(masked) >= 100 OR octet_length(masked) > length(masked)) THEN sealed END
 FROM audience_endpoint WHERE recipient_id = ANY(%(ids)s) AND channel = ANY(%(channels)s) ORDER BY id
-"""
-_SHARED = """
-SELECT address_hash FROM audience_endpoint
-WHERE tenant_id = %(tenant)s AND address_hash = ANY(%(hashes)s) AND retired_at IS NULL
-GROUP BY address_hash HAVING count(*) > 1
 """
 
 
@@ -80,10 +74,3 @@ def place_of(endpoint: Endpoint) -> str:
             return endpoint.masked.partition("*")[0]
         case _:
             return endpoint.platform
-
-
-def shared_addresses(tenant_id: UUID, hashes: Sequence[bytes]) -> frozenset[bytes]:
-    """Those of them that are an address of more than one person. One query; none for none."""
-    if not hashes:
-        return frozenset()
-    return frozenset(bytes(found) for (found,) in fetch(_SHARED, {"tenant": tenant_id, "hashes": list(hashes)}))

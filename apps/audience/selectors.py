@@ -9,7 +9,7 @@ from msgspec import structs
 
 from apps.audience.addresses import address_hashes, hashed_form
 from apps.core import crypto
-from apps.core.enums import Channel, EndpointKind
+from apps.core.enums import Channel, EndpointKind, by_value
 from apps.core.rows import fetch, uuids
 from apps.core.tenant_scope import bound
 from apps.core.types import Endpoint, Recipient
@@ -27,8 +27,12 @@ FROM audience_endpoint
 _RECIPIENT_IDS = (
     "SELECT user_id, id FROM audience_recipient WHERE tenant_id = %(tenant)s AND user_id = ANY(%(user_ids)s)"
 )
-_CHANNELS = {channel.value: channel for channel in Channel}
-_KINDS = {kind.value: kind for kind in EndpointKind}
+# the hash is keyed by tenant and channel: it alone tells whose it is
+_SHARED = """
+SELECT e.id FROM audience_endpoint e WHERE e.id = ANY(%(ids)s) AND EXISTS (
+    SELECT FROM audience_endpoint o WHERE o.address_hash = e.address_hash AND o.id <> e.id AND o.retired_at IS NULL)
+"""
+_CHANNELS, _KINDS = by_value(Channel), by_value(EndpointKind)
 
 
 def recipient_ids(tenant_id: UUID, user_ids: Iterable[str]) -> dict[str, UUID]:
@@ -61,6 +65,12 @@ def endpoints(ids: Iterable[UUID]) -> dict[UUID, Endpoint]:
     """By id. Raises UndecipherableError when a key is missing."""
     is_rotating = len(settings.HASH_KEYS) > 1
     return {row[0]: _endpoint(row, is_rotating) for row in _of_ids(f"{_ENDPOINTS} WHERE id = ANY(%(ids)s)", ids)}
+
+
+def at_shared_addresses(endpoint_ids: Iterable[UUID]) -> frozenset[UUID]:
+    """Those of them whose address is in use as somebody else's, too. One query; none for none."""
+    wanted = list(endpoint_ids)
+    return frozenset(id_ for (id_,) in fetch(_SHARED, {"ids": uuids(wanted)})) if wanted else frozenset()
 
 
 def _of_ids(sql: str, ids: Iterable[UUID], **more: Any) -> list[tuple[Any, ...]]:

@@ -67,7 +67,7 @@ def expand_next(now: datetime, size: int = PAGE) -> Page | None:
         found = fetch(_CLAIM, {"now": now})
         if not found:
             return None
-        wave = Wave.objects.all_tenants().select_related("run").get(id=found[0][0])
+        wave = Wave.objects.all_tenants().select_related("run__campaign").get(id=found[0][0])
         run = wave.run
         if run.throttle:
             # its workers take turns: the rate is the run's

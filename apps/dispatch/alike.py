@@ -2,7 +2,7 @@
 
 Sound, because two people of one likeness (audience/campaign_pages.py) differ in nothing that a rule looks at: which variant and channel it
 is, their zone, whether they are blocked, the states of their addresses on the channel, and what they chose; none of their addresses is
-vetoed or somebody else's, too. When and where they chose it is each one's own, and is told with what objects: for those who chose, only
+vetoed. When and where they chose it is each one's own, and is told with what objects: for those who chose, only
 a yes that needs no reason is everybody's.
 """
 

@@ -17,7 +17,7 @@ from apps.audience.outlines import Outline, place_of
 from apps.core import crypto
 from apps.core.enums import Channel, DeliveryStatus, KeyMode, Reason
 from apps.core.locales import zone
-from apps.core.types import NOTHING_CHOSEN, Endpoint, EventType, NotificationFacts, TenantRules, Veto
+from apps.core.types import NOTHING_CHOSEN, EventType, NotificationFacts, TenantRules, Veto
 from apps.dispatch.facts import NO_RULES, Facts
 from apps.dispatch.route_batch import WITHHELD
 from apps.events import selectors as events
@@ -34,7 +34,7 @@ from apps.templates import rendering
 from apps.tenants import selectors as tenants
 
 KEPT = timedelta(days=366)
-"""How long a send-once key and a shared address are remembered."""
+"""How long a send-once key is remembered."""
 _SENT_BEFORE = Skip(Reason.SENT_BEFORE)
 
 
@@ -57,9 +57,8 @@ def decide_page(
     page = _Page(frame, broadcast, event_type, invited, now)
     decided = {one.recipient_id: page.decisions(one) for one in invited if one.recipient_id in page.outlines}
     repeated = _repeated(frame, invited, decided, send_once_key)
-    shared = _at_shared_addresses(frame, page, decided)
     return [
-        _message(frame, broadcast, one, page.fates(one, decided[one.recipient_id], repeated, shared))
+        _message(frame, broadcast, one, page.fates(one, decided[one.recipient_id], repeated))
         for one in invited
         if one.recipient_id in decided
     ]
@@ -114,21 +113,16 @@ class _Page:
             (channel, decide(facts.case(n, channel, self.now, asked_at=self.now))) for channel in self.frame.channels
         )
 
-    def fates(
-        self, one: Invited, decided: Decided, repeated: frozenset[UUID], shared: Mapping[UUID, frozenset[Channel]]
-    ) -> Sequence[Fate] | None:
+    def fates(self, one: Invited, decided: Decided, repeated: frozenset[UUID]) -> Sequence[Fate] | None:
         if any(isinstance(decision, Bundle) for _, decision in decided):
             return None
-        elsewhere = shared.get(one.recipient_id, frozenset())
         outline = self.outlines[one.recipient_id]
         return [
             fate
             for channel, decision in decided
             for fate in self._fates(
                 channel,
-                _SENT_BEFORE
-                if not isinstance(decision, Skip) and (one.recipient_id in repeated or channel in elsewhere)
-                else decision,
+                _SENT_BEFORE if not isinstance(decision, Skip) and one.recipient_id in repeated else decision,
                 outline,
             )
         ]
@@ -199,39 +193,6 @@ def _repeated(
     }
     mine = claim({key: _id(frame, person) for key, person in keys.items()}, KEPT)
     return frozenset(person for key, person in keys.items() if key not in mine)
-
-
-def _at_shared_addresses(
-    frame: Frame, page: _Page, decided: Mapping[UUID, Decided]
-) -> Mapping[UUID, frozenset[Channel]]:
-    """By person, the channels on which somebody else at the same address is the one who gets it."""
-    targets = [
-        (person, channel, found[-1].address_hash)
-        for person, decisions in decided.items()
-        for channel, decision in decisions
-        if channel in (Channel.EMAIL, Channel.SMS) and not isinstance(decision, Skip)
-        if (found := _usable(page.outlines[person], channel))
-    ]
-    shared = outlines.shared_addresses(frame.tenant_id, [hashed for _, _, hashed in targets])
-    scope = b"broadcast", frame.broadcast_id.bytes
-    asked = [
-        (person, channel, crypto.fingerprint(*scope, channel.encode(), hashed))
-        for person, channel, hashed in targets
-        if hashed in shared
-    ]
-    wanted: dict[bytes, UUID] = {}
-    for person, _, key in asked:
-        wanted.setdefault(key, person)
-    mine = claim({key: _id(frame, person) for key, person in wanted.items()}, KEPT)
-    found_out: dict[UUID, frozenset[Channel]] = {}
-    for person, channel, key in asked:
-        if key not in mine or wanted[key] != person:
-            found_out[person] = found_out.get(person, frozenset()) | {channel}
-    return found_out
-
-
-def _usable(outline: Outline, channel: Channel) -> list[Endpoint]:
-    return [e for e in outline.endpoints if e.channel == channel and e.is_verified and not e.is_retired]
 
 
 def _id(frame: Frame, person: UUID) -> UUID:

@@ -16,6 +16,7 @@ from apps.dispatch import bells, capping
 from apps.dispatch.bundled import joining
 from apps.dispatch.capping import Asked
 from apps.dispatch.facts import Facts
+from apps.dispatch.shared_addresses import told_elsewhere
 from apps.ledger import bundles
 from apps.ledger.routing_results import Address, Decided, address_deliveries, note_bypasses, write_deliveries
 from apps.ledger.selectors import Gated
@@ -85,7 +86,8 @@ def pass_gate(
         }
     )
     settled += [s for one in each if (s := _withheld(one.work, one.decision, now))]
-    return _addressed([one for one in each if isinstance(one.decision, Send)], gated, facts, settled), settled
+    passed = _addressed([one for one in each if isinstance(one.decision, Send)], gated, facts, settled)
+    return _once_at_each_address(passed, facts, settled), settled
 
 
 def _is_noted(work: Work, gated: Mapping[UUID, Gated]) -> bool:
@@ -138,6 +140,24 @@ def _addressed(
             queues = write_deliveries(others)
         bells.ring(*sorted(queues))
     return passed
+
+
+def _once_at_each_address(passed: list[Passed], facts: Facts, settled: list[Settlement]) -> list[Passed]:
+    elsewhere = told_elsewhere(
+        {
+            one.work.id: (one.notification, endpoint)
+            for one in passed
+            if one.notification.broadcast_id
+            for endpoint in facts.people[one.notification.recipient_id].endpoints
+            if endpoint.id == one.endpoint_id
+        }
+    )
+    settled += [
+        Settlement(one.work, status=DeliveryStatus.SKIPPED, reason=Reason.SENT_BEFORE)
+        for one in passed
+        if one.work.id in elsewhere
+    ]
+    return [one for one in passed if one.work.id not in elsewhere]
 
 
 def _withdraw(bundled: Sequence[_Judged]) -> None:

@@ -71,3 +71,11 @@ def claim(keys: Mapping[bytes, UUID], kept: timedelta) -> frozenset[bytes]:
         {"keys": list(keys), "refs": list(keys.values()), "kept": kept},
     )
     return frozenset(bytes(key) for (key,) in rows)
+
+
+def holders_of(keys: Collection[bytes]) -> dict[bytes, UUID]:
+    """Whose they are. One query, none for none."""
+    rows = (
+        fetch("SELECT key, ref_id FROM ledger_seen_key WHERE key = ANY(%(keys)s)", {"keys": list(keys)}) if keys else []
+    )
+    return {bytes(key): ref_id for key, ref_id in rows}

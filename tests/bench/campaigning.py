@@ -3,13 +3,16 @@
 import multiprocessing
 import statistics
 import time
+from collections.abc import Iterator
 from datetime import timedelta
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
 from django.db import connection, connections
 
 from apps.campaigns import expanding, firing, launching, preparing
+from apps.campaigns.expanding import Page
 from apps.campaigns.models import Campaign, Run, Variant, Wave
 from apps.core import clock
 from apps.core.enums import CapPeriod, Channel
@@ -19,9 +22,12 @@ from apps.preferences.models import DefaultPreference, FrequencyCap, QuietHoursR
 from apps.templates.services import Source, publish_changes
 from apps.tenants.services import create_tenant
 from tests.bench import crowd
+from tests.bench.bare_rows import BareRows
 from tests.bench.cast import NO_LIMIT
 from tests.bench.results import Result, result
 
+# pages: a second, in which the machine is as fast for both
+_TURN = 2
 _KINDS = ("ledger_notification", "ledger_delivery", "ledger_work_item")
 EVERYBODY = {
     "include": {"any": [{"field": "attributes.plan", "op": "in", "value": ["pro", "free"]}, {"users": ["c_1"]}]}
@@ -34,14 +40,14 @@ def campaigning(quick: bool) -> dict[str, Result]:
     tenant = invited(people)
     alone, together, bare, memory = [], [], [], []
     for _ in range(rounds):
-        one = expand(tenant, workers=1)
+        one = beside_bare_rows(tenant)
         alone.append(one["rate"])
-        bare.append(_bare(one))
-        clear(one)
-        two = expand(tenant, workers=2)
+        bare.append(one["bare"])
+        clear(one["run"])
+        two = expand_by_two(tenant)
         together.append(two["rate"])
         memory.append(two["memory_mb"])
-        clear(two)
+        clear(two["run"])
     return {
         "expand": result(
             "recipients/s", alone, bare, ">= 10,000/s; ratio >= 0.5", people=people,
@@ -96,74 +102,61 @@ def begin(tenant: Tenant, **fields: Any) -> Run:
     return found
 
 
-def expand(tenant: Tenant, *, workers: int) -> dict[str, Any]:
+def beside_bare_rows(tenant: Tenant) -> dict[str, Any]:
+    """One worker's pages and their bare rows in turns: both see the same moods of the machine."""
+    run = begin(tenant)
+    seconds, bare_seconds = 0.0, 0.0
+    tables: list[BareRows] = []
+    while True:
+        began = time.monotonic()
+        pages = list(islice(_pages(), _TURN))
+        seconds += time.monotonic() - began
+        if not pages:
+            break
+        tables = tables or [BareRows(run, kind) for kind in _KINDS]
+        bare_seconds += sum(table.follow() for table in tables)
+    made = _made(run)
+    if (copied := [table.drop() for table in tables]) != [made] * len(_KINDS):
+        raise RuntimeError(f"{copied} of {made} were copied")
+    return {"run": run, "rate": made / seconds, "bare": made / bare_seconds}
+
+
+def expand_by_two(tenant: Tenant) -> dict[str, Any]:
     run = begin(tenant)
     began = time.monotonic()
-    if workers == 1:
-        memory = [work()]
-    else:
-        connections.close_all()
-        with multiprocessing.get_context("fork").Pool(workers) as pool:
-            memory = pool.map(_worker, range(workers))
-    seconds = time.monotonic() - began
-    made = sum(Wave.objects.of(tenant).filter(run_id=run.id).values_list("made", flat=True))
+    connections.close_all()
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        memory = pool.map(_worker, range(2))
+    return {"run": run, "rate": _made(run) / (time.monotonic() - began), "memory_mb": memory}
+
+
+def _made(run: Run) -> int:
+    made = sum(Wave.objects.all_tenants().filter(run_id=run.id).values_list("made", flat=True))
     if made != run.audience_size:
         raise RuntimeError(f"{made} of {run.audience_size} were made")
-    return {"run": run, "rate": made / seconds, "memory_mb": memory}
+    return made
 
 
 def _worker(_: int) -> float:
-    return work()
-
-
-def work() -> float:
     """Every page that is due; how many MB this process grew by after its tenth page."""
     import psutil
 
-    pages, early = 0, 0.0
+    early = 0.0
     process = psutil.Process()
-    while True:
-        page = expanding.expand_next(clock.now())
-        if page is None:
-            break
-        pages += 1
-        if pages == 10:
+    for number, _page in enumerate(_pages(), start=1):
+        if number == 10:
             early = process.memory_info().rss / 2**20
     return round(process.memory_info().rss / 2**20 - early, 1) if early else 0.0
 
 
-def _bare(done: dict[str, Any]) -> float:
-    """The same rows in the order in which they were written, each kind by one INSERT..SELECT from an unlogged copy into a table like the
-    partition that took them, indexes and all: recipients a second over all kinds."""
-    run = done["run"]
-    bounds = {"begin": broadcasts.begin_of(run.stamp), "end": broadcasts.end_of(run.stamp)}
-    seconds, rows = 0.0, 0
-    with connection.cursor() as cursor:
-        cursor.execute("SET statement_timeout = 0")
-        for kind in _KINDS:
-            where = "WHERE id BETWEEN %(begin)s AND %(end)s"
-            cursor.execute(f"SELECT DISTINCT tableoid::regclass::text FROM {kind} {where}", bounds)
-            ((part,),) = cursor.fetchall()
-            cursor.execute(f"CREATE UNLOGGED TABLE bare_from AS SELECT * FROM {part} {where} ORDER BY ctid", bounds)
-            rows = cursor.rowcount
-            cursor.execute(f"CREATE TABLE bare_into (LIKE {part} INCLUDING ALL)")
-            cursor.execute("SELECT unnest(reloptions) FROM pg_class WHERE oid = %s::regclass", [part])
-            for (option,) in cursor.fetchall():
-                cursor.execute(f"ALTER TABLE bare_into SET ({option})")
-            cursor.execute("CHECKPOINT")
-            began = time.monotonic()
-            cursor.execute("INSERT INTO bare_into SELECT * FROM bare_from")
-            seconds += time.monotonic() - began
-            if cursor.rowcount != rows:
-                raise RuntimeError(f"{cursor.rowcount} of {rows}")
-            cursor.execute("DROP TABLE bare_from, bare_into")
-        cursor.execute("RESET statement_timeout")
-    return rows / seconds
+def _pages() -> Iterator[Page]:
+    """Every page that is due."""
+    while page := expanding.expand_next(clock.now()):
+        yield page
 
 
-def clear(done: dict[str, Any]) -> None:
+def clear(run: Run) -> None:
     """So that nothing of it is in the next one's way."""
-    run: Run = done["run"]
     launched: UUID = run.campaign_id
     with connection.cursor() as cursor:
         for kind in _KINDS:

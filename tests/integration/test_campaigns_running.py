@@ -155,16 +155,6 @@ def test_a_frozen_audience_is_that_of_the_launch(acme):
     assert [s.key for s in segments.segments(acme.id, limit=10)] == []
 
 
-def test_two_people_at_one_address_get_one_message(acme):
-    cast.people(acme, 3, addresses=["both@acme.test", "both@acme.test", "own@acme.test"])
-    run = cast.started(cast.campaign(acme), size=1)
-
-    assert cast.fates(run) == [("queued", ""), ("queued", ""), ("skipped", "sent_before")]
-    Wave.objects.of(acme).update(cursor=None, done_at=None)
-    cast.expand()
-    assert cast.fates(run) == [("queued", ""), ("queued", ""), ("skipped", "sent_before")]
-
-
 def test_nobody_gets_two_campaigns_of_one_key(acme):
     first = cast.people(acme, 2)
     cast.started(cast.campaign(acme, send_once_key="spring-27"))
