@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from apps.core import crypto
-from apps.core.enums import Channel, EndpointKind, by_value
-from apps.core.rows import fetch
+from apps.core.enums import Channel, EndpointKind
+from apps.core.rows import by_value, fetch
 from apps.core.types import Endpoint, Recipient
 
 _CHANNELS, _KINDS = by_value(Channel), by_value(EndpointKind)

@@ -18,9 +18,8 @@ from apps.core.enums import (
     NotificationStatus,
     Priority,
     WorkPhase,
-    by_value,
 )
-from apps.core.rows import fetch, uuids
+from apps.core.rows import by_value, fetch, uuids
 from apps.core.types import NotificationFacts
 from apps.ledger.broadcasts import Broadcast, broadcasts
 from apps.ledger.fallbacks import waiting_turns

@@ -10,8 +10,8 @@ from typing import Any
 from uuid import UUID
 
 from apps.core import ids
-from apps.core.enums import Category, Channel, WorkKind, by_value
-from apps.core.rows import UNHURRIED, execute, fetch
+from apps.core.enums import Category, Channel, WorkKind
+from apps.core.rows import UNHURRIED, by_value, execute, fetch
 from apps.core.types import Work
 
 READY, CLAIMED, CALLING = 0, 1, 2

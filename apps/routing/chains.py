@@ -17,6 +17,7 @@ ENDS_THE_CHAIN = frozenset(
         Reason.NOT_ON_GUEST_LIST,
         Reason.ACTOR_BLOCKED,
         Reason.DUPLICATE,
+        Reason.SENT_BEFORE,
         Reason.FREQUENCY_CAP,
         Reason.SUPERSEDED,
         Reason.SEEN_ELSEWHERE,

@@ -77,9 +77,9 @@ def test_messages_of_no_campaign_come_to_both(acme: Tenant, carrier: Carrier) ->
 
 
 def test_it_holds_for_what_is_routed_too(acme: Tenant, carrier: Carrier) -> None:
-    """A window for duplicates leaves each to routing."""
+    """A fallback chain leaves each to routing; who is told elsewhere is not told on the next channel either."""
     EventType.objects.create(
-        tenant_id=acme.id, key="spring.news", name="News", category="marketing", dedup_window_seconds=60
+        tenant_id=acme.id, key="spring.news", name="News", category="marketing", fallback=["email", "sms"]
     )
     cast.people(acme, 2, addresses=[BOTH, BOTH])
     run = cast.started(cast.campaign(acme, event_type="spring.news"))
@@ -87,6 +87,7 @@ def test_it_holds_for_what_is_routed_too(acme: Tenant, carrier: Carrier) -> None
     send()
     assert told(carrier) == [BOTH]
     assert cast.fates(run) == [("sent", ""), ("skipped", "sent_before")]
+    assert dispatch_cast.left() == []
 
 
 def test_while_a_hash_key_changes_an_address_is_still_one(acme: Tenant, carrier: Carrier) -> None:
