@@ -27,10 +27,12 @@ FROM audience_endpoint
 _RECIPIENT_IDS = (
     "SELECT user_id, id FROM audience_recipient WHERE tenant_id = %(tenant)s AND user_id = ANY(%(user_ids)s)"
 )
-# the hash is keyed by tenant and channel: it alone tells whose it is
+# the hash is keyed by tenant and channel: it alone tells whose it is. Counted, since before a table is analyzed for the first time
+# EXISTS, and each condition beside it, is a reason for PostgreSQL to read another index whole
 _SHARED = """
-SELECT e.id FROM audience_endpoint e WHERE e.id = ANY(%(ids)s) AND EXISTS (
-    SELECT FROM audience_endpoint o WHERE o.address_hash = e.address_hash AND o.id <> e.id AND o.retired_at IS NULL)
+SELECT e.id FROM audience_endpoint e WHERE e.id = ANY(%(ids)s) AND (
+    SELECT count(*) FILTER (WHERE o.id <> e.id AND o.retired_at IS NULL)
+    FROM audience_endpoint o WHERE o.address_hash = e.address_hash) > 0
 """
 _CHANNELS, _KINDS = by_value(Channel), by_value(EndpointKind)
 
