@@ -91,13 +91,13 @@ def test_it_holds_for_what_is_routed_too(acme: Tenant, carrier: Carrier) -> None
 
 
 def test_while_a_hash_key_changes_an_address_is_still_one(acme: Tenant, carrier: Carrier) -> None:
-    first = cast.people(acme, 1, prefix="old", addresses=[BOTH])
+    cast.people(acme, 1, prefix="old", addresses=[BOTH])
     with override_settings(HASH_KEYS={"h2": b"2" * 32, **settings.HASH_KEYS}):
         cast.people(acme, 1, prefix="new", addresses=[BOTH])
         run = cast.started(cast.campaign(acme))
         dispatch_cast.route("marketing")
         send()
-    assert len(first) == len(told(carrier)) == 1
+    assert told(carrier) == [BOTH]
     assert cast.fates(run) == [("sent", ""), ("skipped", "sent_before")]
 
 
