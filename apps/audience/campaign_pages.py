@@ -11,8 +11,9 @@ from uuid import UUID
 
 from apps.audience.segments.asking import ask
 from apps.audience.segments.compiling import Condition
+from apps.core.arrays import uuids
 from apps.core.enums import Channel
-from apps.core.rows import execute, fetch, uuids
+from apps.core.rows import execute, fetch
 
 # made once for each connection, emptied at each commit: a table made anew for every page would bloat the catalogue
 _TABLE = """

@@ -9,8 +9,9 @@ from msgspec import structs
 
 from apps.audience.addresses import address_hashes, hashed_form
 from apps.core import crypto
+from apps.core.arrays import uuids
 from apps.core.enums import Channel, EndpointKind
-from apps.core.rows import by_value, fetch, uuids
+from apps.core.rows import by_value, fetch
 from apps.core.tenant_scope import bound
 from apps.core.types import Endpoint, Recipient
 

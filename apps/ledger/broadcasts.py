@@ -13,8 +13,9 @@ from uuid import UUID
 import msgspec
 
 from apps.core import crypto, ids
+from apps.core.arrays import uuids
 from apps.core.enums import Category, Reason
-from apps.core.rows import execute, fetch, uuids
+from apps.core.rows import execute, fetch
 from apps.ledger.work import CALLING, CLAIMED, READY
 
 

@@ -9,8 +9,9 @@ from uuid import UUID
 import msgspec
 from django.db import IntegrityError
 
+from apps.core.arrays import uuids
 from apps.core.enums import Category, Channel, DeliveryStatus, KeyMode, Priority, Reason
-from apps.core.rows import atomic, fetch, uuids
+from apps.core.rows import atomic, fetch
 from apps.ledger.lifecycle import WAITING
 from apps.ledger.partitions import month_start, partition_name
 from apps.ledger.routing_results import delivery_id

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from itertools import groupby
 from uuid import UUID
 
+from apps.core.arrays import uuids
 from apps.core.enums import Category
-from apps.core.rows import UNHURRIED, execute, fetch, uuids
+from apps.core.rows import UNHURRIED, execute, fetch
 from apps.core.types import Work
 from apps.ledger.work import CALLING, CLAIMED, COLUMNS, READY, of_lane, to_work
 

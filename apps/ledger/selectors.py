@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 
 from apps.core import crypto
+from apps.core.arrays import uuids
 from apps.core.enums import (
     Category,
     Channel,
@@ -19,7 +20,7 @@ from apps.core.enums import (
     Priority,
     WorkPhase,
 )
-from apps.core.rows import by_value, fetch, uuids
+from apps.core.rows import by_value, fetch
 from apps.core.types import NotificationFacts
 from apps.ledger.broadcasts import Broadcast, broadcasts
 from apps.ledger.fallbacks import waiting_turns

@@ -3,13 +3,12 @@
 A settlement with an attempt is what the provider said: it advances the delivery even when the lease was lost meanwhile.
 One without (withheld, given back) counts only while the lease is held.
 
-What differs from item to item comes as one jsonb object by id: the table of open work fills and empties in seconds, so its
-statistics are always wrong, and a join with it would at times compare every row with every other. What many have in common, as
-nearly all of a campaign have, comes once (`shared`), with each item's place in it. All of it is JSON: from an array per column a plan
-that is made once would expect ten rows, and compare every one with every other, too.
+What differs from item to item comes in arrays sorted by the items' ids (core/arrays.py); what many have in common, as nearly all of a
+campaign have, comes once (`shared`), with each item's place in it. The table of open work fills and empties in seconds, so its
+statistics are always wrong, and a join with it would at times compare every row with every other: an item finds its place by itself.
 """
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -18,8 +17,9 @@ from uuid import UUID
 import msgspec
 from psycopg.types.json import Jsonb
 
+from apps.core.arrays import integers, texts, uuids
 from apps.core.enums import DeliveryStatus, Reason, WorkKind
-from apps.core.rows import Shared, atomic, execute, fetch, recordset, uuids
+from apps.core.rows import Shared, atomic, execute, fetch, recordset
 from apps.core.types import Outcome, Rendered, Work
 from apps.ledger.doubts import lock_unknown, note_resent
 from apps.ledger.lifecycle import BEFORE
@@ -54,26 +54,23 @@ class Settlement(msgspec.Struct, frozen=True):
     merged_into: UUID | None = None
 
 
-_TOKEN = "coalesce((%(tokens)s ->> w.id::text)::integer, 1)"
+_PLACE = "width_bucket(w.id, %(ids)s)"
 _INTEND = f"""
-WITH input AS MATERIALIZED (
-    SELECT * FROM json_to_recordset(%(rows)s) AS r(id uuid, attempt_id uuid, size integer, place integer)
-    JOIN json_to_recordset(%(shared)s) AS s(
+WITH shared AS MATERIALIZED (
+    SELECT * FROM json_to_recordset(%(shared)s) AS s(
         place integer, tenant_id uuid, account text, template_version_id uuid, template_version integer, locale text, parts integer)
-        USING (place)
 ), mine AS (
     UPDATE ledger_work_item w
-    SET phase = {CALLING}, lease_until = now() + %(lease)s, attempt_id = (%(attempts)s ->> w.id::text)::uuid,
-        calls = w.calls + 1
-    WHERE w.lane = %(lane)s AND w.id = ANY(%(ids)s) AND w.lease_token = {_TOKEN}
+    SET phase = {CALLING}, lease_until = now() + %(lease)s, attempt_id = (%(attempts)s)[{_PLACE}], calls = w.calls + 1
+    WHERE w.lane = %(lane)s AND w.id = ANY(%(ids)s) AND w.lease_token = (%(tokens)s)[{_PLACE}]
         AND w.phase = {CLAIMED}
-    RETURNING w.id, w.earlier + w.calls AS number
+    RETURNING w.id, w.attempt_id, w.earlier + w.calls AS number, {_PLACE} AS place
 ), attempt AS (
     INSERT INTO ledger_attempt (
         id, delivery_id, tenant_id, number, account, template_version_id, template_version, locale, size, parts)
-    SELECT i.attempt_id, i.id, i.tenant_id, m.number, i.account, i.template_version_id, i.template_version, i.locale, i.size,
-        i.parts
-    FROM input i JOIN mine m ON m.id = i.id
+    SELECT m.attempt_id, m.id, s.tenant_id, m.number, s.account, s.template_version_id, s.template_version, s.locale,
+        (%(sizes)s)[m.place], s.parts
+    FROM mine m JOIN shared s ON s.place = (%(places)s)[m.place]
 )
 SELECT id FROM mine
 """
@@ -98,19 +95,20 @@ def write_intents(intents: Sequence[Intent], *, lease: timedelta) -> set[UUID]:
 def _intend(intents: Sequence[Intent], lease: timedelta) -> set[UUID]:
     if not intents:
         return set()
-    shared, rows = Shared(), []
+    shared, intents = Shared(), sorted(intents, key=lambda i: i.work.id.int)
+    places = []
     for i in intents:
         r = i.rendered
         kind = i.work.tenant_id, i.account, r.template_version_id, r.version, r.locale, r.parts
-        place = shared.place(kind, partial(_attempted, i))
-        rows.append({"id": i.work.id, "attempt_id": i.attempt_id, "size": r.size, "place": place})
+        places.append(shared.place(kind, partial(_attempted, i)))
     parameters = {
-        "rows": recordset(rows),
         "shared": recordset(shared.rows),
         "lane": intents[0].work.lane.value,
         "ids": uuids([i.work.id for i in intents]),
-        "tokens": _tokens([i.work for i in intents]),
-        "attempts": Jsonb({str(i.work.id): str(i.attempt_id) for i in intents}),
+        "tokens": integers([i.work.lease_token for i in intents]),
+        "attempts": uuids([i.attempt_id for i in intents]),
+        "sizes": integers([i.rendered.size for i in intents]),
+        "places": integers(places),
         "lease": lease,
     }
     return {id_ for (id_,) in fetch(_INTEND, parameters)}
@@ -128,19 +126,14 @@ def _attempted(intent: Intent) -> dict[str, Any]:
     }
 
 
-def _tokens(works: Iterable[Work]) -> Jsonb:
-    """For _TOKEN: those that have been claimed more than once."""
-    return Jsonb({str(work.id): work.lease_token for work in works if work.lease_token != 1})
-
-
 _SETTLE = f"""
 WITH input AS MATERIALIZED (
-    SELECT * FROM json_to_recordset(%(rows)s) AS r(id uuid, attempt_id uuid, provider_message_id text, place integer)
-    JOIN json_to_recordset(%(shared)s) AS s(
+    SELECT (%(ids)s)[n] AS id, (%(attempts)s)[n] AS attempt_id, (%(references)s)[n] AS provider_message_id, s.*
+    FROM generate_series(1, %(count)s) AS n JOIN json_to_recordset(%(shared)s) AS s(
         place integer, tenant_id uuid, notification_id uuid, queue text, is_send boolean, account text, status text, before text[],
         reason text, is_dead boolean, context jsonb, because jsonb, merged_into uuid, kind text, code text, detail text,
         retry_after real, exchange jsonb)
-        USING (place)
+        ON s.place = (%(places)s)[n]
 ), attempt AS (
     UPDATE ledger_attempt a
     SET ended_at = now(), kind = i.kind, code = i.code, detail = i.detail,
@@ -149,13 +142,13 @@ WITH input AS MATERIALIZED (
     WHERE a.id = ANY(%(attempts)s) AND a.id = i.attempt_id AND (a.ended_at IS NULL OR a.kind = 'ambiguous')
 ), gone AS (
     DELETE FROM ledger_work_item w
-    WHERE w.lane = %(lane)s AND w.id = ANY(%(gone)s) AND w.lease_token = {_TOKEN}
+    WHERE w.lane = %(lane)s AND w.id = ANY(%(gone)s) AND w.lease_token = (%(tokens)s)[{_PLACE}]
     RETURNING w.id
 ), again AS (
     UPDATE ledger_work_item w
     SET phase = {READY}, lease_until = NULL, expiries = 0, tries = w.tries + (w.id = ANY(%(burned)s))::integer,
         due_at = now() + (%(again)s ->> w.id::text)::float * interval '1 second'
-    WHERE w.lane = %(lane)s AND w.id = ANY(%(back)s) AND w.lease_token = {_TOKEN}
+    WHERE w.lane = %(lane)s AND w.id = ANY(%(back)s) AND w.lease_token = (%(tokens)s)[{_PLACE}]
     RETURNING w.id
 ), mine AS MATERIALIZED (SELECT id FROM gone UNION ALL SELECT id FROM again
 ), delivery AS (
@@ -188,22 +181,20 @@ def settle(settlements: Sequence[Settlement]) -> set[UUID]:
     """
     if not settlements:
         return set()
-    shared, rows = Shared(), []
-    for s in settlements:
-        reference = s.outcome.provider_message_id[:255] if s.outcome else ""
-        place = shared.place(_kind(s), partial(_row, s))
-        rows.append({"id": s.work.id, "attempt_id": s.attempt_id, "provider_message_id": reference, "place": place})
+    shared, settlements = Shared(), sorted(settlements, key=lambda s: s.work.id.int)
     parameters = {
-        "rows": recordset(rows),
+        "count": len(settlements),
+        "places": integers([shared.place(_kind(s), partial(_row, s)) for s in settlements]),
         "shared": recordset(shared.rows),
         "lane": settlements[0].work.lane.value,
         "ids": uuids([s.work.id for s in settlements]),
-        "tokens": _tokens([s.work for s in settlements]),
+        "tokens": integers([s.work.lease_token for s in settlements]),
+        "attempts": uuids([s.attempt_id for s in settlements]),
+        "references": texts([s.outcome.provider_message_id[:255] if s.outcome else "" for s in settlements]),
         "gone": uuids([s.work.id for s in settlements if s.again_in is None]),
         "back": uuids([s.work.id for s in settlements if s.again_in is not None]),
         "again": Jsonb({str(s.work.id): s.again_in.total_seconds() for s in settlements if s.again_in is not None}),
         "burned": uuids([s.work.id for s in settlements if s.is_burned]),
-        "attempts": uuids([s.attempt_id for s in settlements if s.attempt_id]),
     }
     return {id_ for (id_,) in fetch(_SETTLE, parameters)}
 

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from apps.core import ids
+from apps.core.arrays import integers, uuids
 from apps.core.enums import Category, Channel, WorkKind
 from apps.core.rows import UNHURRIED, by_value, execute, fetch
 from apps.core.types import Work
@@ -157,7 +158,7 @@ def remove_settled(lane: Category, deliveries: Sequence[UUID]) -> set[UUID]:
 
 
 def fence(works: Sequence[Work]) -> dict[str, Any]:
-    return {"ids": [work.id for work in works], "tokens": [work.lease_token for work in works]}
+    return {"ids": uuids([work.id for work in works]), "tokens": integers([work.lease_token for work in works])}
 
 
 def to_work(row: tuple[Any, ...], lease_id: UUID | None = None) -> Work:
