@@ -55,6 +55,7 @@ class Settlement(msgspec.Struct, frozen=True):
 
 
 _PLACE = "width_bucket(w.id, %(ids)s)"
+_FENCE = f"w.lease_token = (%(tokens)s)[{_PLACE}]"
 _INTEND = f"""
 WITH shared AS MATERIALIZED (
     SELECT * FROM json_to_recordset(%(shared)s) AS s(
@@ -62,8 +63,7 @@ WITH shared AS MATERIALIZED (
 ), mine AS (
     UPDATE ledger_work_item w
     SET phase = {CALLING}, lease_until = now() + %(lease)s, attempt_id = (%(attempts)s)[{_PLACE}], calls = w.calls + 1
-    WHERE w.lane = %(lane)s AND w.id = ANY(%(ids)s) AND w.lease_token = (%(tokens)s)[{_PLACE}]
-        AND w.phase = {CLAIMED}
+    WHERE w.lane = %(lane)s AND w.id = ANY(%(ids)s) AND {_FENCE} AND w.phase = {CLAIMED}
     RETURNING w.id, w.attempt_id, w.earlier + w.calls AS number, {_PLACE} AS place
 ), attempt AS (
     INSERT INTO ledger_attempt (
@@ -142,13 +142,13 @@ WITH input AS MATERIALIZED (
     WHERE a.id = ANY(%(attempts)s) AND a.id = i.attempt_id AND (a.ended_at IS NULL OR a.kind = 'ambiguous')
 ), gone AS (
     DELETE FROM ledger_work_item w
-    WHERE w.lane = %(lane)s AND w.id = ANY(%(gone)s) AND w.lease_token = (%(tokens)s)[{_PLACE}]
+    WHERE w.lane = %(lane)s AND w.id = ANY(%(gone)s) AND {_FENCE}
     RETURNING w.id
 ), again AS (
     UPDATE ledger_work_item w
     SET phase = {READY}, lease_until = NULL, expiries = 0, tries = w.tries + (w.id = ANY(%(burned)s))::integer,
         due_at = now() + (%(again)s ->> w.id::text)::float * interval '1 second'
-    WHERE w.lane = %(lane)s AND w.id = ANY(%(back)s) AND w.lease_token = (%(tokens)s)[{_PLACE}]
+    WHERE w.lane = %(lane)s AND w.id = ANY(%(back)s) AND {_FENCE}
     RETURNING w.id
 ), mine AS MATERIALIZED (SELECT id FROM gone UNION ALL SELECT id FROM again
 ), delivery AS (

@@ -33,7 +33,7 @@ def mutate(name: str) -> None:
 
     match name:
         case "intents_without_fence":
-            fence = f" AND w.lease_token = {sending_results._TOKEN}\n        AND w.phase = {work.CLAIMED}"
+            fence = f" AND {sending_results._FENCE} AND w.phase = {work.CLAIMED}"
             sending_results._INTEND = _instead_of(fence, "", sending_results._INTEND)
         case "rescue_takes_calling":
             only_claimed = f"CASE WHEN w.phase = {work.CLAIMED} THEN {work.READY} ELSE w.phase END"
