@@ -93,7 +93,8 @@ def misbehave(system: System, bad: list[Tenant], world: World) -> Counter[str]:
 
 
 def rest(system: System) -> None:
-    """What comes after has nothing to do with these endpoints."""
+    """What comes after has nothing to do with these endpoints, and nobody else takes rows away meanwhile."""
+    system.end("system")
     system.query("UPDATE webhooks_webhookendpoint SET is_on = false")
     system.query("DELETE FROM webhooks_webhookcall")
     system.query("DELETE FROM ledger_listener")
