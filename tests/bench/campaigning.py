@@ -116,7 +116,9 @@ def beside_bare_rows(tenant: Tenant) -> dict[str, Any]:
         tables = tables or [BareRows(run, kind) for kind in _KINDS]
         bare_seconds += sum(table.follow() for table in tables)
     made = _made(run)
-    if (copied := [table.drop() for table in tables]) != [made] * len(_KINDS):
+    copied = [table.drop() for table in tables]
+    # a few rows may go into room that was left before those that were copied already
+    if len(copied) != len(_KINDS) or not all(0.999 * made <= count <= made for count in copied):
         raise RuntimeError(f"{copied} of {made} were copied")
     return {"run": run, "rate": made / seconds, "bare": made / bare_seconds}
 
