@@ -31,7 +31,7 @@ class Texts(bytes):
 
 def uuids(values: Iterable[UUID | None]) -> Uuids:
     items = [_UUID_LENGTH + value.int.to_bytes(16) if value else _NULL for value in values]
-    return Uuids(_head(len(items), _UUID, has_null=_NULL in items) + b"".join(items))
+    return Uuids(_head(len(items), _UUID) + b"".join(items))
 
 
 def integers(values: Sequence[int]) -> Integers:
@@ -45,9 +45,9 @@ def texts(values: Iterable[str]) -> Texts:
     return Texts(_head(len(items), _TEXT) + b"".join([len(one).to_bytes(4) + one for one in items]))
 
 
-def _head(count: int, type_: int, *, has_null: bool = False) -> bytes:
-    """One dimension from 1, or none."""
-    return _HEAD.pack(1, has_null, type_, count, 1)
+def _head(count: int, type_: int) -> bytes:
+    """One dimension from 1. Whether there are NULLs PostgreSQL sees for itself."""
+    return _HEAD.pack(1, 0, type_, count, 1)
 
 
 def _of(kind: type[bytes], name: str) -> int:

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.django_db
 
 
 def read(array: bytes, type_: str) -> tuple[object, ...]:
-    """What PostgreSQL takes it for, its bounds, and the same array from text."""
+    """What PostgreSQL takes it for, its bounds, and what is in it."""
     ((kind, bounds, value),) = fetch("SELECT pg_typeof(%(it)s)::text, array_dims(%(it)s), %(it)s", {"it": array})
     assert kind == f"{type_}[]"
     return bounds, value

@@ -113,10 +113,8 @@ def test_each_token_is_compared_with_its_own_item() -> None:
     works = {work.id: work for work in claimed(EMAIL)}
     assert {id_: work.lease_token for id_, work in works.items()} == {work.id: 2 for work in first[:3]}
 
-    ours, lost = (
-        [works[work.id] for work in first[:2]] + first[4:],
-        [first[2], structs.replace(first[3], lease_token=2)],
-    )
+    ours = [works[work.id] for work in first[:2]] + first[4:]
+    lost = [first[2], structs.replace(first[3], lease_token=2)]
     given = [work for pair in zip(lost + ours[:1], ours[1:], strict=True) for work in pair]
     intents = [Intent(w, ids.new(), "acc", Rendered({}, "", None, 0, 1)) for w in given]
     assert write_intents(intents, lease=LEASE) == {w.id for w in ours}
