@@ -108,7 +108,7 @@ def test_it_answers_late_in_drips_or_with_garbage() -> None:
         sim.behave(delay=0.2)
         started = monotonic()
         assert post(sim)[0] == 200
-        assert 0.2 <= monotonic() - started < 0.4
+        assert monotonic() - started >= 0.2
         sim.behave(drip=0.002)
         started = monotonic()
         assert post(sim)[1] == b'{"ok":true}'

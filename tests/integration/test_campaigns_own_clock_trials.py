@@ -22,7 +22,7 @@ TRY = {"share": 40, "metric": "clicked", "wait_minutes": 60, "rule": "by_hand"}
 CLOCKS = (("tok", "Asia/Tokyo"), ("lag", "Africa/Lagos"), ("no", ""), ("phx", "America/Phoenix"))
 
 
-def tried_on_every_clock(acme, time, each=20, **fields):
+def tried_on_every_clock(acme, time, each=40, **fields):
     """Launched for SECOND; the run, and its people by clock."""
     templates_cast.publish(acme, "summer", templates_cast.email("<p>Summer {{ vars.unsubscribe_url }}</p>"))
     people = {user: cast.people(acme, each, prefix=user, timezone=zone) for user, zone in CLOCKS}
@@ -51,11 +51,11 @@ def test_variants_are_tried_on_every_clock_and_the_rest_gets_the_winner_a_day_la
 
     at(time, SECOND, "15:59:59")
     tried = by_clock(run, people)
-    assert tried["phx"] == 0 and all(0 < tried[user] < 20 for user in ("tok", "lag", "no"))
+    assert tried["phx"] == 0 and all(0 < tried[user] < 40 for user in ("tok", "lag", "no"))
     assert cast.status(spring) == ("running", "running")
     at(time, SECOND, "16:00:00")
     tried = by_clock(run, people)
-    assert 0 < tried["phx"] < 20 and cast.status(spring) == ("running", "testing")
+    assert 0 < tried["phx"] < 40 and cast.status(spring) == ("running", "testing")
     assert settling.tested_at(run) == of(SECOND, "16:00")
 
     time.now = of(SECOND, "17:00")
@@ -64,12 +64,12 @@ def test_variants_are_tried_on_every_clock_and_the_rest_gets_the_winner_a_day_la
     assert due(run, "sweep") == {"": of(THIRD, "16:01")}
     for text, there in (("23:59:59", ()), ("00:00:00", ("tok",)), ("08:59:00", ("tok", "lag"))):
         at(time, SECOND if text > "17" else THIRD, text)
-        assert by_clock(run, people) == {user: 20 if user in there else tried[user] for user in people}, text
+        assert by_clock(run, people) == {user: 40 if user in there else tried[user] for user in people}, text
     at(time, THIRD, "16:01:00")
     assert cast.asked(run) == sorted(id_ for those in people.values() for id_ in those)
     rows = Notification.objects.of(acme).filter(broadcast_id=run.id)
     assert rows.filter(variant=0).count() < sum(tried.values())
-    assert rows.filter(variant=1).count() > 80 - sum(tried.values())
+    assert rows.filter(variant=1).count() > 160 - sum(tried.values())
     assert cast.status(spring) == ("running", "sending")
 
 
@@ -127,7 +127,7 @@ def test_who_moves_while_variants_are_tried_gets_the_winner_once(acme, time):
     rows = Notification.objects.of(acme).filter(broadcast_id=run.id, recipient_id__in=west)
     assert set(rows.values_list("variant", flat=True)) == {1}
     sweep = cast.waves(run)[-1]
-    assert (sweep.made, sweep.repeated) == (len(west), 80 - len(west))
+    assert (sweep.made, sweep.repeated) == (len(west), 160 - len(west))
 
 
 def test_zones_where_it_is_over_and_that_get_nothing_try_nothing(acme, time):

@@ -15,6 +15,7 @@ import requests
 
 from apps.channels.registry import provider
 from apps.channels.sandbox import record, server
+from apps.channels.sandbox.behaviour import SLOW_SECONDS
 from apps.channels.sandbox.wire import SandboxEvents
 from apps.channels.standard_webhooks import is_signed
 from apps.core import clock, ids
@@ -132,11 +133,11 @@ def test_it_is_slow_and_drips(url: str, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(server, "DRIP_SECONDS", 0.1)
     started = monotonic()
     assert [o.kind for o in send(url, message("slow@simulator.test"))] == [OutcomeKind.ACCEPTED]
-    assert 0.3 < monotonic() - started < 1.0
+    assert monotonic() - started > 0.3
     started = monotonic()
     (outcome,) = send(url, message("drip@simulator.test"), deadline=0.5)
     assert (outcome.kind, outcome.code) == (OutcomeKind.AMBIGUOUS, "deadline")
-    assert monotonic() - started < 1.0
+    assert monotonic() - started < 3
 
 
 def test_it_serves_others_while_one_is_slow(url: str) -> None:
@@ -145,7 +146,7 @@ def test_it_serves_others_while_one_is_slow(url: str) -> None:
     sleep(0.1)
     started = monotonic()
     assert [o.kind for o in send(url, message("rosa@example.com"))] == [OutcomeKind.ACCEPTED]
-    assert monotonic() - started < 1.0
+    assert monotonic() - started < SLOW_SECONDS - 0.1
     slow.join()
 
 

@@ -20,6 +20,8 @@ from apps.core.rows import execute, fetch
 
 PAGE_LINES = 40_000
 
+# a check of a foreign key keeps the plan it was first given, and what was best for a hundred people reads all of them for each of a page
+_PLAN_ANEW = "DISCARD PLANS"
 # this lock lets others note progress; who pauses, cancels or takes it over waits for it, until this page is written
 _FENCE = """
 SELECT tenant_id, list_segment_id, lines FROM audience_import
@@ -101,7 +103,7 @@ def open_lanes(tenant_id: UUID, import_id: UUID) -> None:
 
 
 def write_page(import_id: UUID, token: int, lane: int, names: frozenset[str], *, lines: int = PAGE_LINES) -> Page:
-    """`names`: of the addresses that the file has. Eight statements at most, whatever the number of rows."""
+    """`names`: of the addresses that the file has. Nine statements at most, whatever the number of rows."""
     with transaction.atomic():
         fence = fetch(_FENCE, {"id": import_id, "token": token})
         if not fence:
@@ -113,6 +115,7 @@ def write_page(import_id: UUID, token: int, lane: int, names: frozenset[str], *,
         until = min(after + lines, last)
         page = {"tenant": tenant_id, "id": import_id, "lane": lane, "after": after, "until": until, "now": clock.now()}
         table = table_of(import_id)
+        execute(_PLAN_ANEW, {})
         created = execute(_CREATE.format(table=table), page)
         ((count,),) = fetch(_COUNT.format(table=table), page)
         # every row made a person: nobody is there to be changed, and nobody else knows them yet
