@@ -51,8 +51,8 @@ class ProviderCase:
             credentials=self.credentials,
             webhook_secrets=self.webhook_secrets,
             settings=self.settings,
-            connect_timeout=0.5,
-            read_timeout=0.4,
+            connect_timeout=1.0,
+            read_timeout=1.0,
             pool_size=4,
         )
 

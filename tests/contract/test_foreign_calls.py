@@ -26,7 +26,7 @@ def _leave_no_connection() -> Iterator[None]:
 
 @pytest.fixture
 def account() -> Account:
-    return Account(uuid4(), "acme-first", "any", Channel.PUSH, "", "", {}, connect_timeout=0.5, read_timeout=0.5)
+    return Account(uuid4(), "acme-first", "any", Channel.PUSH, "", "", {}, connect_timeout=1.0, read_timeout=1.0)
 
 
 def call(account: Account, url: str, *, is_foreign: bool = True) -> HttpResponse | Fault:

@@ -30,7 +30,7 @@ def account() -> Account:
 
 
 def _account(**given: Any) -> Account:
-    own = {"connect_timeout": 0.5, "read_timeout": 0.5, "pool_size": 2} | given
+    own = {"connect_timeout": 1.0, "read_timeout": 1.0, "pool_size": 2} | given
     return Account(uuid4(), "acme-first", "any", Channel.SMS, "", "", {}, **own)
 
 
@@ -132,7 +132,7 @@ def test_it_says_so_when_the_peer_does_not_even_accept(account: Account) -> None
             second.connect_ex(address)
             started = monotonic()
             assert _post(account, f"http://127.0.0.1:{address[1]}/") == Fault("connect_timeout", "ConnectTimeout")
-            assert 0.4 < monotonic() - started < 3
+            assert 0.9 < monotonic() - started < 3
 
 
 def test_it_has_sent_nothing_usable_when_the_peer_stops_reading(account: Account) -> None:
