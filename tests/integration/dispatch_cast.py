@@ -131,12 +131,12 @@ def send(queue: str = "send.transactional.email", *, seconds: float = 60.0) -> i
 
 def make_due() -> None:
     """Whatever waits for its time is due now."""
-    WorkItem.objects.all_tenants().update(due_at=clock.now() - timedelta(seconds=1))
+    WorkItem.objects.all_tenants().update(due_at=clock.now() - timedelta(minutes=1))
 
 
 def lapse_leases() -> None:
-    WorkItem.objects.all_tenants().filter(phase__gt=0).update(lease_until=clock.now() - timedelta(seconds=1))
-    Lease.objects.update(look_at=clock.now() - timedelta(seconds=1))
+    WorkItem.objects.all_tenants().filter(phase__gt=0).update(lease_until=clock.now() - timedelta(minutes=2))
+    Lease.objects.update(look_at=clock.now() - timedelta(minutes=2))
 
 
 def states() -> list[tuple[str, str, str]]:

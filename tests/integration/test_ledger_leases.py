@@ -98,7 +98,7 @@ def test_many_leases_are_looked_through_at_once() -> None:
         ended(claimed(QUEUE, 1))
     (last,) = claimed(QUEUE, 1)
     lapse_leases()
-    Lease.objects.filter(id=last.lease_id).update(look_at=clock.now() - timedelta(seconds=0.5))
+    Lease.objects.filter(id=last.lease_id).update(look_at=clock.now() - timedelta(minutes=1))
     assert [found.work.id for found in leases.lapse()] == [last.id]
     assert noted() == []
 
