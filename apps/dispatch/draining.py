@@ -29,7 +29,7 @@ AFTER_A_FAULT = timedelta(seconds=2)
 BATCH = {"critical": 20}
 BATCH_DEFAULT = 500
 # a message waits for the batch before it, which may be somebody else's: where several tenants have work, batches are small
-BATCH_SHARED, SHARED_TURNS = 100, 20
+BATCH_SHARED, SHARED_TURNS = 50, 20
 LOUD = 0.75
 """The share of a batch from which on it is one tenant's."""
 
@@ -78,7 +78,7 @@ def _turn(queue: str, ends: float, most: int) -> tuple[int, bool]:
 
 
 def _parted(batch: Sequence[Work]) -> tuple[list[Work], list[Work]]:
-    """Where most is one tenant's, the others first: they do not wait while a hundred of its messages are rendered."""
+    """Where most is one tenant's, the others first: they do not wait while dozens of its messages are rendered."""
     of_tenants = Counter(w.tenant_id for w in batch)
     loudest, count = of_tenants.most_common(1)[0] if batch else (None, 0)
     if count < LOUD * len(batch):

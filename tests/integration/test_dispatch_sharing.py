@@ -37,14 +37,14 @@ def test_who_has_little_of_a_batch_goes_first(batches: list[dict[str, int]]) -> 
     waiting(200, slug="noisy", queue=QUEUE, due_in=-600)
     waiting(2, slug="acme", queue=QUEUE)
     assert draining.drain(QUEUE) == 202
-    assert batches == [{"acme": 2}, {"noisy": 98}, {"noisy": 100}, {"noisy": 2}]
+    assert batches == [{"acme": 2}, {"noisy": 48}, *[{"noisy": 50}] * 3, {"noisy": 2}]
 
 
 def test_tenants_with_as_much_work_as_each_other_are_sent_together(batches: list[dict[str, int]]) -> None:
-    waiting(30, slug="acme", queue=QUEUE)
-    waiting(30, slug="third", queue=QUEUE)
-    assert draining.drain(QUEUE) == 60
-    assert batches == [{"acme": 30, "third": 30}]
+    waiting(20, slug="acme", queue=QUEUE)
+    waiting(20, slug="third", queue=QUEUE)
+    assert draining.drain(QUEUE) == 40
+    assert batches == [{"acme": 20, "third": 20}]
 
 
 def test_batches_are_large_where_one_tenant_has_been_alone_for_a_while(
@@ -53,7 +53,7 @@ def test_batches_are_large_where_one_tenant_has_been_alone_for_a_while(
     monkeypatch.setattr(draining, "SHARED_TURNS", 2)
     waiting(800, slug="noisy", queue=QUEUE, due_in=-600)
     assert draining.drain(QUEUE) == 800
-    assert batches == [{"noisy": 100}, {"noisy": 100}, {"noisy": 500}, {"noisy": 100}]
+    assert batches == [{"noisy": 50}, {"noisy": 50}, {"noisy": 500}, {"noisy": 200}]
 
 
 def test_batches_are_small_again_when_somebody_comes(
@@ -64,4 +64,4 @@ def test_batches_are_small_again_when_somebody_comes(
     waiting(900, slug="noisy", queue=QUEUE, due_in=-600)
     waiting(1, slug="acme", queue=QUEUE, due_in=-1)
     assert draining.drain(QUEUE) == 901
-    assert batches == [{"acme": 1}, {"noisy": 99}, {"noisy": 100}, {"noisy": 300}, {"noisy": 300}, {"noisy": 101}]
+    assert batches == [{"acme": 1}, {"noisy": 49}, {"noisy": 50}, {"noisy": 300}, {"noisy": 300}, {"noisy": 201}]
