@@ -28,8 +28,8 @@ UPDATE audience_import i SET state = 'finished', finished_at = %(now)s, lease_un
     refused = i.refused + (SELECT coalesce(sum(refused), 0) FROM audience_importlane WHERE import_id = i.id)
 WHERE id = %(id)s AND lease_token = %(token)s AND state = 'running'
 """
-# what others know of these tables, and the plans they keep for them, may be from before a million people came
-_KNOW = "ANALYZE (SKIP_LOCKED) audience_recipient, audience_endpoint, audience_segmentmember"
+# statistics, and the plans that other connections keep, may be from before a million people came
+_ANALYSE = "ANALYZE (SKIP_LOCKED) audience_recipient, audience_endpoint, audience_segmentmember"
 
 
 def work(*, ends: float, threads: bool = True) -> bool:
@@ -87,6 +87,7 @@ def _write(mine: Claim, names: frozenset[str], ends: float, threads: bool) -> bo
 def _finish(mine: Claim) -> None:
     with transaction.atomic():
         claiming.sum_up(mine.import_id)
-        if execute(_FINISH, {"id": mine.import_id, "token": mine.token, "now": clock.now()}):
-            drop_contents(mine.tenant_id, mine.import_id)
-    execute(_KNOW, {})
+        if not execute(_FINISH, {"id": mine.import_id, "token": mine.token, "now": clock.now()}):
+            return
+        drop_contents(mine.tenant_id, mine.import_id)
+    execute(_ANALYSE, {})

@@ -20,7 +20,7 @@ from apps.core.rows import execute, fetch
 
 PAGE_LINES = 40_000
 
-# a check of a foreign key keeps the plan it was first given, and what was best for a hundred people reads all of them for each of a page
+# a foreign key's check keeps its plan: made when there were few people, it reads all of them for each row of a page
 _PLAN_ANEW = "DISCARD PLANS"
 # this lock lets others note progress; who pauses, cancels or takes it over waits for it, until this page is written
 _FENCE = """
