@@ -61,9 +61,10 @@ class Refused:
 
 @dataclass(slots=True)
 class _Here:
-    """What this process remembers. `away_since`: PostgreSQL has counted, and Redis does not know of it yet."""
+    """What this process remembers. `away_since`: PostgreSQL has counted, `times` so far, and Redis does not know of it yet."""
 
     away_since: datetime | None = None
+    times: int = 0
     lock: Lock = field(default_factory=Lock)
 
 
@@ -81,19 +82,18 @@ def reserve(asked: Sequence[Asked], now: datetime) -> Refused:
         log.warning("redis is away: frequency caps are counted in postgresql", extra={"error": type(error).__name__})
         with _here.lock:
             since = _here.away_since = _here.away_since or clock.now()
+            _here.times += 1
         return _in_postgresql(limited, now, since)
 
 
 def _in_redis(asked: Sequence[Asked], now: datetime) -> Refused:
-    with _here.lock:
-        away_since, _here.away_since = _here.away_since, None
     units = _units(asked, now)
-    try:
-        since, verdicts = counting.reserve(units, recount=away_since is not None)
-    except redis.RedisError:
-        with _here.lock:
-            _here.away_since = away_since
-        raise
+    with _here.lock:
+        was_away, times = _here.away_since is not None, _here.times
+    since, verdicts = counting.reserve(units, recount=was_away)
+    with _here.lock:
+        if times == _here.times:
+            _here.away_since = None
     unknown = [place for place, verdict in enumerate(verdicts) if verdict == UNKNOWN]
     waits: set[UUID] = set()
     if unknown:

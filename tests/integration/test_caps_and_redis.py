@@ -131,6 +131,46 @@ def test_nor_while_redis_is_away_nor_when_it_is_back(away: Any) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
+def test_nor_for_who_is_first_at_redis_when_it_is_back(away: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another had asked before, and was to tell it that postgresql had counted."""
+    rosa, owner = person(), tenant()
+    assert asked_by_twenty(rosa, owner) == {None: 7, SEVEN: 93}
+    away()
+    last, first, reserve = asked(rosa, owner), asked(rosa, owner), counting.reserve
+    overtaken: list[capping.Refused] = []
+
+    def late(*units: Any, **how: Any) -> Any:
+        monkeypatch.setattr(counting, "reserve", reserve)
+        overtaken.append(capping.reserve([first], clock.now()))
+        return reserve(*units, **how)
+
+    monkeypatch.setattr(counting, "reserve", late)
+    assert capping.reserve([last], clock.now()) == capping.Refused({last.work.id: SEVEN})
+    assert overtaken == [capping.Refused({first.work.id: SEVEN})]
+    assert capping._here.away_since is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nor_when_redis_goes_away_while_another_has_its_answer(away: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    rosa, owner = person(), tenant()
+    gone, granted = counting.reserve, capping.Refused()
+    away()
+    reserve, meanwhile = counting.reserve, []
+
+    def then_gone(*units: Any, **how: Any) -> Any:
+        found = reserve(*units, **how)
+        monkeypatch.setattr(counting, "reserve", gone)
+        meanwhile.extend(capping.reserve([asked(rosa, owner)], clock.now()) for _ in range(6))
+        monkeypatch.setattr(counting, "reserve", reserve)
+        return found
+
+    monkeypatch.setattr(counting, "reserve", then_gone)
+    assert [capping.reserve([asked(rosa, owner)], clock.now()), *meanwhile] == [granted] * 7
+    last = asked(rosa, owner)
+    assert capping.reserve([last], clock.now()) == capping.Refused({last.work.id: SEVEN})
+
+
+@pytest.mark.django_db(transaction=True)
 def test_nor_when_redis_is_emptied_in_the_middle(carrier: Carrier) -> None:
     """Twenty workers send to four people, 40 messages each; everything that Redis knows is lost after a while, and once more."""
     cap(7)
