@@ -56,24 +56,29 @@ def event_types(pairs: Collection[tuple[UUID, str]]) -> dict[tuple[UUID, str], E
     return {(kind.tenant_id, kind.key): kind for kind in found if (kind.tenant_id, kind.key) in wanted}
 
 
-def waiting_for(tenant_ids: Iterable[UUID]) -> dict[UUID, Mapping[str, tuple[EventType, ...]]]:
+def waiting_for(tenant_ids: Iterable[UUID]) -> Mapping[UUID, Mapping[str, tuple[EventType, ...]]]:
     """Per tenant: by the key of a fuller event type, those that wait for it. At most CACHE_SECONDS old; one query for those that are
     not at hand."""
     wanted, now = set(tenant_ids), monotonic()
-    missing = [id_ for id_ in wanted if id_ not in _waiting or _waiting[id_][0] <= now]
-    if missing:
+    found = {id_: kept[1] for id_ in wanted if (kept := _waiting.get(id_)) is not None and kept[0] > now}
+    if len(found) < len(wanted):
+        loaded = _waiting_in([id_ for id_ in wanted if id_ not in found])
         if len(_waiting) >= _MOST_CACHED:
             _waiting.clear()
-        found: dict[UUID, defaultdict[str, list[EventType]]] = {id_: defaultdict(list) for id_ in missing}
-        with looking(None):
-            rows = models.EventType.objects.all_tenants().filter(tenant_id__in=missing).exclude(waits_for=[])
-        for kind in (_frozen(row) for row in rows.order_by("key").values_list(*_FIELDS)):
-            for fuller in kind.waits_for:
-                found[kind.tenant_id][fuller].append(kind)
-        _waiting.update(
-            {id_: (now + CACHE_SECONDS, {key: tuple(its) for key, its in found[id_].items()}) for id_ in missing}
-        )
-    return {id_: _waiting[id_][1] for id_ in wanted}
+        _waiting.update({id_: (now + CACHE_SECONDS, waiting) for id_, waiting in loaded.items()})
+        found |= loaded
+    return found
+
+
+def _waiting_in(tenant_ids: Collection[UUID]) -> dict[UUID, dict[str, tuple[EventType, ...]]]:
+    """One entry for each id."""
+    found: dict[UUID, defaultdict[str, list[EventType]]] = {id_: defaultdict(list) for id_ in tenant_ids}
+    with looking(None):
+        rows = models.EventType.objects.all_tenants().filter(tenant_id__in=found).exclude(waits_for=[])
+    for kind in (_frozen(row) for row in rows.order_by("key").values_list(*_FIELDS)):
+        for fuller in kind.waits_for:
+            found[kind.tenant_id][fuller].append(kind)
+    return {id_: {key: tuple(its) for key, its in waiting.items()} for id_, waiting in found.items()}
 
 
 def using_template(tenant_id: UUID, key: str) -> list[EventType]:

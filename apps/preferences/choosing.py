@@ -132,12 +132,14 @@ def keep(found: Mapping[UUID, Choices]) -> None:
 def rules_of(tenant_ids: Iterable[UUID]) -> dict[UUID, TenantRules]:
     """One entry for each id. At most CACHE_SECONDS old; three queries for those that are not at hand."""
     wanted, now = set(tenant_ids), monotonic()
-    missing = [id_ for id_ in wanted if id_ not in _rules or _rules[id_][0] <= now]
-    if missing:
-        if len(_rules) > _MOST_CACHED:
+    found = {id_: kept[1] for id_ in wanted if (kept := _rules.get(id_)) is not None and kept[0] > now}
+    if len(found) < len(wanted):
+        loaded = _loaded([id_ for id_ in wanted if id_ not in found])
+        if len(_rules) >= _MOST_CACHED:
             _rules.clear()
-        _rules.update({id_: (now + CACHE_SECONDS, rules) for id_, rules in _loaded(missing).items()})
-    return {id_: _rules[id_][1] for id_ in wanted}
+        _rules.update({id_: (now + CACHE_SECONDS, rules) for id_, rules in loaded.items()})
+        found |= loaded
+    return found
 
 
 def forget_cached() -> None:

@@ -42,8 +42,9 @@ def seen(system: System, import_id: str) -> dict[str, Any]:
     return found
 
 
-def _progress(found: dict[str, Any]) -> tuple[int, int, bool]:
-    return found["checked"], found["written"], found["state"] == "finished"
+def _progress(found: dict[str, Any]) -> tuple[bool, int, bool]:
+    """A check that is not over is begun anew."""
+    return found["state"] != "checking", found["written"], found["state"] == "finished"
 
 
 def _await_progress(system: System, import_id: str) -> None:
@@ -128,5 +129,5 @@ def test_import_with_two_workers_killed_at_any_time(experiment: Experiment, seed
         system.kill(chance.choice(["bulk", "bulk-2"]))
         with system.redis() as client:
             client.flushall()
-    assert system.wait(lambda: seen(system, import_id)["state"] == "finished", 120)
+    assert system.wait(lambda: seen(system, import_id)["state"] == "finished", 120), seen(system, import_id)
     judged(experiment, import_id, ROWS * 3)

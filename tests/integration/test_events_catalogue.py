@@ -245,3 +245,16 @@ def test_event_types_cannot_wait_for_each_other(acme: Tenant) -> None:
     refused = call(acme, "PUT", "/c", {**SHIPPED, "waits_for": ["a"], "waits_seconds": 5})
     assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (400, "/waits_for")
     assert not models.EventType.objects.of(acme).filter(key="c").exists()
+
+
+def test_what_is_at_hand_of_some_stays_when_there_is_no_room_for_others(
+    acme: Tenant, monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    """Of as many tenants as are kept, and one more."""
+    monkeypatch.setattr(selectors, "_MOST_CACHED", 1)
+    globex = create_tenant(slug="globex", name="Globex")
+    call(acme, "PUT", "/a", {**SHIPPED, "waits_for": ["b"], "waits_seconds": 5})
+    waiting = {"b": (selectors.event_type(acme.id, "a"),)}
+    assert selectors.waiting_for([acme.id]) == {acme.id: waiting}
+    with django_assert_num_queries(1):
+        assert selectors.waiting_for([acme.id, globex.id]) == {acme.id: waiting, globex.id: {}}

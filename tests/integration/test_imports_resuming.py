@@ -11,6 +11,7 @@ from django.test import override_settings
 
 from apps.audience import models
 from apps.audience.imports import claiming, keeping, lanes, services, working
+from apps.audience.imports.checking import check
 from apps.audience.imports.claiming import Claim
 from apps.audience.imports.staging import table_of
 from apps.audience.imports.writing import Page, write_page
@@ -178,6 +179,28 @@ def test_one_over_which_workers_die_is_set_aside(tenant: Tenant, checked: UUID) 
     services.start_import(tenant=tenant, import_id=checked)
     work()
     is_whole(tenant, checked)
+
+
+def test_a_check_that_ended_is_worth_a_page(tenant: Tenant) -> None:
+    """Those who died over it before do not count with those who die over its first page."""
+    import_id = taken(tenant, FILE)
+    mapping = models.Import.objects.of(tenant).get(id=import_id).mapping
+    services.map_columns(tenant=tenant, import_id=import_id, mapping=mapping, may_run=True)
+
+    def lost() -> Claim:
+        mine = claiming.claim()
+        assert mine is not None
+        models.Import.objects.of(tenant).filter(id=import_id).update(lease_until=clock.now() - timedelta(seconds=1))
+        return mine
+
+    for _ in range(claiming.MOST_DEATHS - 1):
+        assert lost().state == "checking"
+    check(lost(), threads=False)
+    models.Import.objects.of(tenant).filter(id=import_id).update(lease_until=clock.now() - timedelta(seconds=1))
+    for _ in range(claiming.MOST_DEATHS - 1):
+        assert lost().state == "running"
+    work()
+    is_whole(tenant, import_id)
 
 
 def test_what_nobody_goes_on_with_is_forgotten(tenant: Tenant, checked: UUID) -> None:

@@ -8,7 +8,8 @@ from django.test import Client
 from django.urls import reverse
 
 from apps.core.enums import CapPeriod, Category, Channel, Scope
-from apps.core.types import Cap, QuietHours
+from apps.core.types import Cap, QuietHours, TenantRules
+from apps.preferences import choosing
 from apps.preferences.choosing import forget_cached, rules_of
 from apps.preferences.models import FrequencyCap, QuietHoursRule
 from tests.integration import admin_cast
@@ -128,6 +129,19 @@ def test_a_name_is_a_name_another_tenants_is_none_and_the_scope_is_asked(
     assert client.get(path, headers=globex).json() == {"data": []}
     assert client.get(path, headers=cast.api_key(acme, Scope.USERS_WRITE)).status_code == 403
     assert len(client.get(path, headers=admin).json()["data"]) == 1
+
+
+def test_what_is_at_hand_of_some_stays_when_there_is_no_room_for_others(
+    client: Client, acme: UUID, admin: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of as many tenants as are kept, and one more."""
+    monkeypatch.setattr(choosing, "_MOST_CACHED", 1)
+    globex = cast.tenant("globex")
+    put(client, admin, f"{CAPS}/mails", **FIVE)
+    mine = rules_of([acme])
+    assert [cap.name for cap in mine[acme].caps] == ["mails"]
+    assert rules_of([acme, globex]) == mine | {globex: TenantRules()}
+    assert list(choosing._rules) == [globex]
 
 
 def test_operators_lay_them_down_by_hand_under_the_same_rules() -> None:

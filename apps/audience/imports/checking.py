@@ -28,7 +28,7 @@ UPDATE audience_import SET state = CASE WHEN may_run THEN 'running' ELSE 'checke
     checked_at = %(now)s, keys = %(keys)s,
     started_at = CASE WHEN may_run THEN coalesce(started_at, %(now)s) ELSE started_at END,
     rows = %(rows)s, refused = %(refused)s, doubled = %(doubled)s, addresses = %(addresses)s, to_create = %(to_create)s,
-    to_change = %(to_change)s, lease_until = CASE WHEN may_run THEN lease_until END, rate = 0, updated_at = %(now)s
+    to_change = %(to_change)s, lease_until = CASE WHEN may_run THEN lease_until END, deaths = 0, rate = 0, updated_at = %(now)s
 WHERE id = %(id)s AND lease_token = %(token)s AND state = 'checking'
 """
 _FAIL = """
