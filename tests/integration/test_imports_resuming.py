@@ -125,6 +125,34 @@ def test_who_lost_the_lease_writes_nothing(tenant: Tenant, checked: UUID) -> Non
     assert write_page(checked, second.token, 0, frozenset({"email"})).is_ours
 
 
+def test_one_that_was_paused_when_all_was_written_has_not_ended(
+    tenant: Tenant, checked: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor is anything analysed for it, until somebody goes on."""
+    write, execute = working._write, working.execute
+    said: list[str] = []
+
+    def heard(sql: str, values: Any) -> int:
+        said.append(sql)
+        return execute(sql, values)
+
+    def then_paused(*given: Any) -> bool:
+        is_done = write(*given)
+        services.pause_import(tenant=tenant, import_id=checked)
+        return is_done
+
+    monkeypatch.setattr(working, "execute", heard)
+    monkeypatch.setattr(working, "_write", then_paused)
+    services.start_import(tenant=tenant, import_id=checked)
+    work()
+    assert (said, seen(tenant, checked).state, people(tenant)) == ([working._FINISH], "paused", ALL)
+    monkeypatch.setattr(working, "_write", write)
+    services.start_import(tenant=tenant, import_id=checked)
+    work()
+    assert said == [working._FINISH, working._FINISH, working._ANALYSE]
+    is_whole(tenant, checked)
+
+
 @pytest.mark.parametrize("loss", ["TRUNCATE {}", "DROP TABLE {}"])
 def test_staged_rows_that_a_crash_took_are_made_again(
     tenant: Tenant, checked: UUID, small_pages: Callable[..., None], loss: str
