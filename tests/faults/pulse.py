@@ -1,11 +1,12 @@
-"""Calls at a steady rate, whatever their answers take, and how long each took to the provider."""
+"""Calls at a steady rate, whatever their answers take, how long each took to the provider, and how long the machine itself stood still."""
 
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from threading import local
+from threading import Event, Thread, local
+from types import TracebackType
 from typing import Any
 from uuid import uuid4
 
@@ -28,19 +29,53 @@ class Call:
     notification: str
 
 
+class Hiccups:
+    """How late somebody woke who slept for a moment again and again: no service answers while its machine stands still.
+
+    Source: Gil Tene, jHiccup. `longest` in seconds.
+    """
+
+    MOMENT = 0.005
+
+    def __init__(self) -> None:
+        self.longest = 0.0
+        self._ended = Event()
+        self._thread = Thread(target=self._look)
+
+    def __enter__(self) -> "Hiccups":
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        last = time.monotonic()
+        while not self._ended.is_set():
+            time.sleep(self.MOMENT)
+            now = time.monotonic()
+            self.longest, last = max(self.longest, now - last - self.MOMENT), now
+
+
 class Pulse:
-    """`bodies`: what the n-th call says, and whose key it has."""
+    """`bodies`: what the n-th call says, and whose key it has. `hiccup`: the longest during the last beat, in seconds."""
 
     def __init__(self, system: System, bodies: Callable[[int], tuple[str, dict[str, Any]]]) -> None:
         self.system = system
+        self.hiccup = 0.0
         self._bodies = bodies
         self._local = local()
 
     def beat(self, rate: float, seconds: float) -> list[Call]:
         """Returns when the last one is answered."""
         began = time.time() + 0.2
-        with ThreadPoolExecutor(24) as pool:
-            return list(pool.map(lambda n: self._call(n, began + n / rate), range(round(rate * seconds))))
+        with ThreadPoolExecutor(24) as pool, Hiccups() as hiccups:
+            calls = list(pool.map(lambda n: self._call(n, began + n / rate), range(round(rate * seconds))))
+        self.hiccup = round(hiccups.longest, 3)
+        return calls
 
     def _call(self, number: int, due: float) -> Call:
         if not hasattr(self._local, "session"):

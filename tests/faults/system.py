@@ -227,7 +227,7 @@ class System:
         return (self.directory / "log" / f"{name}.log").read_text(errors="replace")[-3000:]
 
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
-        with psycopg.connect(self.servers.database_url, autocommit=True, connect_timeout=5) as connection:
+        with psycopg.connect(self.servers.database_url, autocommit=True, connect_timeout=30) as connection:
             cursor = connection.execute(sql, parameters)
             return cursor.fetchall() if cursor.description else []
 

@@ -80,6 +80,15 @@ def is_sending(system: System, tenant: str) -> bool:
     return bool(sent[0][0])
 
 
+def is_flooding(system: System, tenant: str) -> bool:
+    """Whether the tenant was heard outside of its campaigns."""
+    heard = system.query(
+        "SELECT EXISTS (SELECT FROM ledger_notification WHERE tenant_id = %(tenant)s AND broadcast_id IS NULL)",
+        {"tenant": tenant},
+    )
+    return bool(heard[0][0])
+
+
 def state(system: System) -> str:
     """Of runs and workers, for whoever has to find out why nothing happens."""
     runs = system.query("SELECT status, count(*) FROM campaigns_run GROUP BY 1")
@@ -124,6 +133,7 @@ def beside_a_campaign(
             **idle.as_figures("idle"),
             **loaded.as_figures("loaded"),
             "p99_of_idle": round(percentile(loaded.to_provider, 0.99) / percentile(idle.to_provider, 0.99), 2),
+            "hiccup": pulse.hiccup,
             "codes": len(calls),
             "not_accepted": sum(call.status != 202 for call in calls),
             "campaign_per_s": round(sent_between(system, "email", began, ended) / (ended - began)),
@@ -175,8 +185,7 @@ def test_e32_neighbours_of_a_tenant_that_floods(experiment: Experiment) -> None:
         tenant = campaign(system)["tenant"]
         assert system.wait(lambda: is_sending(system, tenant), 60 * SIZE), state(system)
         flood: Future[Any] = pool.submit(do, system, "flood", url=system.url, token=loud, seconds=LOADED + 8)
-        # until the flood's process is there
-        time.sleep(4)
+        assert system.wait(lambda: is_flooding(system, tenant), 30), system.log("web")
         began = time.time()
         calls = pulse.beat(len(quiet), LOADED)
         ended = time.time()
@@ -186,6 +195,7 @@ def test_e32_neighbours_of_a_tenant_that_floods(experiment: Experiment) -> None:
             **idle.as_figures("idle"),
             **loaded.as_figures("loaded"),
             "p99_of_idle": round(percentile(loaded.to_provider, 0.99) / percentile(idle.to_provider, 0.99), 2),
+            "hiccup": pulse.hiccup,
             "calls": len(calls),
             "neighbours_429": sum(call.status == 429 for call in calls),
             "neighbours_not_accepted": sum(call.status != 202 for call in calls),
