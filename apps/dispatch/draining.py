@@ -2,9 +2,10 @@
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
-from time import monotonic
+from time import monotonic, sleep
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, close_old_connections
@@ -32,49 +33,93 @@ BATCH_DEFAULT = 500
 BATCH_SHARED, SHARED_TURNS = 50, 20
 LOUD = 0.75
 """The share of a batch from which on it is one tenant's."""
+# due items of a tenant that has little; below every batch
+FEW = 10
+LOOK_SECONDS = 0.05
 
 
 def drain(queue: str) -> int:
-    """Handles what is due in the queue; the number of items. Returns at once when the queue's share of this process is used."""
-    if not shares.enter(queue, settings.QUEUE_SHARES[queue]):
-        return 0
-    handled, small = 0, SHARED_TURNS
+    """Handles what is due in the queue; the number of items. When the queue's share of this process is used, only what tenants have who
+    have little; returns at once when somebody does that, too."""
+    handled = 0
+    if shares.enter(queue, settings.QUEUE_SHARES[queue]):
+        with _inside(queue, queue):
+            for count in _all(queue):
+                handled += count
+    elif shares.enter(beside := f"{queue} beside", 1):
+        with _inside(queue, beside):
+            for count in _few(queue, beside):
+                handled += count
+    return handled
+
+
+@contextmanager
+def _inside(queue: str, share: str) -> Iterator[None]:
+    """Leaves the share, and rings for who knocked meanwhile."""
     try:
-        ends = monotonic() + SLICE_SECONDS
-        while True:
-            close_old_connections()
-            count, is_shared = _turn(queue, ends, BATCH_SHARED if small else BATCH_DEFAULT)
-            handled += count
-            if not count:
-                return handled
-            small = SHARED_TURNS if is_shared else max(0, small - 1)
-            if monotonic() > ends:
-                bells.ring(queue)
-                return handled
+        yield
     except (OperationalError, InterfaceError) as error:
         log.warning("database away while draining", extra={"queue": queue, "error": type(error).__name__})
-        return handled
     finally:
-        if shares.leave(queue):
+        if shares.leave(share):
             bells.ring(queue)
 
 
-def _turn(queue: str, ends: float, most: int) -> tuple[int, bool]:
-    """One lone item if there is one, then one batch. How many they were, and whether several tenants have work."""
-    lease = timedelta(seconds=settings.LEASE_SECONDS)
-    handled = 0
-    if lone := work.claim_lone(queue=queue, lease=lease):
-        handled += _work_on(queue, lone, ends)
+def _all(queue: str) -> Iterator[int]:
+    """In turns, one lone item if there is one, then one batch."""
+    ends, small = monotonic() + SLICE_SECONDS, SHARED_TURNS
+    while True:
+        close_old_connections()
+        count = _lone(queue, ends)
+        batch = _claimed(queue, BATCH_SHARED if small else BATCH_DEFAULT)
+        count += _handle(queue, batch, ends)
+        if not count:
+            return
+        yield count
+        small = SHARED_TURNS if len({w.tenant_id for w in batch}) > 1 else max(0, small - 1)
+        if monotonic() > ends:
+            bells.ring(queue)
+            return
+
+
+def _few(queue: str, share: str) -> Iterator[int]:
+    """Beside a batch that is under way. Who finds nothing waits for a moment and looks again if a bell rang meanwhile: those of a flood
+    cost few looks."""
+    ends = monotonic() + SLICE_SECONDS
+    while monotonic() < ends:
+        close_old_connections()
+        if batch := _claimed(queue, BATCH_SHARED, few=FEW):
+            yield _handle(queue, batch, ends)
+            continue
+        sleep(LOOK_SECONDS)
+        if not shares.was_knocked(share):
+            return
+
+
+def _lone(queue: str, ends: float) -> int:
+    lone = work.claim_lone(queue=queue, lease=_lease())
+    return _handle(queue, lone, ends) if lone else 0
+
+
+def _claimed(queue: str, most: int, few: int | None = None) -> list[Work]:
     limit = BATCH.get(queue.split(".")[1], most)
     weights = {tenant.id: tenant.weight for tenant in tenants.tenants().values() if tenant.weight != 1}
-    batch = work.claim(queue=queue, limit=limit, lease=lease, weights=weights)
+    batch = work.claim(queue=queue, limit=limit, lease=_lease(), weights=weights, few=few)
     if len(batch) == limit:
         bells.ring(queue)
-    few, many = _parted(batch)
-    for part in (few, many):
-        handled += _work_on(queue, part, ends) if part else 0
-    leases.close([*lone, *batch])
-    return handled, len({w.tenant_id for w in batch}) > 1
+    return batch
+
+
+def _lease() -> timedelta:
+    return timedelta(seconds=settings.LEASE_SECONDS)
+
+
+def _handle(queue: str, batch: Sequence[Work], ends: float) -> int:
+    for part in _parted(batch):
+        if part:
+            _work_on(queue, part, ends)
+    leases.close(batch)
+    return len(batch)
 
 
 def _parted(batch: Sequence[Work]) -> tuple[list[Work], list[Work]]:
@@ -86,7 +131,7 @@ def _parted(batch: Sequence[Work]) -> tuple[list[Work], list[Work]]:
     return [w for w in batch if w.tenant_id != loudest], [w for w in batch if w.tenant_id == loudest]
 
 
-def _work_on(queue: str, works: Sequence[Work], ends: float) -> int:
+def _work_on(queue: str, works: Sequence[Work], ends: float) -> None:
     for handle, kinds in (
         (route_batch, (WorkKind.ROUTE, WorkKind.FALLBACK)),
         (send_batch, (WorkKind.SEND,)),
@@ -103,7 +148,6 @@ def _work_on(queue: str, works: Sequence[Work], ends: float) -> int:
         except Exception as error:
             log.error("batch failed", extra={"queue": queue, "ids": [str(w.id) for w in theirs[:20]]}, exc_info=error)
             _set_back(theirs, error)
-    return len(works)
 
 
 def _set_back(works: Sequence[Work], error: Exception) -> None:

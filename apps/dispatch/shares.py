@@ -4,7 +4,8 @@ from threading import Lock
 
 
 class Shares:
-    """`enter` fails when the share is used up, and remembers that somebody knocked; `leave` tells whether anybody did."""
+    """`enter` fails when the share is used up, and remembers that somebody knocked; `was_knocked` tells whether anybody did since it was
+    asked last, and so does `leave`."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -23,9 +24,16 @@ class Shares:
     def leave(self, queue: str) -> bool:
         with self._lock:
             self._inside[queue] -= 1
-            knocked = queue in self._knocked
-            self._knocked.discard(queue)
-            return knocked
+            return self._answered(queue)
+
+    def was_knocked(self, queue: str) -> bool:
+        with self._lock:
+            return self._answered(queue)
+
+    def _answered(self, queue: str) -> bool:
+        knocked = queue in self._knocked
+        self._knocked.discard(queue)
+        return knocked
 
 
 shares = Shares()

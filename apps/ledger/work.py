@@ -57,7 +57,7 @@ WITH RECURSIVE turn AS (
             WHERE queue = %(queue)s AND tenant_id = t.tenant_id AND priority = ANY('{{{{0,1,2}}}}')
                 AND due_at <= now() AND phase = {READY} AND expiries = 0
             ORDER BY priority, due_at LIMIT %(limit)s) x) d
-    WHERE d.waiting > 0
+    WHERE d.waiting BETWEEN 1 AND %(few)s
 ), fair AS (
     SELECT tenant_id, weight, waiting, least(waiting, ceil(%(limit)s * weight / sum(weight) OVER ())) AS base FROM due
 ), share AS (
@@ -90,13 +90,16 @@ def of_lane(sql: str, lane: Category) -> str:
     return sql.format(items=f"ledger_work_item_{lane.value}")
 
 
-def claim(*, queue: str, limit: int, lease: timedelta, weights: Mapping[UUID, int]) -> list[Work]:
+def claim(
+    *, queue: str, limit: int, lease: timedelta, weights: Mapping[UUID, int], few: int | None = None
+) -> list[Work]:
     """Up to `limit` due items of the queue, leased, high priority first; each tenant with due work gets its share, and those with
     more of it what others leave of theirs. A crash of the database may give them back: nothing is sent on the strength of a claim.
 
-    Where there are more such tenants than `limit`, chance picks among them: nobody is passed over for good.
+    Where there are more such tenants than `limit`, chance picks among them: nobody is passed over for good. `few`, below `limit`: only of
+    tenants that have no more than that due.
     """
-    shares = {"limit": limit, "tenants": list(weights), "weights": list(weights.values())}
+    shares = {"few": few or limit, "limit": limit, "tenants": list(weights), "weights": list(weights.values())}
     return sorted(_claimed(_CLAIM, queue, lease, shares), key=lambda w: (w.priority, w.order_at))
 
 

@@ -1,11 +1,12 @@
 """A queue that several tenants have work in: small batches, and those who have little of one go first."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import pytest
 
 from apps.core.types import Work
 from apps.dispatch import draining
+from apps.dispatch.shares import shares
 from apps.ledger import work as items
 from tests.integration.dispatch_cast import rung as rung  # a fixture
 from tests.integration.dispatch_cast import tenant
@@ -65,3 +66,73 @@ def test_batches_are_small_again_when_somebody_comes(
     waiting(1, slug="acme", queue=QUEUE, due_in=-1)
     assert draining.drain(QUEUE) == 901
     assert batches == [{"acme": 1}, {"noisy": 49}, {"noisy": 50}, {"noisy": 300}, {"noisy": 300}, {"noisy": 201}]
+
+
+@pytest.fixture
+def busy(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A batch of the queue is under way in this process."""
+    monkeypatch.setattr(draining, "LOOK_SECONDS", 0.0)
+    assert shares.enter(QUEUE, 1)
+    yield
+    shares.leave(QUEUE)
+
+
+@pytest.mark.usefixtures("busy")
+def test_beside_a_batch_under_way_go_those_who_have_little(batches: list[dict[str, int]]) -> None:
+    waiting(200, slug="noisy", queue=QUEUE, due_in=-600)
+    waiting(11, slug="third", queue=QUEUE)
+    waiting(10, slug="acme", queue=QUEUE)
+    assert draining.drain(QUEUE) == 10
+    assert batches == [{"acme": 10}]
+    assert draining.drain(QUEUE) == 0
+
+
+@pytest.mark.usefixtures("busy")
+def test_what_comes_meanwhile_goes_with_it(batches: list[dict[str, int]], monkeypatch: pytest.MonkeyPatch) -> None:
+    waiting(1, slug="acme", queue=QUEUE)
+    send = draining.send_batch
+
+    def then_more(works: Sequence[Work], ends: float) -> None:
+        if not batches:
+            waiting(1, slug="third", queue=QUEUE)
+        send(works, ends)
+
+    monkeypatch.setattr(draining, "send_batch", then_more)
+    assert draining.drain(QUEUE) == 2
+    assert batches == [{"acme": 1}, {"third": 1}]
+
+
+@pytest.mark.usefixtures("busy")
+def test_who_knocks_meanwhile_is_looked_for_a_moment_later(
+    batches: list[dict[str, int]], rung: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bells of a flood cost a look in LOOK_SECONDS, and no more bells."""
+    slept: list[float] = []
+
+    def knocked(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == 1:
+            waiting(1, slug="acme", queue=QUEUE)
+            assert (draining.drain(QUEUE), draining.drain(QUEUE)) == (0, 0)
+
+    monkeypatch.setattr(draining, "sleep", knocked)
+    monkeypatch.setattr(draining, "LOOK_SECONDS", 0.05)
+    rung.clear()
+    assert (draining.drain(QUEUE), slept, batches, rung) == (1, [0.05, 0.05], [{"acme": 1}], [])
+
+
+@pytest.mark.usefixtures("busy")
+def test_who_knocked_is_rung_for_when_the_time_is_up(
+    batches: list[dict[str, int]], rung: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting(1, slug="acme", queue=QUEUE)
+    send = draining.send_batch
+
+    def for_long(works: Sequence[Work], ends: float) -> None:
+        send(works, ends)
+        assert draining.drain(QUEUE) == 0
+        monkeypatch.setattr(draining, "monotonic", lambda: ends)
+
+    monkeypatch.setattr(draining, "send_batch", for_long)
+    rung.clear()
+    assert (draining.drain(QUEUE), batches, rung) == (1, [{"acme": 1}], [QUEUE])
