@@ -202,8 +202,8 @@ def forget_bundles(recipient_id: UUID) -> None:
     """Of a person who is forgotten: with their flushes; their keys may name what others did."""
     execute(
         f"""WITH bundle AS (
-            DELETE FROM ledger_bundle WHERE id IN (
-                SELECT id FROM ledger_bundle WHERE recipient_id = %(id)s ORDER BY {_KEY} FOR UPDATE)
+            DELETE FROM ledger_bundle WHERE id = ANY(ARRAY(
+                SELECT id FROM ledger_bundle WHERE recipient_id = %(id)s ORDER BY {_KEY} FOR UPDATE))
             RETURNING id, category)
         , item AS (DELETE FROM ledger_bundle_item i USING bundle b WHERE i.bundle_id = b.id)
         DELETE FROM ledger_work_item w USING bundle b WHERE w.lane = b.category AND w.id = b.id""",
@@ -217,9 +217,9 @@ def prune_bundles(days: int, batch: int = 5_000) -> int:
     while True:
         gone = fetch(
             """WITH bundle AS (
-                DELETE FROM ledger_bundle WHERE id IN (
+                DELETE FROM ledger_bundle WHERE id = ANY(ARRAY(
                     SELECT id FROM ledger_bundle WHERE closed_at < now() - %(days)s * interval '1 day'
-                    ORDER BY closed_at LIMIT %(batch)s FOR UPDATE SKIP LOCKED)
+                    ORDER BY closed_at LIMIT %(batch)s FOR UPDATE SKIP LOCKED))
                 RETURNING id
             ), item AS (DELETE FROM ledger_bundle_item i USING bundle b WHERE i.bundle_id = b.id)
             SELECT count(*) FROM bundle""",

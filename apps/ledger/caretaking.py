@@ -34,9 +34,9 @@ def expire_seen_keys(batch: int = 5_000) -> int:
     total = 0
     while True:
         gone = execute(
-            """DELETE FROM ledger_seen_key WHERE key IN (
+            """DELETE FROM ledger_seen_key WHERE key = ANY(ARRAY(
                 SELECT key FROM ledger_seen_key WHERE expires_at < now() ORDER BY expires_at LIMIT %(batch)s
-                FOR UPDATE SKIP LOCKED)""",
+                FOR UPDATE SKIP LOCKED))""",
             {"batch": batch},
         )
         total += gone

@@ -58,7 +58,7 @@ def is_heard() -> bool:
 
 _TAKE = """
 WITH taken AS (
-    DELETE FROM ledger_change WHERE id IN (SELECT id FROM ledger_change ORDER BY id LIMIT %(most)s FOR UPDATE SKIP LOCKED)
+    DELETE FROM ledger_change WHERE id = ANY(ARRAY(SELECT id FROM ledger_change ORDER BY id LIMIT %(most)s FOR UPDATE SKIP LOCKED))
     RETURNING *
 )
 SELECT t.id, t.tenant_id, t.kind, t.at, t.reason, t.notification_id, t.delivery_id, n.recipient_id, d.channel, n.category, n.mode,

@@ -23,8 +23,8 @@ ON CONFLICT (endpoint_id) DO UPDATE SET count = s.count + excluded.count, since 
 RETURNING endpoint_id, count, since
 """
 _FORGET = """
-DELETE FROM preferences_softbounce WHERE endpoint_id IN (
-    SELECT endpoint_id FROM preferences_softbounce WHERE endpoint_id = ANY(%(ids)s) ORDER BY endpoint_id FOR UPDATE)
+DELETE FROM preferences_softbounce WHERE endpoint_id = ANY(ARRAY(
+    SELECT endpoint_id FROM preferences_softbounce WHERE endpoint_id = ANY(%(ids)s) ORDER BY endpoint_id FOR UPDATE))
 """
 KEPT = timedelta(days=365)
 

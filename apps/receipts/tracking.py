@@ -17,8 +17,8 @@ BATCH = 2_000
 # who says so: a mail's link or pixel, or the recipient's own app
 SOURCE, APP = "mail", "recipient"
 _TAKE = """
-DELETE FROM receipts_tracked_event WHERE id IN (
-    SELECT id FROM receipts_tracked_event ORDER BY id LIMIT %(most)s FOR UPDATE SKIP LOCKED)
+DELETE FROM receipts_tracked_event WHERE id = ANY(ARRAY(
+    SELECT id FROM receipts_tracked_event ORDER BY id LIMIT %(most)s FOR UPDATE SKIP LOCKED))
 RETURNING id, delivery_id, recipient_id, kind, at, source, mark, code, target
 """
 

@@ -9,8 +9,8 @@ from apps.core import ids
 from apps.core.rows import execute
 
 AT_ONCE = 2_000
-_OLD_RUNS = """DELETE FROM schedules_schedulerun WHERE id IN (
-    SELECT id FROM schedules_schedulerun WHERE id < %(before)s ORDER BY id LIMIT %(most)s)"""
+_OLD_RUNS = """DELETE FROM schedules_schedulerun WHERE id = ANY(ARRAY(
+    SELECT id FROM schedules_schedulerun WHERE id < %(before)s ORDER BY id LIMIT %(most)s))"""
 _OVER = """SELECT id FROM schedules_schedule WHERE status IN ('finished', 'cancelled') AND updated_at < %(before)s LIMIT %(most)s
     FOR UPDATE SKIP LOCKED"""
 _OLD_SCHEDULES = f"""

@@ -11,7 +11,7 @@ AT_ONCE = 2_000
 # calls first: an event with a call cannot go
 _OLD = {"webhooks_webhookcall": "event_id", "webhooks_webhookattempt": "id", "webhooks_webhookevent": "id"}
 _FORGET = """
-DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE {column} < %(before)s ORDER BY {column} LIMIT %(most)s)
+DELETE FROM {table} WHERE id = ANY(ARRAY(SELECT id FROM {table} WHERE {column} < %(before)s ORDER BY {column} LIMIT %(most)s))
 """
 
 

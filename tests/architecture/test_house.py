@@ -103,6 +103,14 @@ def test_the_clock_is_read_in_one_place() -> None:
     assert [shown(path) for path in FILES if read.search(path.read_text())] == ["apps/core/clock.py"]
 
 
+def test_what_is_taken_in_part_is_picked_once() -> None:
+    """A plan may go through IN (SELECT ..) again for each row: LIMIT and SKIP LOCKED then find others. ANY(ARRAY(SELECT ..)) runs once."""
+    picked = re.compile(
+        r"\bIN \(\s*SELECT\b(?:[^()]|\((?:[^()]|\([^()]*\))*\))*\b(?:LIMIT|FOR (?:NO KEY )?UPDATE|FOR (?:KEY )?SHARE)\b"
+    )
+    assert [shown(path) for path in FILES if picked.search(path.read_text())] == []
+
+
 def variables() -> set[str]:
     """Every name that the environment is asked for."""
     found: set[str] = set()

@@ -282,3 +282,15 @@ def test_two_collectors_take_different_changes() -> None:
         assert in_thread(collect) == 2
         transaction.set_rollback(True)
     assert (collect(), open_calls()) == (2, 4)
+
+
+def test_no_more_are_taken_than_asked_for_whatever_the_plan() -> None:
+    """Where PostgreSQL goes through a subselect again for each row, it takes others each time."""
+    endpoint(PLACE, "message.sent")
+    become(deliveries(4), "sent")
+    connection.cursor().execute(
+        "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_hashagg = off;"
+        "SET LOCAL enable_sort = off; SET LOCAL enable_material = off; SET LOCAL enable_indexscan = off;"
+        "SET LOCAL enable_bitmapscan = off; SET LOCAL enable_indexonlyscan = off"
+    )
+    assert [len(take_changes(most)) for most in (1, 2, 2)] == [1, 2, 1]
