@@ -9,7 +9,7 @@ from django.urls import reverse_lazy
 
 from apps.core.logs import logging_config
 from notifier import env
-from notifier.pools import QUEUES, SHARES
+from notifier.pools import BESIDE, SHARES
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -190,7 +190,9 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = API_BATCH_BODY_LIMIT
 IDEMPOTENCY_TTL_HOURS = env.integer("NOTIFIER_IDEMPOTENCY_TTL_HOURS", 72, low=1)
 LEASE_SECONDS = env.integer("NOTIFIER_LEASE_SECONDS", 30, low=1)
 QUEUE_SHARES = SHARES
-WORK_QUEUES = [queue for queue in QUEUES if "." in queue]
+WORK_QUEUES = list(BESIDE.values())
+# a queue in which it is rung for those who have little: the queue of their work
+QUEUES_BESIDE = BESIDE
 LEDGER_RETENTION_DAYS = env.integer("NOTIFIER_LEDGER_RETENTION_DAYS", 90, low=1)
 SOFT_BOUNCE_LIMIT = env.integer("NOTIFIER_SOFT_BOUNCE_LIMIT", 5)
 SOFT_BOUNCE_DAYS = env.integer("NOTIFIER_SOFT_BOUNCE_DAYS", 7)

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from time import monotonic
 
 from celery import signature
+from django.conf import settings
 from kombu.exceptions import OperationalError
 
 from apps.core.redis import RedisError, quick
@@ -23,12 +24,13 @@ _quiet_until = 0.0
 
 
 def ring(*queues: str) -> None:
-    """Never raises and never waits long; after a failure this process keeps quiet for a few seconds."""
+    """Also where those are looked after who have little in one of them. Never raises and never waits long; after a failure this process
+    keeps quiet for a few seconds."""
     global _quiet_until
     if monotonic() < _quiet_until:
         return
     try:
-        for queue in _silent(queues):
+        for queue in _silent(_with_those_beside(queues)):
             task = TASKS.get(queue, "dispatch.drain")
             signature(task, kwargs={"queue": queue}).apply_async(queue=queue, retry=False, ignore_result=True)
     except (RedisError, OperationalError, OSError) as error:
@@ -50,6 +52,11 @@ def is_reachable() -> bool:
         return bool(quick().set(_key("probe"), 1, px=RINGING_MS))
     except RedisError:
         return False
+
+
+def _with_those_beside(queues: Iterable[str]) -> list[str]:
+    beside = {work_queue: queue for queue, work_queue in settings.QUEUES_BESIDE.items()}
+    return [one for queue in queues for one in (queue, beside.get(queue)) if one]
 
 
 def _silent(queues: Iterable[str]) -> list[str]:

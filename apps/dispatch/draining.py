@@ -3,7 +3,6 @@
 import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from datetime import timedelta
 from time import monotonic, sleep
 
@@ -35,34 +34,24 @@ LOUD = 0.75
 """The share of a batch from which on it is one tenant's."""
 # due items of a tenant that has little; below every batch
 FEW = 10
-LOOK_SECONDS = 0.05
+LOOK_SECONDS = 0.025
 
 
 def drain(queue: str) -> int:
-    """Handles what is due in the queue; the number of items. When the queue's share of this process is used, only what tenants have who
-    have little; returns at once when somebody does that, too."""
-    handled = 0
-    if shares.enter(queue, settings.QUEUE_SHARES[queue]):
-        with _inside(queue, queue):
-            for count in _all(queue):
-                handled += count
-    elif shares.enter(beside := f"{queue} beside", 1):
-        with _inside(queue, beside):
-            for count in _few(queue, beside):
-                handled += count
-    return handled
-
-
-@contextmanager
-def _inside(queue: str, share: str) -> Iterator[None]:
-    """Leaves the share, and rings for who knocked meanwhile."""
+    """Handles what is due in the queue; the number of items. Of a queue beside another: what tenants have due there who have little.
+    Returns at once when the queue's share of this process is used."""
+    if not shares.enter(queue, settings.QUEUE_SHARES[queue]):
+        return 0
+    handled, work_queue = 0, settings.QUEUES_BESIDE.get(queue)
     try:
-        yield
+        for count in _few(queue, work_queue) if work_queue else _all(queue):
+            handled += count
     except (OperationalError, InterfaceError) as error:
         log.warning("database away while draining", extra={"queue": queue, "error": type(error).__name__})
     finally:
-        if shares.leave(share):
+        if shares.leave(queue):
             bells.ring(queue)
+    return handled
 
 
 def _all(queue: str) -> Iterator[int]:
@@ -82,17 +71,16 @@ def _all(queue: str) -> Iterator[int]:
             return
 
 
-def _few(queue: str, share: str) -> Iterator[int]:
-    """Beside a batch that is under way. Who finds nothing waits for a moment and looks again if a bell rang meanwhile: those of a flood
-    cost few looks."""
+def _few(queue: str, work_queue: str) -> Iterator[int]:
+    """Who finds nothing waits for a moment and looks again if a bell rang meanwhile: those of a flood cost few looks."""
     ends = monotonic() + SLICE_SECONDS
     while monotonic() < ends:
         close_old_connections()
-        if batch := _claimed(queue, BATCH_SHARED, few=FEW):
-            yield _handle(queue, batch, ends)
+        if batch := _claimed(work_queue, BATCH_SHARED, few=FEW):
+            yield _handle(work_queue, batch, ends)
             continue
         sleep(LOOK_SECONDS)
-        if not shares.was_knocked(share):
+        if not shares.was_knocked(queue):
             return
 
 

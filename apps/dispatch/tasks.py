@@ -45,7 +45,7 @@ def forget_places(**_: object) -> None:
 @celeryd_after_setup.connect
 def start_polling(instance: Any = None, **_: object) -> None:
     """Each worker process can do without bells (polling.py), and says that it is there."""
-    polled = {*settings.WORK_QUEUES, *bells.TASKS}
+    polled = {*settings.WORK_QUEUES, *settings.QUEUES_BESIDE, *bells.TASKS}
     served = list(instance.app.amqp.queues.consume_from)
     polling.start([queue for queue in served if queue in polled])
     signs_of_life.start(served)

@@ -21,7 +21,7 @@ from tests.faults.pulse import Pulse, Taken, claims, percentile, sent_between, t
 from tests.faults.system import System
 
 pytestmark = pytest.mark.faults
-SERVICE = ("web", "beat", "bulk", "bulk-2", "marketing", "critical", "system")
+SERVICE = ("web", "beat", "bulk", "bulk-2", "marketing", "few", "critical", "system")
 PEOPLE, RUNS = 20_000 * SIZE, 8
 IDLE, LOADED = 12.0 * SIZE, 40.0 * SIZE
 CODES = 5.0
@@ -49,6 +49,7 @@ def as_deployed(system: System, claims_of_critical: Path) -> Iterator[None]:
     claims_of_critical.unlink(missing_ok=True)
     for name in ("bulk", "bulk-2", "marketing"):
         system.start(name, **BULK)
+    system.start("few", **AS_DEPLOYED)
     system.start("critical", **AS_DEPLOYED, CLAIMS=str(claims_of_critical))
     system.await_ready()
     try:

@@ -40,7 +40,13 @@ def test_a_bell_rings_once_a_second_however_often_it_is_pulled(published: list[t
     for _ in range(100):
         bells.ring(EMAIL)
     bells.ring(EMAIL, "receipts", "receipts", "route.social")
-    assert published == [("dispatch.drain", EMAIL), ("receipts.apply", "receipts"), ("dispatch.drain", "route.social")]
+    assert published == [
+        ("dispatch.drain", EMAIL),
+        ("dispatch.drain", f"few.{EMAIL}"),
+        ("receipts.apply", "receipts"),
+        ("dispatch.drain", "route.social"),
+        ("dispatch.drain", "few.route.social"),
+    ]
     assert 0 < quick().pttl(f"bell:{EMAIL}") <= 1_000
 
 
@@ -48,14 +54,19 @@ def test_a_bell_that_was_heard_rings_again(published: list[tuple[str, str]]) -> 
     bells.ring(EMAIL)
     bells.answer(EMAIL)
     bells.ring(EMAIL)
-    assert published == [("dispatch.drain", EMAIL)] * 2
+    assert published == [("dispatch.drain", queue) for queue in (EMAIL, f"few.{EMAIL}", EMAIL)]
+
+
+def test_who_looks_after_those_who_have_little_rings_for_itself_alone(published: list[tuple[str, str]]) -> None:
+    bells.ring(f"few.{EMAIL}")
+    assert published == [("dispatch.drain", f"few.{EMAIL}")]
 
 
 def test_a_bell_that_was_lost_rings_again_after_a_second(published: list[tuple[str, str]]) -> None:
     bells.ring(EMAIL)
     quick().pexpire(f"bell:{EMAIL}", 0)
     bells.ring(EMAIL)
-    assert len(published) == 2
+    assert [queue for _, queue in published] == [EMAIL, f"few.{EMAIL}", EMAIL]
 
 
 @pytest.mark.parametrize("way", ["refuses", "is silent"])
@@ -95,7 +106,7 @@ def test_without_redis_it_neither_waits_nor_raises_and_then_keeps_quiet(
     monkeypatch.setattr(bells, "quick", quick)
     monkeypatch.setattr(bells, "_quiet_until", monotonic() - 0.1)
     bells.ring(EMAIL)
-    assert published == [("dispatch.drain", EMAIL)]
+    assert published == [("dispatch.drain", EMAIL), ("dispatch.drain", f"few.{EMAIL}")]
 
 
 @pytest.mark.parametrize("error", [BrokerError("away"), OSError("reset"), RedisError("busy")])
@@ -118,11 +129,11 @@ def test_a_tick_rings_what_is_due_and_two_at_once_ring_it_once(published: list[t
     notify(people(3))
     tasks.tick()
     tasks.tick()
-    assert published == [("dispatch.drain", "route.transactional")]
+    assert published == [("dispatch.drain", "route.transactional"), ("dispatch.drain", "few.route.transactional")]
     claimed("route.transactional")
     bells.answer("route.transactional")
     tasks.tick()
-    assert len(published) == 1
+    assert len(published) == 2
 
 
 def test_the_clockwork() -> None:
@@ -194,4 +205,5 @@ def test_every_queue_is_declared_and_none_else() -> None:
     assert {queue.name for queue in app.conf.task_queues} == set(settings.QUEUE_SHARES)
     assert len(settings.WORK_QUEUES) == 20
     others = {"receipts", "webhooks", "schedules", "campaigns", "bulk", "system"}
-    assert set(settings.QUEUE_SHARES) - set(settings.WORK_QUEUES) == others
+    assert {f"few.{queue}": queue for queue in settings.WORK_QUEUES} == settings.QUEUES_BESIDE
+    assert set(settings.QUEUE_SHARES) - {*settings.WORK_QUEUES, *settings.QUEUES_BESIDE} == others

@@ -197,11 +197,8 @@ def test_a_queue_takes_no_more_of_a_process_than_its_share(rung: list[str]) -> N
     most = draining.settings.QUEUE_SHARES[EMAIL]
     for _ in range(most):
         assert draining.shares.enter(EMAIL, most)
-    beside = f"{EMAIL} beside"
-    assert draining.shares.enter(beside, 1)
     assert draining.drain(EMAIL) == 0
     assert (left(), rung) == ([(EMAIL, work.READY)], [])
-    draining.shares.leave(beside)
     for _ in range(most - 1):
         draining.shares.leave(EMAIL)
     assert draining.drain(EMAIL) == 1

@@ -4,13 +4,14 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from notifier import env
-from notifier.pools import LANES, POOLS, QUEUES, SHARES, lane_queues, resized
+from notifier.pools import BESIDE, LANES, POOLS, QUEUES, SHARES, lane_queues, resized
 
 
 def test_every_queue_has_exactly_one_pool() -> None:
     assert sorted(QUEUES) == sorted(
         {
             *(q for lane in LANES for q in lane_queues(lane)),
+            *(f"few.{q}" for lane in LANES for q in lane_queues(lane)),
             "receipts",
             "webhooks",
             "schedules",
@@ -23,13 +24,19 @@ def test_every_queue_has_exactly_one_pool() -> None:
 
 def test_critical_work_shares_no_worker_with_other_work() -> None:
     critical = next(pool for pool in POOLS if pool.name == "critical")
-    assert critical.queues == lane_queues("critical")
+    assert critical.queues == (*lane_queues("critical"), *(f"few.{queue}" for queue in lane_queues("critical")))
+
+
+def test_those_who_have_little_share_no_process_with_the_batches_of_others_but_in_critical_work() -> None:
+    (few,) = (pool for pool in POOLS if pool.name == "few")
+    assert set(few.queues) == {queue for queue in BESIDE if "critical" not in queue}
+    assert {SHARES[queue] for queue in BESIDE} == {1}
+    assert {BESIDE[queue] for queue in few.queues} == {q for lane in LANES[1:] for q in lane_queues(lane)}
 
 
 def test_no_queue_can_take_all_threads_of_its_pool() -> None:
     for pool in POOLS:
-        beside = sum("." in queue for queue in pool.queues)
-        assert sum(SHARES[queue] for queue in pool.queues) + beside <= pool.concurrency
+        assert sum(SHARES[queue] for queue in pool.queues) <= pool.concurrency
 
 
 def test_the_environment_resizes_a_pool_and_leaves_the_others() -> None:
