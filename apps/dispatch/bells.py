@@ -5,7 +5,7 @@ costs at most a second: beat rings again. Nothing here may turn committed work i
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from time import monotonic
 
 from celery import signature
@@ -24,18 +24,28 @@ _quiet_until = 0.0
 
 
 def ring(*queues: str) -> None:
-    """Also where those are looked after who have little in one of them. Never raises and never waits long; after a failure this process
-    keeps quiet for a few seconds."""
+    """For new work: also where those are looked after who have little in one of the queues. Never raises and never waits long; after a
+    failure this process keeps quiet for a few seconds."""
+    beside = {work_queue: queue for queue, work_queue in settings.QUEUES_BESIDE.items()}
+    _ring([one for queue in queues for one in (queue, beside.get(queue)) if one])
+
+
+def ring_on(queue: str) -> None:
+    """For what is left of work that was rung for."""
+    _ring([queue])
+
+
+def _ring(queues: Sequence[str]) -> None:
     global _quiet_until
     if monotonic() < _quiet_until:
         return
     try:
-        for queue in _silent(_with_those_beside(queues)):
+        for queue in _silent(queues):
             task = TASKS.get(queue, "dispatch.drain")
             signature(task, kwargs={"queue": queue}).apply_async(queue=queue, retry=False, ignore_result=True)
     except (RedisError, OperationalError, OSError) as error:
         _quiet_until = monotonic() + QUIET_SECONDS
-        log.warning("bell not rung", extra={"queues": list(queues), "error": type(error).__name__})
+        log.warning("bell not rung", extra={"queues": queues, "error": type(error).__name__})
 
 
 def answer(queue: str) -> None:
@@ -52,11 +62,6 @@ def is_reachable() -> bool:
         return bool(quick().set(_key("probe"), 1, px=RINGING_MS))
     except RedisError:
         return False
-
-
-def _with_those_beside(queues: Iterable[str]) -> list[str]:
-    beside = {work_queue: queue for queue, work_queue in settings.QUEUES_BESIDE.items()}
-    return [one for queue in queues for one in (queue, beside.get(queue)) if one]
 
 
 def _silent(queues: Iterable[str]) -> list[str]:

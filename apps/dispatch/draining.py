@@ -50,7 +50,7 @@ def drain(queue: str) -> int:
         log.warning("database away while draining", extra={"queue": queue, "error": type(error).__name__})
     finally:
         if shares.leave(queue):
-            bells.ring(queue)
+            bells.ring_on(queue)
     return handled
 
 
@@ -67,7 +67,7 @@ def _all(queue: str) -> Iterator[int]:
         yield count
         small = SHARED_TURNS if len({w.tenant_id for w in batch}) > 1 else max(0, small - 1)
         if monotonic() > ends:
-            bells.ring(queue)
+            bells.ring_on(queue)
             return
 
 
@@ -94,7 +94,7 @@ def _claimed(queue: str, most: int, few: int | None = None) -> list[Work]:
     weights = {tenant.id: tenant.weight for tenant in tenants.tenants().values() if tenant.weight != 1}
     batch = work.claim(queue=queue, limit=limit, lease=_lease(), weights=weights, few=few)
     if len(batch) == limit:
-        bells.ring(queue)
+        bells.ring_on(queue)
     return batch
 
 

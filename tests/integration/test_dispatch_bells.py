@@ -57,9 +57,11 @@ def test_a_bell_that_was_heard_rings_again(published: list[tuple[str, str]]) -> 
     assert published == [("dispatch.drain", queue) for queue in (EMAIL, f"few.{EMAIL}", EMAIL)]
 
 
-def test_who_looks_after_those_who_have_little_rings_for_itself_alone(published: list[tuple[str, str]]) -> None:
-    bells.ring(f"few.{EMAIL}")
-    assert published == [("dispatch.drain", f"few.{EMAIL}")]
+@pytest.mark.parametrize("queue", [EMAIL, f"few.{EMAIL}"])
+def test_for_what_is_left_it_rings_in_its_own_queue_only(published: list[tuple[str, str]], queue: str) -> None:
+    bells.ring_on(queue)
+    bells.ring_on(queue)
+    assert published == [("dispatch.drain", queue)]
 
 
 def test_a_bell_that_was_lost_rings_again_after_a_second(published: list[tuple[str, str]]) -> None:
