@@ -72,7 +72,8 @@ def begin_due() -> bool:
 def follow(page: Page) -> None:
     """After a page is committed: the senders are rung; a run whose budget is used up waits for somebody."""
     if page.queues:
-        ringer.ask(*sorted(page.queues))
+        ask = ringer.ask if page.people <= bells.FEW else ringer.ask_on
+        ask(*sorted(page.queues))
     if page.sentence:
         run = Run.objects.all_tenants().get(id=page.run_id)
         try:

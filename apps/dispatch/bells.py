@@ -17,6 +17,8 @@ from apps.core.redis import RedisError, quick
 log = logging.getLogger(__name__)
 RINGING_MS = 1_000
 QUIET_SECONDS = 5.0
+FEW = 10
+"""Due items of a queue, of a tenant that has little there; below every batch."""
 # queues whose work is not in the ledger have a task of their own
 TASKS = {"receipts": "receipts.apply"}
 
@@ -30,9 +32,9 @@ def ring(*queues: str) -> None:
     _ring([one for queue in queues for one in (queue, beside.get(queue)) if one])
 
 
-def ring_on(queue: str) -> None:
-    """For what is left of work that was rung for."""
-    _ring([queue])
+def ring_on(*queues: str) -> None:
+    """For work of somebody who has much of it, new or left."""
+    _ring(queues)
 
 
 def _ring(queues: Sequence[str]) -> None:
@@ -45,7 +47,7 @@ def _ring(queues: Sequence[str]) -> None:
             signature(task, kwargs={"queue": queue}).apply_async(queue=queue, retry=False, ignore_result=True)
     except (RedisError, OperationalError, OSError) as error:
         _quiet_until = monotonic() + QUIET_SECONDS
-        log.warning("bell not rung", extra={"queues": queues, "error": type(error).__name__})
+        log.warning("bell not rung", extra={"queues": list(queues), "error": type(error).__name__})
 
 
 def answer(queue: str) -> None:

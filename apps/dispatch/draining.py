@@ -32,9 +32,7 @@ BATCH_DEFAULT = 500
 BATCH_SHARED, SHARED_TURNS = 50, 20
 LOUD = 0.75
 """The share of a batch from which on it is one tenant's."""
-# due items of a tenant that has little; below every batch
-FEW = 10
-LOOK_SECONDS = 0.025
+LOOK_SECONDS = 0.01
 
 
 def drain(queue: str) -> int:
@@ -76,7 +74,7 @@ def _few(queue: str, work_queue: str) -> Iterator[int]:
     ends = monotonic() + SLICE_SECONDS
     while monotonic() < ends:
         close_old_connections()
-        if batch := _claimed(work_queue, BATCH_SHARED, few=FEW):
+        if batch := _claimed(work_queue, BATCH_SHARED, few=bells.FEW):
             yield _handle(work_queue, batch, ends)
             continue
         sleep(LOOK_SECONDS)

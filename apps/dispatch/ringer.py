@@ -5,6 +5,7 @@ A process that dies before its thread has rung costs what any lost bell costs: b
 
 import logging
 import os
+from collections.abc import Sequence
 from threading import Condition, Thread
 from time import sleep
 
@@ -19,16 +20,24 @@ class Ringer:
 
     def __init__(self) -> None:
         self._asked = Condition()
-        self._wanted: set[str] = set()
+        self._wanted: dict[str, bool] = {}
         self._pid = 0
 
     def ask(self, *queues: str) -> None:
         """Returns at once. The thread starts with the first call in a process, also in one that was forked."""
+        self._ask(queues, is_few=True)
+
+    def ask_on(self, *queues: str) -> None:
+        """As bells.ring_on."""
+        self._ask(queues, is_few=False)
+
+    def _ask(self, queues: Sequence[str], *, is_few: bool) -> None:
         with self._asked:
             if self._pid != os.getpid():
                 self._pid = os.getpid()
                 Thread(target=self._ring, name="ringer", daemon=True).start()
-            self._wanted.update(queues)
+            for queue in queues:
+                self._wanted[queue] = is_few or self._wanted.get(queue, False)
             self._asked.notify()
 
     def _ring(self) -> None:
@@ -36,9 +45,11 @@ class Ringer:
             with self._asked:
                 while not self._wanted:
                     self._asked.wait()
-                wanted, self._wanted = self._wanted, set()
+                wanted, self._wanted = self._wanted, {}
             try:
-                bells.ring(*sorted(wanted))
+                for ring, is_few in ((bells.ring, True), (bells.ring_on, False)):
+                    if queues := sorted(queue for queue, asked in wanted.items() if asked == is_few):
+                        ring(*queues)
             except Exception as error:
                 log.error("bell failed", extra={"queues": sorted(wanted)}, exc_info=error)
             sleep(PAUSE_SECONDS)

@@ -1,5 +1,6 @@
 """Route a batch: facts, decisions, deliveries and their work, in one transaction; then ring the send queues."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
@@ -48,7 +49,9 @@ def route_batch(works: Sequence[Work], ends: float = 0.0) -> None:
         queues = write_deliveries([one for each in decided for one in _deliveries(*each, facts)]) | joined.queues
         await_proof([timer for each in decided if (timer := _timer(*each, facts, now))])
         erase_where_over({n.id: keys for _, n in ours if (keys := _sensitive(n, facts))})
-    bells.ring(*sorted(queues))
+    has_few = min(Counter(w.tenant_id for w in works).values()) <= bells.FEW
+    ring = bells.ring if has_few else bells.ring_on
+    ring(*sorted(queues))
 
 
 def _decisions(

@@ -11,6 +11,7 @@ from apps.core import ids
 from apps.core.problem_codes import Code
 from apps.core.problems import Problem
 from apps.core.types import Caller
+from apps.dispatch import bells
 from apps.dispatch.ringer import ringer
 from apps.ingest import idempotency
 from apps.ingest.idempotency import Stored
@@ -77,7 +78,8 @@ def accept(
         earlier = msgspec.json.decode(accepted.answer, type=Stored)
         return Answered(earlier, _standing_ids(earlier), is_replay=True)
     queues = sorted({f"route.{n.category}" for n in notifications if n.due_at is None})
-    transaction.on_commit(lambda: ringer.ask(*queues), robust=True)
+    ask = ringer.ask if len(notifications) <= bells.FEW else ringer.ask_on
+    transaction.on_commit(lambda: ask(*queues), robust=True)
     shown = _standing_ids(stored) if accepted.is_partial else [shown for _, _, shown, _, _ in items]
     return Answered(stored, shown, is_replay=False)
 

@@ -231,7 +231,7 @@ def rung(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The queues whose bell was rung, in order; nothing is published."""
     heard: list[str] = []
     monkeypatch.setattr(bells, "ring", lambda *queues: heard.extend(queues))
-    monkeypatch.setattr(bells, "ring_on", heard.append)
+    monkeypatch.setattr(bells, "ring_on", lambda *queues: heard.extend(queues))
     return heard
 
 

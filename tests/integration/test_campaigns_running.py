@@ -7,8 +7,9 @@ from django.db import connection
 
 from apps.audience.models import Recipient
 from apps.audience.segments import stored as segments
-from apps.campaigns import expanding, launching
+from apps.campaigns import expanding, launching, running
 from apps.campaigns.models import Campaign, Run, Wave
+from apps.core import ids
 from apps.core.enums import Reason
 from apps.ledger import broadcasts
 from apps.ledger.models import Delivery, Notification
@@ -256,3 +257,12 @@ def test_a_page_takes_the_same_statements_for_few_and_many(acme, django_assert_n
             size_of = len(counts)
         assert size_of <= 12
     templates_cast.forget_kept()
+
+
+@pytest.mark.parametrize(("people", "door"), [(10, "ask"), (11, "ask_on")])
+def test_senders_are_rung_as_for_few_people_or_many(monkeypatch: pytest.MonkeyPatch, people: int, door: str) -> None:
+    rung: list[tuple[str, ...]] = []
+    for name in ("ask", "ask_on"):
+        monkeypatch.setattr(running.ringer, name, lambda *queues, by=name: rung.append((by, *queues)))
+    running.follow(expanding.Page(ids.new(), people, frozenset({"send.social.push", "send.social.email"})))
+    assert rung == [(door, "send.social.email", "send.social.push")]

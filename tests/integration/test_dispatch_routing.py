@@ -22,6 +22,7 @@ from tests.integration.dispatch_cast import (
     item,
     left,
     notify,
+    people,
     person,
     route,
     soon,
@@ -67,6 +68,20 @@ def test_a_delivery_is_written_with_its_work(rung: list[str]) -> None:
         "DeadLetter": 0,
         "WorkItem": 1,
     }
+
+
+@pytest.mark.parametrize(("others", "is_for_few"), [([], False), (["globex"], True)])
+def test_it_rings_for_those_who_have_little_if_there_are_any(
+    monkeypatch: pytest.MonkeyPatch, others: list[str], is_for_few: bool
+) -> None:
+    heard: list[tuple[str, str]] = []
+    monkeypatch.setattr(module.bells, "ring", lambda *queues: heard.extend(("few", queue) for queue in queues))
+    monkeypatch.setattr(module.bells, "ring_on", lambda *queues: heard.extend(("many", queue) for queue in queues))
+    notify(people(11))
+    for slug in others:
+        notify([person(slug=slug)], slug=slug)
+    assert route() == 11 + len(others)
+    assert heard == [("few" if is_for_few else "many", "send.transactional.email")]
 
 
 def test_push_goes_to_every_device_and_mail_to_the_newest_address() -> None:

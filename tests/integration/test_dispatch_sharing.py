@@ -118,7 +118,7 @@ def test_who_knocks_meanwhile_is_looked_for_a_moment_later(
 
     monkeypatch.setattr(draining, "sleep", knocked)
     rung.clear()
-    assert (draining.drain(BESIDE), slept, batches, rung) == (1, [0.025, 0.025], [{"acme": 1}], [])
+    assert (draining.drain(BESIDE), slept, batches, rung) == (1, [0.01, 0.01], [{"acme": 1}], [])
 
 
 def test_who_knocked_is_rung_for_when_the_time_is_up(

@@ -49,6 +49,16 @@ def test_it_rings_for_what_is_due_and_only_after_the_commit(rung: list[tuple[str
     assert rung == [(), ("route.critical",)]
 
 
+def test_it_rings_for_those_who_have_little_as_long_as_it_is_little(
+    rung: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ringer, "ask_on", lambda *queues: rung.append(("many", *queues)))
+    caller = Caller(cast.acme(), Scope.NOTIFICATIONS_WRITE)
+    caller.post(BATCH, {"notifications": [ROSA] * 10})
+    caller.post(BATCH, {"notifications": [ROSA] * 11}, key="k-2")
+    assert rung == [("route.social",), ("many", "route.social")]
+
+
 def test_a_bell_that_cannot_ring_takes_no_202_back(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*queues: str) -> None:
         raise RuntimeError("no broker")

@@ -58,3 +58,33 @@ def test_a_bug_in_ringing_does_not_silence_the_bells_for_good(monkeypatch: pytes
     ringer.ask("route.critical")
     assert is_done.wait(5)
     assert heard == [("route.social",), ("route.critical",)]
+
+
+def test_who_asks_for_much_keeps_nobody_from_being_rung_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    rung: list[tuple[str, ...]] = []
+    may_ring, is_done = Event(), Event()
+
+    def ring(*queues: str) -> None:
+        rung.append(("few", *queues))
+        may_ring.wait(5)
+
+    def ring_on(*queues: str) -> None:
+        rung.append(("many", *queues))
+        is_done.set()
+
+    monkeypatch.setattr(bells, "ring", ring)
+    monkeypatch.setattr(bells, "ring_on", ring_on)
+    ringer = Ringer()
+    ringer.ask("route.critical")
+    while not rung:
+        pass
+    ringer.ask_on("route.social", "route.marketing")
+    ringer.ask("route.social")
+    ringer.ask_on("route.social", "route.transactional")
+    may_ring.set()
+    assert is_done.wait(5)
+    assert rung == [
+        ("few", "route.critical"),
+        ("few", "route.social"),
+        ("many", "route.marketing", "route.transactional"),
+    ]
