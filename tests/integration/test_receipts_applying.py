@@ -288,6 +288,6 @@ def test_the_bell_of_receipts_wakes_their_own_task(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(bells, "_silent", lambda queues: list(queues))
     monkeypatch.setattr(bells, "signature", Heard)
-    bells.ring("receipts", "send.critical.sms")
+    bells.ring_on("receipts", "send.critical.sms")
     assert published == [("receipts.apply", "receipts"), ("dispatch.drain", "send.critical.sms")]
     assert {"receipts.apply", "receipts.sweep"} <= set(app.tasks)
