@@ -26,10 +26,15 @@ _quiet_until = 0.0
 
 
 def ring(*queues: str) -> None:
-    """For new work: also where those are looked after who have little in one of the queues. Never raises and never waits long; after a
-    failure this process keeps quiet for a few seconds."""
-    beside = {work_queue: queue for queue, work_queue in settings.QUEUES_BESIDE.items()}
-    _ring([one for queue in queues for one in (queue, beside.get(queue)) if one])
+    """For new work: also, and first, where those are looked after who have little in one of the queues. Never raises and never waits long;
+    after a failure this process keeps quiet for a few seconds."""
+    few = _beside()
+    _ring([*(few[queue] for queue in queues if queue in few), *queues])
+
+
+def beside(queue: str) -> str:
+    """Where those are looked after who have little in a queue of the ledger."""
+    return _beside()[queue]
 
 
 def ring_on(*queues: str) -> None:
@@ -64,6 +69,10 @@ def is_reachable() -> bool:
         return bool(quick().set(_key("probe"), 1, px=RINGING_MS))
     except RedisError:
         return False
+
+
+def _beside() -> dict[str, str]:
+    return {work_queue: few for few, work_queue in settings.QUEUES_BESIDE.items()}
 
 
 def _silent(queues: Iterable[str]) -> list[str]:

@@ -1,6 +1,5 @@
-"""Route a batch: facts, decisions, deliveries and their work, in one transaction; then ring the send queues."""
+"""Route a batch: facts, decisions, deliveries and their work, in one transaction."""
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
@@ -9,7 +8,7 @@ from apps.core import clock
 from apps.core.enums import Channel, DeliveryStatus, Reason, WorkKind
 from apps.core.rows import atomic
 from apps.core.types import NotificationFacts, Work
-from apps.dispatch import bells, merging
+from apps.dispatch import merging
 from apps.dispatch.bundled import bundled
 from apps.dispatch.facts import Facts, load
 from apps.ledger import selectors as ledger
@@ -26,9 +25,9 @@ WITHHELD = {Reason.EXPIRED: DeliveryStatus.EXPIRED, Reason.CANCELLED: DeliverySt
 NO_DUPLICATES: Mapping[tuple[UUID, Channel], UUID] = {}
 
 
-def route_batch(works: Sequence[Work], ends: float = 0.0) -> None:
-    """Routes claimed work of one lane: whole notifications, and single channels whose turn it is. What was cancelled or taken over
-    meanwhile is left alone."""
+def route_batch(works: Sequence[Work], ends: float = 0.0) -> list[str]:
+    """Routes claimed work of one lane: whole notifications, and single channels whose turn it is; the queues in which there is work now
+    for that. What was cancelled or taken over meanwhile is left alone."""
     now = clock.now()
     notifications = ledger.notifications([w.notification_id for w in works])
     facts = load(notifications.values())
@@ -49,9 +48,7 @@ def route_batch(works: Sequence[Work], ends: float = 0.0) -> None:
         queues = write_deliveries([one for each in decided for one in _deliveries(*each, facts)]) | joined.queues
         await_proof([timer for each in decided if (timer := _timer(*each, facts, now))])
         erase_where_over({n.id: keys for _, n in ours if (keys := _sensitive(n, facts))})
-    has_few = min(Counter(w.tenant_id for w in works).values()) <= bells.FEW
-    ring = bells.ring if has_few else bells.ring_on
-    ring(*sorted(queues))
+    return sorted(queues)
 
 
 def _decisions(

@@ -5,6 +5,7 @@ or it was cancelled), the write touches nothing.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -49,17 +50,18 @@ WITH RECURSIVE turn AS (
     SELECT n.tenant_id FROM turn t CROSS JOIN LATERAL (
         SELECT tenant_id FROM {{items}} WHERE queue = %(queue)s AND tenant_id > t.tenant_id ORDER BY tenant_id LIMIT 1) n
 ), due AS (
-    SELECT t.tenant_id, coalesce(g.weight, 1)::float AS weight, d.waiting FROM turn t
+    SELECT t.tenant_id, coalesce(g.weight, 1)::float AS weight, d.waiting, d.since, max(d.waiting) OVER () AS longest FROM turn t
     LEFT JOIN unnest(%(tenants)s::uuid[], %(weights)s::int[]) AS g(tenant_id, weight) USING (tenant_id)
     CROSS JOIN LATERAL (
-        SELECT count(*) AS waiting FROM (
-            SELECT FROM {{items}}
+        SELECT count(*) AS waiting, min(due_at) AS since FROM (
+            SELECT due_at FROM {{items}}
             WHERE queue = %(queue)s AND tenant_id = t.tenant_id AND priority = ANY('{{{{0,1,2}}}}')
                 AND due_at <= now() AND phase = {READY} AND expiries = 0
             ORDER BY priority, due_at LIMIT %(limit)s) x) d
-    WHERE d.waiting BETWEEN 1 AND %(few)s
+    WHERE d.waiting BETWEEN 1 AND %(most)s
 ), fair AS (
     SELECT tenant_id, weight, waiting, least(waiting, ceil(%(limit)s * weight / sum(weight) OVER ())) AS base FROM due
+    WHERE waiting > %(left)s OR since <= now() - %(left_for)s OR longest <= %(left)s
 ), share AS (
     SELECT tenant_id, (base + CASE WHEN waiting > base THEN ceil(greatest(%(limit)s - sum(base) OVER (), 0) * weight
         / sum(weight) FILTER (WHERE waiting > base) OVER ()) ELSE 0 END)::int AS most FROM fair
@@ -90,16 +92,31 @@ def of_lane(sql: str, lane: Category) -> str:
     return sql.format(items=f"ledger_work_item_{lane.value}")
 
 
+@dataclass(frozen=True, slots=True)
+class Little:
+    """Who has no more than `most` due has little. `only`: nobody else; otherwise who has much, and while there is such a tenant those who
+    have little only after `left_for`."""
+
+    most: int
+    left_for: timedelta = timedelta(0)
+    only: bool = False
+
+
 def claim(
-    *, queue: str, limit: int, lease: timedelta, weights: Mapping[UUID, int], few: int | None = None
+    *, queue: str, limit: int, lease: timedelta, weights: Mapping[UUID, int], little: Little | None = None
 ) -> list[Work]:
     """Up to `limit` due items of the queue, leased, high priority first; each tenant with due work gets its share, and those with
     more of it what others leave of theirs. A crash of the database may give them back: nothing is sent on the strength of a claim.
 
-    Where there are more such tenants than `limit`, chance picks among them: nobody is passed over for good. `few`, below `limit`: only of
-    tenants that have no more than that due.
+    Where there are more such tenants than `limit`, chance picks among them: nobody is passed over for good. `little`: of whom, for a `most`
+    below `limit`.
     """
-    shares = {"few": few or limit, "limit": limit, "tenants": list(weights), "weights": list(weights.values())}
+    whose = {
+        "most": little.most if little and little.only else limit,
+        "left": little.most if little and not little.only else 0,
+        "left_for": little.left_for if little else timedelta(0),
+    }
+    shares = {**whose, "limit": limit, "tenants": list(weights), "weights": list(weights.values())}
     return sorted(_claimed(_CLAIM, queue, lease, shares), key=lambda w: (w.priority, w.order_at))
 
 

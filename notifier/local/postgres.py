@@ -28,6 +28,7 @@ _ALWAYS = {
     "max_connections": "200",
     "shared_buffers": "512MB",
     "max_wal_size": "2GB",
+    "min_wal_size": "2GB",
     "jit": "off",
     "timezone": "UTC",
     "log_timezone": "UTC",
@@ -38,7 +39,7 @@ _ALWAYS = {
 }
 _DURABLE = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}
 # survives kill -9 of every process (the kernel keeps what was written), not a power cut
-_THROW_AWAY = {"fsync": "off", "synchronous_commit": "on", "full_page_writes": "off"}
+_THROW_AWAY = {"fsync": "off", "synchronous_commit": "on", "full_page_writes": "off", "wal_init_zero": "off"}
 
 
 class Postgres:

@@ -13,7 +13,8 @@ from typing import Any
 from uuid import UUID, uuid4
 
 PEOPLE = 20
-BATCH = 100
+# requests a second that each thread of a flood begins, and how many notifications one has: 2,000 a second together
+FLOOD = ((50, 1), (50, 1), (9.5, 100), (9.5, 100))
 
 
 def main() -> None:
@@ -56,8 +57,8 @@ def body(number: int) -> dict[str, Any]:
 
 
 def flood(url: str, token: str, seconds: float) -> dict[str, Any]:
-    """Posts single ones and batches as fast as it can, without waiting after a 429. `accepted`: notifications. A caller has a machine of
-    its own: it takes no processor from the service but what nobody else wants."""
+    """Posts single ones and batches, without waiting after a 429. `offered`, `accepted`: notifications. A caller has a machine of its own:
+    it takes no processor from the service but what nobody else wants."""
     import requests
 
     from notifier.local.processes import yield_processor
@@ -65,14 +66,15 @@ def flood(url: str, token: str, seconds: float) -> dict[str, Any]:
     os.setsid()
     yield_processor(19)
 
-    ends, numbers, lock = time.monotonic() + seconds, count(), Lock()
+    began, numbers, lock = time.monotonic(), count(), Lock()
     statuses: Counter[str] = Counter()
-    said = {"accepted": 0, "without_retry_after": 0}
+    said = {"offered": 0, "accepted": 0, "without_retry_after": 0}
 
-    def post(size: int) -> None:
+    def post(rate: float, size: int) -> None:
         session = requests.Session()
         session.trust_env = False
-        while time.monotonic() < ends:
+        for number in range(round(rate * seconds)):
+            time.sleep(max(0.0, began + number / rate - time.monotonic()))
             bodies = [body(next(numbers)) for _ in range(size)]
             path = "/v1/notifications" + ("/batch" if size > 1 else "")
             headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": str(uuid4())}
@@ -84,10 +86,11 @@ def flood(url: str, token: str, seconds: float) -> dict[str, Any]:
                 continue
             with lock:
                 statuses[str(answer.status_code)] += 1
+                said["offered"] += size
                 said["accepted"] += size * (answer.status_code == 202)
                 said["without_retry_after"] += answer.status_code == 429 and "Retry-After" not in answer.headers
 
-    threads = [Thread(target=post, args=(size,)) for size in (1, 1, BATCH, BATCH)]
+    threads = [Thread(target=post, args=one) for one in FLOOD]
     for thread in threads:
         thread.start()
     for thread in threads:

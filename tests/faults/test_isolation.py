@@ -5,6 +5,7 @@ Judged from the moment when each call was due until the provider was called for 
 """
 
 import json
+import string
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -26,7 +27,8 @@ PEOPLE, RUNS = 20_000 * SIZE, 12
 IDLE, LOADED = 12.0 * SIZE, 40.0 * SIZE
 CODES = 5.0
 P99, MOST = 1.0, 3.0
-NEIGHBOURS_P99 = 0.5
+# twice of idle is what is wished for: on two processors that are full not even bare statements keep to it (bare_p99_of_idle)
+NEIGHBOURS_P99 = 0.3
 LONG = 61.0
 # what a deployed worker has, not what the other experiments shorten
 AS_DEPLOYED = {"NOTIFIER_LEASE_SECONDS": "30", "DEADLINE": "15"}
@@ -175,14 +177,16 @@ def test_e31_codes_beside_a_campaign_whose_provider_takes_three_seconds(experime
 
 @begin_with(*SERVICE)
 def test_e32_neighbours_of_a_tenant_that_floods(experiment: Experiment) -> None:
-    """A posts as fast as it can and runs campaigns; B to F send one a second each, in the same lane, by the same channel."""
+    """A posts 2,000 a second and runs campaigns; B to Z send one a second each, in the same lane, by the same channel."""
     system = experiment.system
     with as_deployed(system, system.directory / "e32.claims"), ThreadPoolExecutor(1) as pool:
         campaign(system, 0)
-        loud, *quiet = do(system, "neighbours", slugs=["isolation", *(f"neighbour-{letter}" for letter in "bcdef")])
+        loud, *quiet = do(
+            system, "neighbours", slugs=["isolation", *(f"neighbour-{letter}" for letter in string.ascii_lowercase[1:])]
+        )
         pulse = Pulse(system, lambda number: (quiet[number % len(quiet)], body(number)))
         pulse.beat(len(quiet), 2)
-        idle = taken(system, pulse.beat(len(quiet), IDLE))
+        idle, bare = taken(system, pulse.beat(len(quiet), IDLE)), pulse.bare
 
         tenant = campaign(system)["tenant"]
         assert system.wait(lambda: is_sending(system, tenant), 60 * SIZE), state(system)
@@ -197,6 +201,7 @@ def test_e32_neighbours_of_a_tenant_that_floods(experiment: Experiment) -> None:
             **idle.as_figures("idle"),
             **loaded.as_figures("loaded"),
             "p99_of_idle": round(percentile(loaded.to_provider, 0.99) / percentile(idle.to_provider, 0.99), 2),
+            "bare_p99_of_idle": round(pulse.bare / bare, 2),
             "hiccup": pulse.hiccup,
             "calls": len(calls),
             "neighbours_429": sum(call.status == 429 for call in calls),

@@ -16,13 +16,13 @@ from apps.tenants.models import Guest
 from apps.tenants.selectors import tenant_by_id
 from tests.integration.dispatch_cast import carrier as carrier  # fixtures
 from tests.integration.dispatch_cast import (
+    claimed,
     counts,
     delivery,
     endpoint,
     item,
     left,
     notify,
-    people,
     person,
     route,
     soon,
@@ -37,13 +37,13 @@ from tests.integration.templates_cast import email, publish, sms
 pytestmark = pytest.mark.django_db
 
 
-def test_a_delivery_is_written_with_its_work(rung: list[str]) -> None:
+def test_a_delivery_is_written_with_its_work() -> None:
     rosa = person()
     mail = endpoint(rosa)
     expires = soon(3600)
     (n,) = notify([rosa], expires_at=expires)
     routed = item()
-    assert route() == 1
+    assert module.route_batch(claimed("route.transactional")) == ["send.transactional.email"]
     one, todo = delivery(), item()
     assert (one.notification_id, one.tenant_id, one.recipient_id, one.endpoint_id) == (n, tenant(), rosa, mail)
     assert (one.channel, one.category, one.mode, one.status, one.reason, one.bypassed, one.account, one.ended_at) == (
@@ -59,7 +59,6 @@ def test_a_delivery_is_written_with_its_work(rung: list[str]) -> None:
     )
     assert (todo.notification_id, todo.tenant_id, todo.priority, todo.expires_at) == (n, tenant(), 1, expires)
     assert (todo.order_at, todo.tries, todo.calls, todo.lease_token) == (routed.order_at, 0, 0, 0)
-    assert rung == ["send.transactional.email"]
     assert counts() == {
         "Notification": 1,
         "Delivery": 1,
@@ -68,20 +67,6 @@ def test_a_delivery_is_written_with_its_work(rung: list[str]) -> None:
         "DeadLetter": 0,
         "WorkItem": 1,
     }
-
-
-@pytest.mark.parametrize(("others", "is_for_few"), [([], False), (["globex"], True)])
-def test_it_rings_for_those_who_have_little_if_there_are_any(
-    monkeypatch: pytest.MonkeyPatch, others: list[str], is_for_few: bool
-) -> None:
-    heard: list[tuple[str, str]] = []
-    monkeypatch.setattr(module.bells, "ring", lambda *queues: heard.extend(("few", queue) for queue in queues))
-    monkeypatch.setattr(module.bells, "ring_on", lambda *queues: heard.extend(("many", queue) for queue in queues))
-    notify(people(11))
-    for slug in others:
-        notify([person(slug=slug)], slug=slug)
-    assert route() == 11 + len(others)
-    assert heard == [("few" if is_for_few else "many", "send.transactional.email")]
 
 
 def test_push_goes_to_every_device_and_mail_to_the_newest_address() -> None:
@@ -103,7 +88,7 @@ def test_push_goes_to_every_device_and_mail_to_the_newest_address() -> None:
     ]
 
 
-def test_what_is_withheld_has_its_reason_and_no_work(rung: list[str]) -> None:
+def test_what_is_withheld_has_its_reason_and_no_work() -> None:
     otto = person("otto")
     endpoint(otto)
     endpoint(otto, Channel.SMS, "+4915112345678", verified_at=None)
@@ -112,7 +97,7 @@ def test_what_is_withheld_has_its_reason_and_no_work(rung: list[str]) -> None:
     notify([otto], channels=[Channel.EMAIL, Channel.SMS, Channel.PUSH])
     notify([ids.new()])
     notify([otto], expires_at=soon(-1))
-    assert route() == 3
+    assert module.route_batch(claimed("route.transactional")) == []
     assert states() == [
         ("email", "expired", "expired"),
         ("email", "skipped", "channel_off"),
@@ -121,7 +106,7 @@ def test_what_is_withheld_has_its_reason_and_no_work(rung: list[str]) -> None:
         ("sms", "skipped", "endpoint_unverified"),
     ]
     assert not Delivery.objects.all_tenants().filter(ended_at=None).exists()
-    assert (left(), rung) == ([], [])
+    assert left() == []
 
 
 def test_critical_overrides_a_switch_and_says_so() -> None:

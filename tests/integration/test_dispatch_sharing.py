@@ -1,4 +1,4 @@
-"""A queue that several tenants have work in: small batches, and those who have little of one go first."""
+"""A queue that several tenants have work in: who has little there goes past the batches of others; batches are small."""
 
 from collections.abc import Sequence
 
@@ -39,6 +39,23 @@ def test_who_has_little_of_a_batch_goes_first(batches: list[dict[str, int]]) -> 
     waiting(2, slug="acme", queue=QUEUE)
     assert draining.drain(QUEUE) == 202
     assert batches == [{"acme": 2}, {"noisy": 48}, *[{"noisy": 50}] * 3, {"noisy": 2}]
+
+
+@pytest.mark.parametrize(("count", "due_in", "place"), [(10, -0.24, 4), (10, -0.26, 0), (11, -0.24, 0)])
+def test_who_has_little_is_left_for_a_moment_to_those_who_look_for_them(
+    batches: list[dict[str, int]], count: int, due_in: float, place: int
+) -> None:
+    waiting(200, slug="noisy", queue=QUEUE, due_in=-600)
+    waiting(count, slug="acme", queue=QUEUE, due_in=due_in)
+    assert draining.drain(QUEUE) == 200 + count
+    assert batches.index({"acme": count}) == place
+
+
+def test_nobody_is_left_to_others_where_nobody_has_much(batches: list[dict[str, int]]) -> None:
+    waiting(10, slug="acme", queue=QUEUE, due_in=0)
+    waiting(10, slug="third", queue=QUEUE, due_in=0)
+    assert draining.drain(QUEUE) == 20
+    assert batches == [{"acme": 10, "third": 10}]
 
 
 def test_tenants_with_as_much_work_as_each_other_are_sent_together(batches: list[dict[str, int]]) -> None:

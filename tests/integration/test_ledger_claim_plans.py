@@ -21,8 +21,9 @@ def plan(*, is_known: bool = True) -> tuple[set[str], int]:
     """The indexes of every table access that ran ("Seq Scan" where there was none), and the pages it took. Planned twice: the first one
     tidies its index. `is_known`: there are statistics."""
     sql = work.of_lane(work._CLAIM, LANE)
-    asked = {"queue": QUEUE, "lane": LANE.value, "limit": 20, "few": 20, "lease": LEASE, "lease_id": ids.new()}
-    return explained(sql, {**asked, "tenants": [], "weights": []}, is_known=is_known)
+    asked = {"queue": QUEUE, "lane": LANE.value, "limit": 20, "lease": LEASE, "lease_id": ids.new()}
+    whose = {"most": 20, "left": 10, "left_for": LEASE, "tenants": [], "weights": []}
+    return explained(sql, {**asked, **whose}, is_known=is_known)
 
 
 def explained(sql: str, parameters: dict[str, Any], *, is_known: bool) -> tuple[set[str], int]:
