@@ -115,10 +115,10 @@ def claimed(queue: str, limit: int = 5_000, **weights: int) -> list[Work]:
 
 
 def route(lane: str = "transactional") -> int:
-    """Routes what is due; how many."""
+    """Routes what is due, and rings; how many."""
     works = claimed(f"route.{lane}")
-    if works:
-        route_batch(works)
+    if works and (queues := route_batch(works)):
+        bells.ring(*queues)
     return len(works)
 
 

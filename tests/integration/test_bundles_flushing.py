@@ -259,12 +259,12 @@ def test_a_flush_that_fails_comes_back_alone(monkeypatch: pytest.MonkeyPatch, ru
 
     with monkeypatch.context() as patch:
         patch.setattr(ledger_flushing, "write_summaries", fail)
-        draining._work_on("route.social", claimed("route.social"), monotonic() + 60)
+        draining._work_on("route.social", claimed("route.social"), monotonic() + 60, draining._ring_for)
     assert counts() == before
     assert [(w.kind, w.phase, w.expiries) for w in WorkItem.objects.of(tenant())] == [("flush", 0, 1)]
     make_due()
     again = work.claim_lone(queue="route.social", lease=LEASE)
-    draining._work_on("route.social", again, monotonic() + 60)
+    draining._work_on("route.social", again, monotonic() + 60, draining._ring_for)
     assert len(summaries()) == 1
 
 

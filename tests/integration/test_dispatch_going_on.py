@@ -45,9 +45,9 @@ def test_of_several_channels_it_sends_one_and_rings_for_the_others(
     notify([rosa], channels=[Channel.PUSH, Channel.EMAIL, Channel.IN_APP])
     heard.clear()
     assert draining.drain(bells.beside(ROUTE)) == 2
-    assert [message.channel for message in carrier.messages] == ["email"]
-    assert heard == [("few", "send.transactional.in_app"), ("few", "send.transactional.push")]
-    assert [queue for queue, _ in left()] == ["send.transactional.in_app", "send.transactional.push"]
+    assert [message.channel for message in carrier.messages] == ["push"]
+    assert heard == [("few", EMAIL), ("few", "send.transactional.in_app")]
+    assert [queue for queue, _ in left()] == [EMAIL, "send.transactional.in_app"]
 
 
 def test_what_is_withheld_rings_for_nobody(carrier: Carrier, heard: list[tuple[str, str]]) -> None:
