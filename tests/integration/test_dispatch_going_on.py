@@ -29,10 +29,15 @@ def heard(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     return rung
 
 
-def test_who_routed_it_sends_it(carrier: Carrier, heard: list[tuple[str, str]]) -> None:
+def test_who_routed_it_sends_it_at_once(
+    carrier: Carrier, heard: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent_by_then: list[int] = []
+    monkeypatch.setattr(draining, "sleep", lambda _: sent_by_then.append(len(carrier.messages)))
     notify(people(3))
     heard.clear()
     assert draining.drain(bells.beside(ROUTE)) == 6
+    assert sent_by_then == [3]
     assert (len(carrier.messages), states(), left(), heard) == (3, [("email", "sent", "")] * 3, [], [])
 
 
