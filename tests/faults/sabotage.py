@@ -97,7 +97,7 @@ def _resolve_sooner(factor: float) -> None:
 def _arm(point: str, what: str, number: str) -> None:
     from apps.audience.imports import lanes, staging, writing
     from apps.campaigns import expanding, running
-    from apps.dispatch import bells, draining, flushing, recording, route_batch, send_batch
+    from apps.dispatch import draining, flushing, recording, route_batch, send_batch
     from apps.ledger import accepting, work
     from apps.ledger import flushing as flushes
     from apps.schedules import firing
@@ -118,14 +118,7 @@ def _arm(point: str, what: str, number: str) -> None:
         case "before_route_commit":
             _wrap(route_batch, "write_deliveries", after=fire)
         case "after_route_commit":
-            original = bells.ring
-
-            def ring(*queues: str) -> None:
-                if any(queue.startswith("send.") for queue in queues):
-                    fire()
-                original(*queues)
-
-            bells.ring = ring
+            _wrap(draining, "route_batch", after=fire, only=bool)
         case "after_intent":
             _wrap(send_batch, "write_intents", after=fire)
         case "after_call":
