@@ -37,7 +37,6 @@ ONLY = work.Little(bells.FEW, only=True)
 # in the batch of somebody who has much they wait for it: they are left to those who look for them, and who may be away
 LEFT = work.Little(bells.FEW, left_for=timedelta(seconds=0.25))
 
-
 Tell = Callable[[Sequence[Work], Sequence[str]], None]
 """Takes work that was routed, and the queues that what became of it waits in."""
 

@@ -2,6 +2,7 @@
 what it made of anybody's statements meanwhile."""
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -31,7 +32,7 @@ class Call:
     notification: str
 
 
-class _Beside:
+class _Beside(ABC):
     """A thread that looks for as long as the block lasts."""
 
     def __init__(self) -> None:
@@ -48,8 +49,9 @@ class _Beside:
         self._ended.set()
         self._thread.join()
 
+    @abstractmethod
     def _look(self) -> None:
-        raise NotImplementedError
+        """Until `_ended`."""
 
 
 class Hiccups(_Beside):

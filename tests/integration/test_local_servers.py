@@ -41,6 +41,8 @@ def test_settings_are_those_promised(tmp_path: Path, durable: bool, fsync: str) 
     with Servers.start(tmp_path, durable) as servers:
         shown = ask(servers, "select " + ", ".join(f"current_setting('{name}')" for name in names))
         assert shown == (fsync, "on", fsync, "200", "UTF8", "UTC")
+        log = ask(servers, "select current_setting('min_wal_size'), current_setting('wal_init_zero')")
+        assert log == ("2GB", fsync)
         assert ask(servers, "select datlocprovider, datlocale from pg_database where datname = 'notifier'") == (
             "b",
             "C.UTF-8",
