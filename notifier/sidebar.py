@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.http import HttpRequest
-from django.urls import reverse_lazy
+from django.urls import reverse, reverse_lazy
 
 from apps.ledger.dead_letters import count_open
 
@@ -20,6 +20,11 @@ def _rows(title: str, icon: str, app: str, model: str, **more: Any) -> Item:
     """The list of a model."""
     link = reverse_lazy(f"admin:{app}_{model}_changelist")
     return {"title": title, "icon": icon, "link": link, "permission": _may(f"{app}.view_{model}"), **more}
+
+
+def _within(*models: str) -> Callable[[HttpRequest], bool]:
+    """Whether the page is about one of these models."""
+    return lambda request: request.path.startswith(tuple(reverse(f"admin:{model}_changelist") for model in models))
 
 
 def _open_letters(request: HttpRequest) -> Item:
@@ -72,7 +77,13 @@ def navigation(request: HttpRequest) -> list[Item]:
         {
             "title": "Content",
             "items": [
-                _rows("Campaigns", "campaign", "campaigns", "campaign"),
+                _rows(
+                    "Campaigns",
+                    "campaign",
+                    "campaigns",
+                    "campaign",
+                    active=_within("campaigns_campaign", "campaigns_run"),
+                ),
                 _rows(
                     "Approvals",
                     "order_approve",

@@ -242,6 +242,9 @@ def _by_count(rows: Iterable[Any]) -> list[Any]:
 
 
 def _link(value: str) -> str:
+    """`value`: number and place; empty where a provider noticed, which says neither."""
+    if not value:
+        return "Reported by the provider"
     number, _, target = value.partition(" ")
     return f"{number}. {target.partition('://')[2]}" if target else f"Link {number}"
 

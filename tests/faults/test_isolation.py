@@ -23,7 +23,7 @@ from tests.faults.system import System
 
 pytestmark = pytest.mark.faults
 SERVICE = ("web", "beat", "bulk", "bulk-2", "marketing", "few", "critical", "system")
-PEOPLE, RUNS = 20_000 * SIZE, 12
+PEOPLE, RUNS = 20_000 * SIZE, 25
 IDLE, LOADED = 12.0 * SIZE, 40.0 * SIZE
 CODES = 5.0
 P99, MOST = 1.0, 3.0

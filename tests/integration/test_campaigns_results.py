@@ -117,15 +117,24 @@ def test_a_page_of_results_asks_the_ledger_nothing(mira: Client) -> None:
     assert len(seen) <= 12, seen
 
 
+def test_the_side_bar_says_that_a_run_is_of_a_campaign(mira: Client) -> None:
+    said = mira.get(url(seeded())).context["sidebar_navigation"]
+    assert [item["title"] for group in said for item in group["items"] if item["active"]] == ["Campaigns"]
+
+
 def test_machines_links_and_time_have_their_place(mira: Client) -> None:
     run = seeded()
     one = cast.said(run)
     cast.happened(one, "opened", code="machine")
     cast.happened(one, "clicked", detail="2")
+    cast.happened(one, "clicked", detail="1 https://shop.example/spring")
+    cast.happened(one, "clicked")
     of(run)
     said = text(mira, url(run, "results"))
     assert "1 opens and 0 clicks by machines" in said
     assert "Link 2 1" in said
+    assert "1. shop.example/spring 1" in said
+    assert "Reported by the provider 1" in said
     assert "within 5 s 42" in said
 
 

@@ -22,6 +22,7 @@ from apps.core import clock
 from apps.core.enums import Channel, OutcomeKind
 from apps.core.types import Outcome, Tenant
 from apps.templates.models import Template, TemplateVersion
+from apps.tenants import models as tenants
 from apps.tenants.models import AuditEntry
 from apps.tenants.roles import make_roles
 from tests.integration import campaign_agreements_cast as agreements
@@ -65,6 +66,7 @@ def acme(monkeypatch: pytest.MonkeyPatch) -> Tenant:
     make_roles()
     forget_counted()
     tenant = templates_cast.tenant()
+    tenants.Tenant.objects.filter(id=tenant.id).update(tracked_categories=["marketing"])
     agreements.policy(tenant, approval_above_people=100, type_number_above=150)
     agreements.price("email", 900, 1_100, valid_from=clock.now() - timedelta(days=30))
     create_account(key=walk_cast.ACCOUNT, provider="sandbox", channel=Channel.EMAIL, sender="Acme <news@acme.example>")
@@ -241,7 +243,7 @@ def reads_the_results(walker: Walker, run: Run, post: Post) -> None:
     tallying.tally_run(run.id, clock.now())
     assert engine.run_of(Campaign.objects.get(id=run.campaign_id)).status == "finished"
     walker.goes(reverse("admin:campaigns_run_change", args=[run.id]))
-    walker.sees("Everybody, once")
+    walker.sees("1. shop.example/spring")
     walker.looks("results")
     walker.reaches("CSV, addresses masked")
     text = walker.browser.evaluate("fetch(document.activeElement.href).then(answer => answer.text())")
