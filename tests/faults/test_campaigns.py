@@ -13,7 +13,7 @@ from tests.faults.conftest import SIZE, Experiment, begin_with
 
 pytestmark = pytest.mark.faults
 PROCESSES = ("web", "beat", "bulk", "bulk-2", "marketing", "system", "critical", "transactional")
-PEOPLE = 20_000 * SIZE
+PEOPLE = 56_000 * SIZE
 KILLS = 8 * SIZE
 MISTAKES = ("missing", "extra", "doubled", "same_address_twice", "mailed_twice", "mailed_unknown_to_the_ledger")
 
