@@ -35,11 +35,14 @@ _SENTENCES: Mapping[str, str] = {
 
 # app.model -> verbs; a whole permission stands with an empty tuple
 Table = dict[str, tuple[str, ...]]
+# of everybody: what they belong to
+_OWN: Table = {"tenants.tenant": _V}
 _STORIES: Table = {"ledger.notification": _V, "ledger.delivery": _V, "audience.recipient": _V, "events.eventtype": _V}
 _RULES: Table = {"preferences.defaultpreference": _V, "preferences.quiethoursrule": _V, "preferences.frequencycap": _V}
 
 TABLE: Mapping[Role, Table] = {
-    Role.MARKETER: _STORIES
+    Role.MARKETER: _OWN
+    | _STORIES
     | _RULES
     | {
         "audience.segment": _VACD,
@@ -56,7 +59,8 @@ TABLE: Mapping[Role, Table] = {
         "tenants.see_unmasked": (),
         "tenants.export_rows": (),
     },
-    Role.APPROVER: {
+    Role.APPROVER: _OWN
+    | {
         "audience.segment": _V,
         "message_templates.template": _V,
         "campaigns.campaign": _V,
@@ -66,7 +70,8 @@ TABLE: Mapping[Role, Table] = {
         "events.eventtype": _V,
         "tenants.auditentry": _V,
     },
-    Role.SUPPORT: _STORIES
+    Role.SUPPORT: _OWN
+    | _STORIES
     | {
         "inbox.inboxitem": _V,
         "preferences.preference": _V,
@@ -75,7 +80,8 @@ TABLE: Mapping[Role, Table] = {
         "preferences.consentrecord": _V,
         "preferences.suppression": _V,
     },
-    Role.OPERATOR: _STORIES
+    Role.OPERATOR: _OWN
+    | _STORIES
     | _RULES
     | {
         "ledger.notification": _VC,
@@ -102,7 +108,8 @@ TABLE: Mapping[Role, Table] = {
         "tenants.see_unmasked": (),
         "tenants.export_rows": (),
     },
-    Role.DEVELOPER: _STORIES
+    Role.DEVELOPER: _OWN
+    | _STORIES
     | _RULES
     | {
         "events.eventtype": _VACD,
