@@ -40,6 +40,7 @@ _BY_NAME: Mapping[str, Any] = {
     "category": "marketing",
     "mode": "test",
     "reason": "",
+    "bypassed": "",
     "lane": "marketing",
 }
 
